@@ -1,0 +1,1 @@
+"""Event streams: one port, an engine on Redis Streams and one on Kafka."""

@@ -1,0 +1,120 @@
+"""The port for event streams: publish in key order, consume under fenced partitions, tail hints."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class StreamError(Exception):
+    """Base of what a stream engine can answer besides success.
+
+    StreamError
+    ├── StreamUnavailable   cannot be reached or out of time; publishing again is safe
+    └── PartitionLost       another consumer owns the partition now; nothing more may be acknowledged
+    """
+
+
+class StreamUnavailable(StreamError):
+    """The stream cannot be reached or the deadline passed; publishing again is safe."""
+
+
+class PartitionLost(StreamError):
+    """Another consumer owns the partition now; stop working on what it gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record to publish."""
+
+    topic: str
+    key: str
+    value: bytes
+    event_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One record as it was read."""
+
+    topic: str
+    partition: int
+    position: str
+    """Opaque position inside the partition; later records have later positions."""
+    key: str
+    value: bytes
+    published_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a group is behind in one partition."""
+
+    topic: str
+    partition: int
+    records: int
+    """Records that are not acknowledged yet."""
+    oldest_ms: int
+    """Age of the oldest of them in milliseconds; 0 when there is none."""
+
+
+class OwnedPartition(Protocol):
+    """One partition that this consumer alone reads, until its lease is lost."""
+
+    topic: str
+    partition: int
+
+    async def read(self, *, limit: int, wait_ms: int) -> Sequence[Delivery]:
+        """The next records in order, first those that a predecessor read and did not acknowledge; empty after `wait_ms` without any.
+        Raises PartitionLost."""
+        ...
+
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Mark records as done, after their effect is recorded. Raises PartitionLost, then nothing was marked."""
+        ...
+
+
+class Consumption(Protocol):
+    """Membership of a consumer group; partitions come and go as members do."""
+
+    async def next_assignment(self) -> Sequence[OwnedPartition]:
+        """The partitions owned now, as soon as they differ from the last answer; the first answer comes at once, maybe empty."""
+        ...
+
+
+class Stream(Protocol):
+    """Records in partitions, ordered within a key. Every call takes its time limit from `mesh.deadline` (5 s when none is set)."""
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        """Append records in the order given; returns when the stream has them durably. Repeats are possible after an error."""
+        ...
+
+    def consume(self, topics: Sequence[str], *, group: str, member: str) -> AbstractAsyncContextManager[Consumption]:
+        """Join a group. A group that never read before starts at the oldest record that is kept."""
+        ...
+
+    def tail(self, topics: Sequence[str], *, since_ms: int = 0) -> AsyncIterator[Delivery]:
+        """Records from `since_ms` ago on, then new ones for ever; no group, no acknowledgement, may skip when the reader is slow."""
+        ...
+
+    async def publish_hint(self, topic: str, key: str, version: int) -> None:
+        """Tell tailing readers that a key moved; kept for minutes only, lost hints are no loss."""
+        ...
+
+    async def rewind(self, topics: Sequence[str], *, group: str, to_ms: int) -> None:
+        """Let a group read again from a moment (milliseconds since the Unix epoch); 0 is the oldest that is kept."""
+        ...
+
+    async def lag(self, topics: Sequence[str], *, group: str) -> Sequence[Lag]:
+        """How far a group is behind, one entry a partition."""
+        ...
+
+    async def generation(self) -> str:
+        """A marker that lives in the stream: it changes when the stream's contents were lost, and relays then send again."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the stream; safe to repeat."""
+        ...

@@ -1,0 +1,1 @@
+"""Stores: one port each, an embedded and a distributed engine, chosen by a URL."""

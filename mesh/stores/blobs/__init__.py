@@ -1,0 +1,1 @@
+"""Objects: one port, an engine on files and one on S3."""

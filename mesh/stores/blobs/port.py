@@ -1,0 +1,166 @@
+"""The port for objects: whole objects, ranges, multipart uploads, presigned URLs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+class BlobsError(Exception):
+    """Base of what a blob engine can answer besides success.
+
+    BlobsError
+    ├── BlobNotFound        no such object or upload
+    ├── InvalidKey          the key is not one we take
+    ├── PartMismatch        parts are missing, of the wrong size or checksum
+    ├── RangeNotSatisfiable the range lies outside the object
+    └── BlobsUnavailable    cannot be reached or out of time
+    """
+
+
+class BlobNotFound(BlobsError):
+    """There is no such object, or no such multipart upload any more."""
+
+
+class InvalidKey(BlobsError):
+    """Keys are 1 to 512 of a-z A-Z 0-9 and ! - _ . / without empty, . or .. segments."""
+
+
+class PartMismatch(BlobsError):
+    """Parts do not make the object that was announced; nothing was completed."""
+
+    def __init__(self, message: str, *, missing: tuple[int, ...] = (), mismatched: tuple[int, ...] = (), size_bytes: int = -1) -> None:
+        super().__init__(message)
+        self.missing = missing
+        self.mismatched = mismatched
+        self.size_bytes = size_bytes
+        """What the parts add up to; -1 when that was not the reason."""
+
+
+class RangeNotSatisfiable(BlobsError):
+    """The range begins at or after the end of the object."""
+
+
+class BlobsUnavailable(BlobsError):
+    """The store cannot be reached, is full, or the deadline passed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobInfo:
+    """What is known of an object without reading it."""
+
+    key: str
+    size_bytes: int
+    etag: str
+    content_type: str
+    modified_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobRange:
+    """A stretch of an object, streamed."""
+
+    info: BlobInfo
+    start: int
+    end: int
+    """Exclusive."""
+    chunks: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobPart:
+    """One durable part of a multipart upload."""
+
+    part_number: int
+    size_bytes: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobPage:
+    """One page of a listing, in key order."""
+
+    blobs: tuple[BlobInfo, ...]
+    next: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenMultipart:
+    """A multipart upload that was begun and neither completed nor aborted."""
+
+    key: str
+    upload_ref: str
+    started_at_ms: int
+
+
+class Blobs(Protocol):
+    """Objects by key. Every call takes its time limit from `mesh.deadline` (30 s when none is set). A write that returned is durable."""
+
+    async def put(self, key: str, content: bytes, *, content_type: str = "application/octet-stream") -> BlobInfo:
+        """Write a whole object; readers see the old or the new one, never a mixture."""
+        ...
+
+    async def put_file(self, key: str, path: Path, *, content_type: str = "application/octet-stream") -> BlobInfo:
+        """Write a whole object from a local file; the file stays."""
+        ...
+
+    async def get(self, key: str, *, start: int = 0, end: int | None = None) -> BlobRange:
+        """Open [start, end) of an object; `end` None or beyond the end means to the end. Raises BlobNotFound, RangeNotSatisfiable."""
+        ...
+
+    async def get_file(self, key: str, path: Path) -> BlobInfo:
+        """Copy an object into a local file. Raises BlobNotFound."""
+        ...
+
+    async def head(self, key: str) -> BlobInfo:
+        """What is known of an object. Raises BlobNotFound."""
+        ...
+
+    async def list(self, prefix: str, *, after: str = "", limit: int = 1000) -> BlobPage:
+        """Objects whose key begins with `prefix`, in key order, after a cursor."""
+        ...
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects and all their versions; absent ones are no error."""
+        ...
+
+    async def delete_prefix(self, prefix: str) -> int:
+        """Delete every object whose key begins with `prefix` (not empty) and all versions; returns how many went."""
+        ...
+
+    async def presign_put(self, key: str, *, size_bytes: int, expires_in_ms: int) -> str:
+        """A URL that takes one PUT of exactly `size_bytes`; relative URLs are of the gateway's upload door."""
+        ...
+
+    async def multipart_begin(self, key: str, *, content_type: str) -> str:
+        """Begin a multipart upload; returns its reference."""
+        ...
+
+    async def presign_part(self, key: str, upload_ref: str, part_number: int, *, size_bytes: int, expires_in_ms: int) -> str:
+        """A URL that takes one PUT of exactly `size_bytes` as a part (1 to 10,000); repeatable, the last PUT wins."""
+        ...
+
+    async def multipart_parts(self, key: str, upload_ref: str) -> Sequence[BlobPart]:
+        """Durable parts, ascending. Raises BlobNotFound when the upload is over or never was."""
+        ...
+
+    async def multipart_complete(
+        self, key: str, upload_ref: str, *, size_bytes: int, part_size_bytes: int, etags: dict[int, str] | None = None
+    ) -> BlobInfo:
+        """Make the object of parts 1..n: every part but the last has `part_size_bytes`, together `size_bytes`, checksums as in `etags` where
+        given. Raises PartMismatch, then nothing changed. Safe to repeat after success."""
+        ...
+
+    async def multipart_abort(self, key: str, upload_ref: str) -> None:
+        """End an upload and delete its parts; absent ones are no error."""
+        ...
+
+    async def multipart_list(self, prefix: str) -> Sequence[OpenMultipart]:
+        """Uploads that are open under a prefix, for the sweeper."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the store; safe to repeat."""
+        ...

@@ -1,0 +1,1 @@
+"""Wide-column tables: declare rows with `schema`, read and write them through `port.Tables`."""

@@ -1,0 +1,212 @@
+"""The port for wide-column tables: what ScyllaDB and SQLite can both promise, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from mesh.events.event import Event
+
+R = TypeVar("R")
+
+MAX_BATCH_BYTES = 48 * 1024
+"""Largest write, rows and events together; a wide-column store refuses or warns at 50 KiB."""
+
+
+class TablesError(Exception):
+    """Base of what a tables engine can answer besides success.
+
+    TablesError
+    ├── RowExists         insert met a row
+    ├── VersionConflict   the row is not in the expected version
+    ├── BatchTooLarge     rows and events exceed MAX_BATCH_BYTES
+    ├── OutcomeUnknown    the write may or may not have happened; settle() tells
+    ├── TablesUnavailable the store cannot be reached or is out of time before anything was written
+    └── InvalidUse        the call breaks a rule of the port (a bug of the caller)
+    """
+
+
+class RowExists(TablesError):
+    """Insert met a row with that key; `row` is what stands there."""
+
+    def __init__(self, row: Any) -> None:
+        super().__init__(f"{type(row).__name__} exists")
+        self.row = row
+
+
+class VersionConflict(TablesError):
+    """The row is not in the expected version; `row` is what stands there, None when it is gone."""
+
+    def __init__(self, row: Any) -> None:
+        super().__init__(f"found version {getattr(row, 'version', None)}")
+        self.row = row
+
+
+class BatchTooLarge(TablesError):
+    """Rows and events together exceed MAX_BATCH_BYTES; nothing was written."""
+
+
+class OutcomeUnknown(TablesError):
+    """The write may or may not have happened; pass `token` to `settle`."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__("the outcome of a write is unknown")
+        self.token = token
+
+
+class TablesUnavailable(TablesError):
+    """The store cannot be reached or the deadline passed; nothing was written."""
+
+
+class InvalidUse(TablesError):
+    """The call breaks a rule of the port; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[R]):
+    """One page of a scan."""
+
+    rows: tuple[R, ...]
+    next: str
+    """Opaque cursor of the next page; empty at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Write a guarded row that must not exist; it gets version 1."""
+
+    row: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """Replace a guarded row that must be in `expected_version`; it gets the next version."""
+
+    row: Any
+    expected_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Delete a guarded row that must be in `expected_version`."""
+
+    row: Any
+    expected_version: int
+
+
+Change = Insert | Transition | Remove
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """One event as it waits for the relay."""
+
+    event_id: int
+    topic: str
+    key: str
+    envelope: bytes
+    """A serialised clipmesh.common.v1.EventEnvelope."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxPage:
+    """Entries of one shard in the order in which a relay must send them: a key's entries by their key_version."""
+
+    entries: tuple[OutboxEntry, ...]
+    position: str
+    """Where to go on; equal to the position asked when nothing came."""
+
+
+class Tables(Protocol):
+    """Rows with keys, versions and events.
+
+    Every call takes its time limit from `mesh.deadline` (5 s when none is set) and raises TablesUnavailable when it runs out before a write
+    could have begun, OutcomeUnknown after that. A write that returned is durable: it survives the death of the process and the machine.
+    A write is visible to every read that begins after it returned.
+    """
+
+    async def get(self, row_type: type[R], *key: Any) -> R | None:
+        """The row with the full key, or None. Expired rows are absent."""
+        ...
+
+    async def get_many(self, row_type: type[R], keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], R]:
+        """Rows by full key, in one round trip; absent and expired keys are absent. At most 1,000 keys."""
+        ...
+
+    async def scan(
+        self,
+        row_type: type[R],
+        *partition: Any,
+        first: tuple[Any, ...] = (),
+        last: tuple[Any, ...] = (),
+        after: str = "",
+        limit: int = 100,
+        backwards: bool = False,
+    ) -> Page[R]:
+        """Rows of one partition in clustering order (or backwards), at most `limit` (1 to 1,000).
+
+        `first` and `last` bound the clustering key by a prefix, inclusive both, in the order of the scan. `after` continues a page; a cursor
+        of another scan is InvalidUse. A page may be shorter than `limit` and still have a next one.
+        """
+        ...
+
+    async def walk(self, row_type: type[R], *, after: str = "", limit: int = 500) -> Page[R]:
+        """All rows of a table, page by page, in no order a caller may rely on; for rebuilds and sweepers, never on a request's path."""
+        ...
+
+    async def insert(self, row: R, *, events: Sequence[Event] = ()) -> R:
+        """Write a guarded row that must not exist, with its events, in one atomic step; returns it with version 1. Raises RowExists.
+
+        An expired row counts as absent; its successor goes on from the old version.
+        """
+        ...
+
+    async def transition(self, row: R, *, expected_version: int, events: Sequence[Event] = ()) -> R:
+        """Replace a guarded row that is in `expected_version`, with its events; returns it with the next version. Raises VersionConflict."""
+        ...
+
+    async def remove(self, row: Any, *, expected_version: int, events: Sequence[Event] = ()) -> None:
+        """Delete a guarded row that is in `expected_version`, with its events. Raises VersionConflict."""
+        ...
+
+    async def commit(self, *changes: Change, events: Sequence[Event] = ()) -> tuple[Any, ...]:
+        """Several guarded changes of one partition of one table, all or nothing, with their events; returns the written rows (None for
+        Remove). Raises RowExists or VersionConflict for the first change that does not fit; InvalidUse when they span more."""
+        ...
+
+    async def put(self, *rows: Any, events: Sequence[Event] = ()) -> None:
+        """Write plain rows of any plain tables with their events: all become durable or none, though not in one instant for readers.
+
+        A row whose version is smaller than what stands there changes nothing; equal versions are the same write repeated.
+        """
+        ...
+
+    async def delete(self, *rows: Any, events: Sequence[Event] = ()) -> None:
+        """Delete plain rows, each with the version it carries: an older put that arrives later does not bring the row back."""
+        ...
+
+    async def settle(self, token: str) -> bool:
+        """Whether the write behind an OutcomeUnknown happened; after the answer it does not change any more."""
+        ...
+
+    @property
+    def outbox_shards(self) -> int:
+        """How many shards the outbox has; a key always lives in one shard."""
+        ...
+
+    async def read_outbox(self, shard: int, *, after: str = "", limit: int = 500) -> OutboxPage:
+        """Entries of a shard after a position; an empty position starts at the oldest bucket that is kept. At least once, in order per key."""
+        ...
+
+    async def wait_outbox(self, timeout_s: float) -> None:
+        """Return soon after new entries may have come, or when `timeout_s` is over."""
+        ...
+
+    async def drop_outbox(self, *, before_ms: int) -> int:
+        """Drop whole buckets whose every entry is older than `before_ms`; returns how many buckets went."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is under way, then let go of the store; safe to repeat."""
+        ...

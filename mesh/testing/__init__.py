@@ -1,0 +1,1 @@
+"""Contract suites for each port, a clock that tests hold, and builders."""
