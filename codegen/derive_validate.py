@@ -31,7 +31,7 @@ _LABELS = {
 }
 
 
-class UnknownConstructError(Exception):
+class UnknownConstruct(Exception):
     """The descriptor uses something that the printer does not know; teach the printer before upgrading protovalidate."""
 
 
@@ -160,7 +160,7 @@ def _indent(lines: Iterable[str]) -> Iterator[str]:
 
 def _refuse(condition: bool, what: str) -> None:
     if condition:
-        raise UnknownConstructError(what)
+        raise UnknownConstruct(what)
 
 
 def main() -> int:

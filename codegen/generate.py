@@ -20,7 +20,7 @@ BASELINE = ROOT / "codegen" / "baseline.binpb"
 IMPORTS = ROOT / "codegen" / ".build"
 
 
-class StepFailedError(Exception):
+class StepFailed(Exception):
     """A step said no; its own output, already printed, tells why."""
 
 
@@ -29,7 +29,7 @@ def run(*command: str) -> None:
     tools = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": tools + os.pathsep + os.environ.get("PATH", "")}
     if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode:
-        raise StepFailedError(" ".join(command))
+        raise StepFailed(" ".join(command))
 
 
 def derive_imports() -> None:
@@ -40,11 +40,11 @@ def derive_imports() -> None:
 def compare_with_baseline() -> None:
     """Refuses a change that a peer of the last release could not read."""
     if not BASELINE.exists():
-        raise StepFailedError(f"{BASELINE.relative_to(ROOT)} is missing: generate.py --release makes it")
+        raise StepFailed(f"{BASELINE.relative_to(ROOT)} is missing: generate.py --release makes it")
     try:
         run("buf", "breaking", "protos", "--exclude-imports", "--against", str(BASELINE))
-    except StepFailedError as failure:
-        raise StepFailedError(f"{failure}: only a release may change this, with generate.py --release") from failure
+    except StepFailed as failure:
+        raise StepFailed(f"{failure}: only a release may change this, with generate.py --release") from failure
 
 
 def write_baseline() -> None:
@@ -101,7 +101,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             generate(Path(folder))
             names = (differing_files if arguments.check else replace_generated)(Path(folder), GENERATED)
-    except StepFailedError as failure:
+    except StepFailed as failure:
         print(f"failed: {failure}", file=sys.stderr)
         return 1
     for name in names:

@@ -1,0 +1,139 @@
+"""Rules that every proto of ours keeps and that buf lint does not hold."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
+
+from tests.contract.codegen.conftest import GENERATED, ROOT
+
+SERVICES = {"video", "feed", "social", "sound", "rights"}
+PAGING = {"page_size": FieldDescriptor.TYPE_INT32, "page_token": FieldDescriptor.TYPE_STRING}
+NOT_PAGED = {
+    "clipmesh.feed.v1.FeedService.GetForYou": "an endless feed continues after an item that was played, not after a page",
+    "clipmesh.video.v1.PlaybackService.ListRevocations": "a log that never ends is followed by position",
+    "clipmesh.social.v1.IdentityService.ListSigningKeys": "the JWKS document is read whole; there are a few keys at most",
+}
+OPAQUE_IDS = {
+    "request_id": "chosen by the client",
+    "client_id": "an OAuth client",
+    "key_id": "a kid, shown in tokens",
+    "session_id": "a browser session, opaque",
+    "feed_session_id": "a feed session, opaque",
+    "worker_id": "a process",
+}
+OPAQUE_FIELDS = {"clipmesh.feed.v1.WatchReport.event_id": "chosen by the client to make its report repeatable"}
+
+
+def messages_of(holder: FileDescriptor | Descriptor) -> Iterator[Descriptor]:
+    """Every message below a file or message, nested ones included."""
+    direct = holder.message_types_by_name if isinstance(holder, FileDescriptor) else holder.nested_types_by_name
+    for message in direct.values():
+        yield message
+        yield from messages_of(message)
+
+
+def enums_of(file: FileDescriptor) -> Iterator[EnumDescriptor]:
+    """Every enum of a file, nested ones included."""
+    yield from file.enum_types_by_name.values()
+    for message in messages_of(file):
+        yield from message.enum_types
+
+
+def methods(files: list[FileDescriptor]) -> list[MethodDescriptor]:
+    """Every RPC."""
+    return [method for file in files for service in file.services_by_name.values() for method in service.methods]
+
+
+def test_every_service_has_contracts_and_a_reason_enum(files: list[FileDescriptor]) -> None:
+    packages = {file.package for file in files}
+    assert packages == {f"clipmesh.{name}.v1" for name in SERVICES | {"common"}}
+    reasons = {enum.full_name for file in files for enum in enums_of(file) if enum.name.endswith("ErrorReason")}
+    assert reasons == {f"clipmesh.{name}.v1.{name.capitalize()}ErrorReason" for name in SERVICES | {"common"}}
+    with_services = {method.containing_service.file.package for method in methods(files)}
+    assert with_services == {f"clipmesh.{name}.v1" for name in SERVICES}
+
+
+def test_path_is_package_is_version(files: list[FileDescriptor]) -> None:
+    assert [file.name for file in files if not re.fullmatch(file.package.replace(".", "/") + r"/[a-z_]+\.proto", file.name)] == []
+
+
+def test_services_stand_in_files_of_their_name(files: list[FileDescriptor]) -> None:
+    wrong = [file.name for file in files if file.services_by_name and not file.name.endswith("_service.proto")]
+    assert wrong == []
+
+
+def test_every_rpc_is_unary(files: list[FileDescriptor]) -> None:
+    found = methods(files)
+    assert found
+    assert [method.full_name for method in found if method.client_streaming or method.server_streaming] == []
+
+
+def test_every_rpc_has_its_own_request_and_response(files: list[FileDescriptor]) -> None:
+    wrong = [
+        method.full_name
+        for method in methods(files)
+        if (method.input_type.name, method.output_type.name) != (f"{method.name}Request", f"{method.name}Response")
+    ]
+    assert wrong == []
+
+
+def test_every_enum_starts_with_unspecified(files: list[FileDescriptor]) -> None:
+    enums = [enum for file in files for enum in enums_of(file)]
+    assert enums
+    assert [enum.full_name for enum in enums if not enum.values_by_number[0].name.endswith("_UNSPECIFIED")] == []
+
+
+def test_lists_are_paged(files: list[FileDescriptor]) -> None:
+    paged = [
+        method for method in methods(files) if method.name.startswith("List") or PAGING.keys() & method.input_type.fields_by_name.keys()
+    ]
+    assert NOT_PAGED.keys() <= {method.full_name for method in paged}, "an exception outlived its RPC"
+    for method in paged:
+        if method.full_name in NOT_PAGED:
+            continue
+        fields = method.input_type.fields_by_name
+        assert {name: fields[name].type for name in PAGING if name in fields} == PAGING, method.full_name
+        answer = method.output_type.fields_by_name
+        assert "next_page_token" in answer, method.full_name
+        assert answer["next_page_token"].type == FieldDescriptor.TYPE_STRING, method.full_name
+        assert any(field.is_repeated for field in answer.values()), method.full_name
+
+
+def test_a_page_token_is_answered_only_to_paged_requests(files: list[FileDescriptor]) -> None:
+    wrong = [
+        method.full_name
+        for method in methods(files)
+        if "next_page_token" in method.output_type.fields_by_name and "page_token" not in method.input_type.fields_by_name
+    ]
+    assert wrong == []
+
+
+def test_ids_are_int64_snowflakes_unless_they_are_opaque(files: list[FileDescriptor]) -> None:
+    fields = [field for file in files for message in messages_of(file) for field in message.fields]
+    texts = {
+        field.full_name: field.name for field in fields if field.name.endswith(("_id", "_ids")) and field.type != FieldDescriptor.TYPE_INT64
+    }
+    assert OPAQUE_FIELDS.keys() <= texts.keys(), "an exception outlived its field"
+    assert {name: word for name, word in texts.items() if name not in OPAQUE_FIELDS and word not in OPAQUE_IDS} == {}
+
+
+def test_times_are_whole_numbers_with_their_unit(files: list[FileDescriptor]) -> None:
+    fields = [field for file in files for message in messages_of(file) for field in message.fields]
+    lengths = {FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_INT32}
+    assert [field.full_name for field in fields if field.name.endswith("_at")] == []
+    assert [field.full_name for field in fields if field.name.endswith("_at_ms") and field.type != FieldDescriptor.TYPE_INT64] == []
+    assert [field.full_name for field in fields if field.name.endswith("_ms") and field.type not in lengths] == []
+
+
+def test_floors_of_the_runtime_equal_the_generator() -> None:
+    written = {
+        "protobuf": r"^# Protobuf Python Version: (\S+)$",
+        "grpcio": r"^GRPC_GENERATED_VERSION = '(\S+)'$",
+    }
+    sources = "".join(path.read_text(encoding="utf-8") for path in sorted(GENERATED.rglob("*.py")))
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    for package, pattern in written.items():
+        floors = [re.split(r"[>=,<]+", line)[1] for line in dependencies if re.match(rf"{package}>=", line)]
+        assert set(re.findall(pattern, sources, re.MULTILINE)) == set(floors), package
