@@ -1,1 +1,39 @@
-"""Wide-column tables: declare rows with `schema`, read and write them through `port.Tables`."""
+"""Wide-column tables: declare rows with `schema`, read and write them through `port.Tables`, open them with `open_tables`."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from mesh.clock import Clock
+from mesh.settings import InvalidSetting
+from mesh.stores.tables.port import Tables
+from mesh.stores.tables.sqlite import SqliteTables
+
+__all__ = ["open_tables"]
+
+_SERVICE = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+
+async def open_tables(url: str, *, service: str, row_types: Sequence[type], clock: Clock) -> Tables:
+    """Open the tables of one service where the URL says; creates and migrates them.
+
+    `sqlite:///FOLDER` keeps them in FOLDER/<service>.db, an absolute folder has four slashes. InvalidSetting when the URL names no engine
+    of this release, TablesInUse when another process has the file, IncompatibleTable when it does not fit the row types.
+    """
+    if not _SERVICE.fullmatch(service):
+        raise InvalidSetting(f"{service!r} is no service name")
+    scheme, separator, folder = url.partition(":///")
+    if scheme == "sqlite" and separator and folder:
+        path = Path(folder) / f"{service}.db"
+        loop = asyncio.get_running_loop()
+        return await asyncio.to_thread(lambda: SqliteTables(path=path, row_types=row_types, clock=clock, loop=loop))
+    scheme = url.partition(":")[0]
+    if scheme == "scylla":
+        raise InvalidSetting(
+            "CLIPMESH_TABLES=scylla://... needs the drivers of `pip install 'clipmesh[cluster]'`, which this release does not have yet; "
+            "use sqlite:///FOLDER"
+        )
+    raise InvalidSetting(f"CLIPMESH_TABLES names the engine {scheme!r}; use sqlite:///FOLDER")

@@ -23,7 +23,9 @@ class TablesError(Exception):
     ├── BatchTooLarge     rows and events exceed MAX_BATCH_BYTES
     ├── OutcomeUnknown    the write may or may not have happened; settle() tells
     ├── TablesUnavailable the store cannot be reached or is out of time before anything was written
-    └── InvalidUse        the call breaks a rule of the port (a bug of the caller)
+    ├── InvalidUse        the call breaks a rule of the port (a bug of the caller)
+    ├── TablesInUse       at open: another process holds the store
+    └── IncompatibleTable at open: what is stored and what is declared do not go together
     """
 
 
@@ -61,6 +63,14 @@ class TablesUnavailable(TablesError):
 
 class InvalidUse(TablesError):
     """The call breaks a rule of the port; nothing was written."""
+
+
+class TablesInUse(TablesError):
+    """Another process has the store open; an embedded store belongs to one process, others go through its RPCs."""
+
+
+class IncompatibleTable(TablesError):
+    """A stored table and its declaration differ in more than new columns; the store was not changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +177,10 @@ class Tables(Protocol):
         ...
 
     async def remove(self, row: Any, *, expected_version: int, events: Sequence[Event] = ()) -> None:
-        """Delete a guarded row that is in `expected_version`, with its events. Raises VersionConflict."""
+        """Delete a guarded row that is in `expected_version`, with its events. Raises VersionConflict.
+
+        Events take the next version; a row inserted under the same key later starts at version 1 again.
+        """
         ...
 
     async def commit(self, *changes: Change, events: Sequence[Event] = ()) -> tuple[Any, ...]:
@@ -178,16 +191,20 @@ class Tables(Protocol):
     async def put(self, *rows: Any, events: Sequence[Event] = ()) -> None:
         """Write plain rows of any plain tables with their events: all become durable or none, though not in one instant for readers.
 
-        A row whose version is smaller than what stands there changes nothing; equal versions are the same write repeated.
+        A row whose version is smaller than what stands there changes nothing; equal versions are the same write repeated. Versions start
+        at 1. Events are written whatever became of the rows; without rows each event needs its own key_version.
         """
         ...
 
     async def delete(self, *rows: Any, events: Sequence[Event] = ()) -> None:
-        """Delete plain rows, each with the version it carries: an older put that arrives later does not bring the row back."""
+        """Delete plain rows, each with the version it carries: a put of the same or an older version does not bring the row back."""
         ...
 
     async def settle(self, token: str) -> bool:
-        """Whether the write behind an OutcomeUnknown happened; after the answer it does not change any more."""
+        """Whether the write behind an OutcomeUnknown happened; after the answer it does not change any more.
+
+        Raises TablesUnavailable when it cannot be told in time, InvalidUse for a token that no OutcomeUnknown of this store carried.
+        """
         ...
 
     @property

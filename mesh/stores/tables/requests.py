@@ -1,0 +1,81 @@
+"""Makes a write repeatable: the first call with a request id decides which resource all its repeats speak of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mesh.clock import Clock
+from mesh.errors import InvalidArgument, RequestIdReused
+from mesh.stores.tables.port import OutcomeUnknown, RowExists, Tables
+from mesh.stores.tables.schema import Guard, Partition, table
+
+KEPT_MS = 24 * 3_600_000
+"""How long a request id is remembered."""
+
+
+@table("request_records", guard=Guard.GUARDED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRecord:
+    """What the first call with a request id was about."""
+
+    request_key: Partition[bytes]
+    """SHA-256 of caller, method and request id."""
+    body_hash: bytes = b""
+    """SHA-256 of the request."""
+    resource_id: int = 0
+    expires_at_ms: int = 0
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Which resource a request speaks of."""
+
+    resource_id: int
+    repeated: bool
+    """True when an earlier call claimed it. Whether that call also wrote the resource is not said: put it if absent, either way."""
+
+
+class RequestLog:
+    """Claims request ids in the service's own tables."""
+
+    def __init__(self, tables: Tables, clock: Clock) -> None:
+        self._tables = tables
+        self._clock = clock
+
+    async def claim(self, *, caller: int | str, method: str, request_id: str, body: bytes, new_id: Callable[[], int]) -> Claim:
+        """The resource of this request: a new id for the first call, the same for each repeat within 24 h.
+
+        Raises RequestIdReused when the id came with another body, InvalidArgument when it is empty; then nothing is written.
+        """
+        if not request_id:
+            raise InvalidArgument("request_id is empty", field="request_id")
+        record = RequestRecord(
+            request_key=_request_key(caller, method, request_id),
+            body_hash=hashlib.sha256(body).digest(),
+            resource_id=new_id(),
+            expires_at_ms=self._clock.now_ms() + KEPT_MS,
+        )
+        try:
+            await self._insert(record)
+        except RowExists as exists:
+            first: RequestRecord = exists.row
+            if first.body_hash != record.body_hash:
+                raise RequestIdReused(f"request_id {request_id!r} was used for another request", method=method) from None
+            return Claim(first.resource_id, repeated=True)
+        return Claim(record.resource_id, repeated=False)
+
+    async def _insert(self, record: RequestRecord) -> None:
+        try:
+            await self._tables.insert(record)
+        except OutcomeUnknown as unknown:
+            if not await self._tables.settle(unknown.token):
+                await self._tables.insert(record)
+
+
+def _request_key(caller: int | str, method: str, request_id: str) -> bytes:
+    """One key for the three; lengths keep them apart, the type keeps caller 7 and caller "7" apart."""
+    parts = [f"{type(caller).__name__}:{caller}", method, request_id]
+    return hashlib.sha256("".join(f"{len(part)}:{part}" for part in parts).encode()).digest()

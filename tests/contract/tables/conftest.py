@@ -1,0 +1,6 @@
+"""Lets failed assertions of the shared suite show their values."""
+
+import pytest
+
+for _name in ("guarded", "plain", "reading", "outbox", "congruence", "rows"):
+    pytest.register_assert_rewrite(f"mesh.testing.tables_{_name}")

@@ -1,0 +1,101 @@
+"""A repeated request speaks of the resource of the first one."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from mesh.errors import InvalidArgument, RequestIdReused
+from mesh.stores.tables import open_tables
+from mesh.stores.tables.port import OutcomeUnknown, Tables
+from mesh.stores.tables.requests import Claim, RequestLog, RequestRecord
+from mesh.testing.clock import FakeClock
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def tables(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Tables]:
+    store = await open_tables(f"sqlite:///{tmp_path}", service="contract", row_types=(RequestRecord,), clock=clock)
+    yield store
+    await store.close()
+
+
+async def claim(
+    log: RequestLog, new_id: int, *, caller: int | str = 7, method: str = "Start", request_id: str = "r1", body: bytes = b"b"
+) -> Claim:
+    return await log.claim(caller=caller, method=method, request_id=request_id, body=body, new_id=lambda: new_id)
+
+
+async def test_a_repeat_gets_the_first_resource_for_24_hours(tables: Tables, clock: FakeClock) -> None:
+    log = RequestLog(tables, clock)
+    assert await claim(log, 100) == Claim(100, repeated=False)
+    clock.advance(24 * 3_600_000 - 1)
+    assert await claim(log, 101) == Claim(100, repeated=True)
+    clock.advance(1)
+    assert await claim(log, 102, body=b"other") == Claim(102, repeated=False)
+
+
+async def test_caller_method_and_id_each_tell_requests_apart(tables: Tables, clock: FakeClock) -> None:
+    log = RequestLog(tables, clock)
+    claims = [
+        await claim(log, 1),
+        await claim(log, 2, caller=8),
+        await claim(log, 3, caller="7"),
+        await claim(log, 4, method="Star", request_id="tr1"),
+        await claim(log, 5, request_id="r2"),
+    ]
+    assert claims == [Claim(at, repeated=False) for at in range(1, 6)]
+
+
+async def test_another_body_is_refused_by_name_and_changes_nothing(tables: Tables, clock: FakeClock) -> None:
+    log = RequestLog(tables, clock)
+    await claim(log, 100)
+    before = (await tables.walk(RequestRecord)).rows
+    with pytest.raises(RequestIdReused):
+        await claim(log, 101, body=b"c")
+    assert (await tables.walk(RequestRecord)).rows == before
+    assert await claim(log, 102) == Claim(100, repeated=True)
+
+
+async def test_an_empty_id_is_refused(tables: Tables, clock: FakeClock) -> None:
+    with pytest.raises(InvalidArgument):
+        await claim(RequestLog(tables, clock), 1, request_id="")
+    assert (await tables.walk(RequestRecord)).rows == ()
+
+
+async def test_racing_repeats_agree_on_one_resource(tables: Tables, clock: FakeClock) -> None:
+    log, ids = RequestLog(tables, clock), itertools.count(1)
+    claims = await asyncio.gather(*(claim(log, next(ids)) for _ in range(20)))
+    assert len({found.resource_id for found in claims}) == 1
+    assert [found.repeated for found in claims].count(False) == 1
+
+
+@pytest.mark.parametrize("happened", [True, False])
+async def test_an_unknown_outcome_is_settled(tables: Tables, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, happened: bool) -> None:
+    insert, calls = tables.insert, itertools.count()
+
+    async def unsure(row: RequestRecord) -> RequestRecord:
+        first = next(calls) == 0
+        if happened or not first:
+            await insert(row)
+        if first:
+            raise OutcomeUnknown("t")
+        return row
+
+    async def settle(token: str) -> bool:
+        assert token == "t"
+        return happened
+
+    monkeypatch.setattr(tables, "insert", unsure)
+    monkeypatch.setattr(tables, "settle", settle)
+    log = RequestLog(tables, clock)
+    assert await claim(log, 100) == Claim(100, repeated=False)
+    assert await claim(log, 101) == Claim(100, repeated=True)
