@@ -1,0 +1,102 @@
+"""What every service with state has: tables, ids, Redis, the stream, its relay and its consumers, opened and closed in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
+
+from mesh.app import Dependency, Process
+from mesh.events.consumers import ConsumerGroup
+from mesh.events.event import EventMaker
+from mesh.events.relay import Relay
+from mesh.events.rows import EVENT_TABLES
+from mesh.events.shapes import Consumer
+from mesh.events.stream import open_stream
+from mesh.events.stream.port import Stream
+from mesh.ids import Ids, NodeLease, open_ids
+from mesh.stores.redis import Redis, open_redis
+from mesh.stores.tables import open_tables
+from mesh.stores.tables.port import Tables
+from mesh.stores.tables.requests import RequestRecord
+from mesh.telemetry import trace_context
+
+
+class Backbone:
+    """Made by `open` in an app's `start`, closed in its `stop`."""
+
+    def __init__(self, *, process: Process, tables: Tables, ids: Ids, redis: Redis, stream: Stream) -> None:
+        self.process = process
+        self.tables = tables
+        self.ids = ids
+        self.redis = redis
+        self.stream = stream
+        self.events = EventMaker(producer=process.service, next_id=ids.next, clock=process.clock, trace_context=trace_context)
+        self.member = f"{process.service}-{os.getpid()}"
+        self.relay = Relay(tables=tables, stream=stream, owner=self.member, clock=process.clock, telemetry=process.telemetry)
+        self.groups: list[ConsumerGroup] = []
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    @classmethod
+    async def open(cls, process: Process, *, tables: str, redis: str, events: str, row_types: Sequence[type]) -> Backbone:
+        """Open the stores of one service and begin to relay its events; `row_types` are its own, the mesh's are added."""
+        rows = (*row_types, NodeLease, RequestRecord, *EVENT_TABLES)
+        opened = await open_tables(tables, service=process.service, row_types=rows, clock=process.clock)
+        try:
+            ids = await open_ids(opened, service=process.service, clock=process.clock)
+        except BaseException:
+            await opened.close()
+            raise
+        cache = open_redis(redis)
+        backbone = cls(process=process, tables=opened, ids=ids, redis=cache, stream=open_stream(events, redis=cache))
+        backbone.run(backbone.relay.run(), name="relay")
+        return backbone
+
+    def run(self, work: Coroutine[Any, Any, Any], *, name: str) -> None:
+        """Keep background work until `close`; it carries neither deadline nor viewer of whoever starts it."""
+        self._tasks.append(asyncio.create_task(work, name=name, context=contextvars.Context()))
+
+    def consume(self, consumer: Consumer) -> ConsumerGroup:
+        """Begin to feed a consumer."""
+        group = ConsumerGroup(
+            consumer=consumer,
+            service=self.process.service,
+            member=self.member,
+            stream=self.stream,
+            tables=self.tables,
+            clock=self.process.clock,
+            telemetry=self.process.telemetry,
+        )
+        self.groups.append(group)
+        self.run(group.run(), name=f"consume-{consumer.name}")
+        return group
+
+    @property
+    def dependencies(self) -> Mapping[str, Dependency]:
+        """How health asks the stores: without tables nothing works, without Redis events wait."""
+
+        async def tables() -> None:
+            await self.tables.get(NodeLease, 0, 0)
+
+        async def redis() -> None:
+            await self.redis.call("PING")
+
+        return {"tables": Dependency(tables, required=True), "redis": Dependency(redis, required=False)}
+
+    async def close(self) -> None:
+        """Finish what consumers and relay have in hand, then close the stores; safe to repeat."""
+        for group in self.groups:
+            group.stop()
+        self.relay.stop()
+        if self._tasks:
+            done, late = await asyncio.wait(self._tasks, timeout=2.0)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*done, *late, return_exceptions=True)
+            self._tasks.clear()
+        await self.stream.close()
+        await self.redis.close()
+        await self.ids.close()
+        await self.tables.close()

@@ -1,0 +1,1 @@
+"""For You: a page is hydrated, sourced, filtered, scored, selected, remembered."""

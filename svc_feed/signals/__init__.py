@@ -1,0 +1,1 @@
+"""Signals: what was watched, counted once; view tokens and view counts."""

@@ -1,0 +1,1 @@
+"""Sounds: what exists, who is credited."""

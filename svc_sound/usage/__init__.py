@@ -1,0 +1,1 @@
+"""Usage: which public videos use a sound, folded from video's events."""
