@@ -1,0 +1,64 @@
+"""The `clipmesh` command: up, demo, status, doctor."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from devstack import demo, doctor, status, up
+from devstack.layout import Layout
+from devstack.system import StartRefused
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="clipmesh", description="An open short-video platform on one machine.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, help_text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help_text, description=help_text)
+        sub.add_argument("--folder", type=Path, default=Path(".clipmesh"), help="where everything is kept (default: .clipmesh)")
+        return sub
+
+    for name, text in (("up", "start the whole system and keep it running"), ("demo", "start it, fill it with people and clips, watch")):
+        sub = command(name, text)
+        sub.add_argument("--port", type=int, default=8080, help="port of the gateway on 127.0.0.1 (default: 8080)")
+        sub.add_argument("--workers", type=int, default=1, help="media workers (default: 1)")
+        if name == "demo":
+            sub.add_argument("--videos", type=Path, metavar="DIR", help="use the video files of a folder instead of generated clips")
+            sub.add_argument("--exit", action="store_true", help="check the result as a client would, stop, and say 0 or 1")
+            sub.add_argument("--json", action="store_true", help="print the summary for machines")
+    sub = command("status", "show each process, store, lag and queue of a running system")
+    sub.add_argument("--json", action="store_true", help="print it for machines")
+    command("doctor", "say what is missing on this machine and how to get it")
+    return parser
+
+
+def main() -> None:
+    """Entry point of the `clipmesh` script; exit status 0 good, 1 failed, 2 refused to start."""
+    arguments = _parser().parse_args()
+    folder: Path = arguments.folder.resolve()
+    try:
+        match arguments.command:
+            case "up":
+                code = asyncio.run(up.run(Layout(folder=folder, port=arguments.port), workers=arguments.workers))
+            case "demo":
+                options = demo.Options(
+                    videos=arguments.videos, exit_after=arguments.exit, as_json=arguments.json, workers=arguments.workers
+                )
+                code = asyncio.run(demo.run(Layout(folder=folder, port=arguments.port), options))
+            case "status":
+                code = asyncio.run(status.run(folder, as_json=arguments.json))
+            case _:
+                code = doctor.run()
+    except StartRefused as refusal:
+        print(f"clipmesh: {refusal}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

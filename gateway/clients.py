@@ -1,0 +1,49 @@
+"""Typed stubs of the five services."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clipmesh.feed.v1.feed_service_pb2_grpc import FeedServiceStub
+from clipmesh.feed.v1.signal_service_pb2_grpc import SignalServiceStub
+from clipmesh.rights.v1.review_service_pb2_grpc import ReviewServiceStub
+from clipmesh.social.v1.identity_service_pb2_grpc import IdentityServiceStub
+from clipmesh.social.v1.profile_service_pb2_grpc import ProfileServiceStub
+from clipmesh.sound.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
+from clipmesh.video.v1.playback_service_pb2_grpc import PlaybackServiceStub
+from clipmesh.video.v1.upload_service_pb2_grpc import UploadServiceStub
+from clipmesh.video.v1.video_service_pb2_grpc import VideoServiceStub
+
+from mesh.client import Channels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """One stub a gRPC service."""
+
+    feed: FeedServiceStub
+    signals: SignalServiceStub
+    videos: VideoServiceStub
+    uploads: UploadServiceStub
+    playback: PlaybackServiceStub
+    sounds: CatalogueServiceStub
+    identity: IdentityServiceStub
+    profiles: ProfileServiceStub
+    reviews: ReviewServiceStub
+
+    @classmethod
+    def open(cls, channels: Channels) -> Clients:
+        """Stubs on the process's channels; nothing is connected yet."""
+        return cls(
+            feed=channels.stub(FeedServiceStub, "feed"),
+            signals=channels.stub(SignalServiceStub, "feed", idempotent={"ReportWatch", "MintViewTokens"}),
+            videos=channels.stub(VideoServiceStub, "video", idempotent={"PublishVideo", "DeleteVideo"}),
+            uploads=channels.stub(
+                UploadServiceStub, "video", idempotent={"StartUpload", "CompleteUpload", "AbortUpload", "SignUploadParts"}
+            ),
+            playback=channels.stub(PlaybackServiceStub, "video"),
+            sounds=channels.stub(CatalogueServiceStub, "sound"),
+            identity=channels.stub(IdentityServiceStub, "social", idempotent={"SignUp"}),
+            profiles=channels.stub(ProfileServiceStub, "social"),
+            reviews=channels.stub(ReviewServiceStub, "rights", idempotent={"DecideReview"}),
+        )

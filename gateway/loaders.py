@@ -1,0 +1,92 @@
+"""Request-scoped loaders: one batched call a service and a level, however many fields ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from clipmesh.feed.v1 import signal_service_pb2
+from clipmesh.social.v1 import profile_service_pb2
+from clipmesh.sound.v1 import catalogue_service_pb2
+from clipmesh.video.v1 import playback_service_pb2, video_service_pb2
+from strawberry.dataloader import DataLoader
+
+from gateway.clients import Clients
+from mesh.errors import MeshError
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+PLAYBACKS_A_CALL = 50
+"""BatchGetPlayback takes at most that many ids (video.v1)."""
+
+
+class Missing(Exception):
+    """A service did not answer; `service` names it and `error` says why."""
+
+    def __init__(self, service: str, error: MeshError) -> None:
+        super().__init__(f"{service}: {error.reason}")
+        self.service = service
+        self.error = error
+
+
+def _batched(service: str, fetch: Callable[[list[K]], Awaitable[dict[K, V]]], *, most: int) -> DataLoader[K, V | Missing | None]:
+    """A loader whose keys are None when absent and Missing when the service is; a dead service fails its own fields alone."""
+
+    async def one_call(keys: list[K]) -> list[V | Missing | None]:
+        try:
+            found = await fetch(keys)
+        except MeshError as error:
+            return [Missing(service, error)] * len(keys)
+        return [found.get(key) for key in keys]
+
+    async def load(keys: list[K]) -> Sequence[V | Missing | None]:
+        groups = [keys[start : start + most] for start in range(0, len(keys), most)]
+        answers = await asyncio.gather(*(one_call(group) for group in groups))
+        return [value for answer in answers for value in answer]
+
+    return DataLoader(load_fn=load)
+
+
+class Loaders:
+    """All loaders of one operation."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self.video = _batched("video", self._videos, most=200)
+        self.playback = _batched("video", self._playbacks, most=PLAYBACKS_A_CALL)
+        self.profile = _batched("social", self._profiles, most=200)
+        self.sound = _batched("sound", self._sounds, most=200)
+        self.views = _batched("feed", self._views, most=200)
+        self.view_token = _batched("feed", self._view_tokens, most=100)
+
+    async def _videos(self, ids: list[int]) -> dict[int, video_service_pb2.Video]:
+        answer = await self._clients.videos.BatchGetVideos(video_service_pb2.BatchGetVideosRequest(video_ids=ids))
+        return {video.video_id: video for video in answer.videos}
+
+    async def _playbacks(self, ids: list[int]) -> dict[int, playback_service_pb2.Playback]:
+        answer = await self._clients.playback.BatchGetPlayback(playback_service_pb2.BatchGetPlaybackRequest(video_ids=ids))
+        return {playback.video_id: playback for playback in answer.playbacks}
+
+    async def _profiles(self, ids: list[int]) -> dict[int, profile_service_pb2.Profile]:
+        answer = await self._clients.profiles.BatchGetProfiles(profile_service_pb2.BatchGetProfilesRequest(user_ids=ids))
+        return {profile.user_id: profile for profile in answer.profiles}
+
+    async def _sounds(self, ids: list[int]) -> dict[int, catalogue_service_pb2.Sound]:
+        answer = await self._clients.sounds.BatchGetSounds(catalogue_service_pb2.BatchGetSoundsRequest(sound_ids=ids))
+        return {sound.sound_id: sound for sound in answer.sounds}
+
+    async def _views(self, ids: list[int]) -> dict[int, int]:
+        answer = await self._clients.signals.BatchGetViewCounts(signal_service_pb2.BatchGetViewCountsRequest(video_ids=ids))
+        return {count.video_id: count.views for count in answer.counts}
+
+    async def _view_tokens(self, keys: list[tuple[int, int]]) -> dict[tuple[int, int], str]:
+        """Keys are (surface, video id)."""
+        found: dict[tuple[int, int], str] = {}
+        for surface in dict.fromkeys(surface for surface, _ in keys):
+            ids = [video_id for of_surface, video_id in keys if of_surface == surface]
+            request = signal_service_pb2.MintViewTokensRequest(video_ids=ids, surface=signal_service_pb2.Surface.ValueType(surface))
+            answer = await self._clients.signals.MintViewTokens(request)
+            found.update({(surface, token.video_id): token.view_token for token in answer.tokens})
+        return found

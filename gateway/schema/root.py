@@ -1,0 +1,53 @@
+"""The schema for clients: every domain's operations, and nodes by id."""
+
+from __future__ import annotations
+
+import strawberry
+
+from gateway.context import GatewayInfo
+from gateway.errors import Fault
+from gateway.schema.feed import FeedMutation, FeedQuery
+from gateway.schema.nodes import Node
+from gateway.schema.reviews import ReviewMutation, ReviewQuery
+from gateway.schema.scalars import number_of
+from gateway.schema.sounds import Sound, SoundQuery, load_sound
+from gateway.schema.uploads import UploadMutation, UploadQuery, UploadSubscription
+from gateway.schema.users import User, UserMutation, UserQuery, load_user
+from gateway.schema.videos import MOST_VIDEOS, Video, VideoMutation, VideoQuery, load_video
+from mesh.ids import SERVICES, decode
+
+_LOADERS = {SERVICES["video"]: load_video, SERVICES["social"]: load_user, SERVICES["sound"]: load_sound}
+"""The service that minted an id tells what it names."""
+
+
+async def _node(info: GatewayInfo, id: strawberry.ID) -> Node | None:
+    number = number_of(id)
+    load = _LOADERS.get(decode(number).service)
+    return await load(info, number) if load is not None else None
+
+
+@strawberry.type(description="What can be asked.")
+class Query(UserQuery, VideoQuery, SoundQuery, FeedQuery, UploadQuery, ReviewQuery):
+    @strawberry.field(description="Whatever has this id; null when it is not there for this viewer.")
+    async def node(self, info: GatewayInfo, id: strawberry.ID) -> Node | None:
+        return await _node(info, id)
+
+    @strawberry.field(description="Several nodes, at most 50, null where one is not there.")
+    async def nodes(self, info: GatewayInfo, ids: list[strawberry.ID]) -> list[Node | None]:
+        if len(ids) > MOST_VIDEOS:
+            raise Fault("BAD_USER_INPUT", f"at most {MOST_VIDEOS} ids")
+        return [await _node(info, one) for one in ids]
+
+
+@strawberry.type(description="What can be done; expected outcomes come as userErrors.")
+class Mutation(UserMutation, UploadMutation, VideoMutation, FeedMutation, ReviewMutation):
+    pass
+
+
+@strawberry.type(description="What can be followed live.")
+class Subscription(UploadSubscription):
+    pass
+
+
+TYPES = (User, Video, Sound)
+"""Types that are reachable by the Node interface alone."""

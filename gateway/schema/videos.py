@@ -1,0 +1,293 @@
+"""Videos: what they say, how they play, publishing and changing them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Self
+
+import strawberry
+from clipmesh.common.v1 import category_pb2
+from clipmesh.video.v1 import playback_service_pb2, video_service_pb2
+
+from gateway.context import GatewayInfo
+from gateway.errors import Fault
+from gateway.schema.enums import Category, PlaybackRefusal, Surface, VideoState, Visibility
+from gateway.schema.nodes import Node
+from gateway.schema.outcomes import UserError, ask, attempt, present, required
+from gateway.schema.pages import PageInfo, Place, page_info, page_size
+from gateway.schema.scalars import BigInt, DateTime, big, id_of, moment, number_of
+from gateway.schema.users import User, load_user
+
+if TYPE_CHECKING:
+    from gateway.schema.sounds import Sound
+
+MOST_VIDEOS = 50
+
+
+@strawberry.type(description="What a creator lets others do with a video.")
+class Switches:
+    allow_comments: bool
+    allow_duet: bool
+    allow_stitch: bool
+    allow_download: bool
+
+
+@strawberry.type(description="What a player needs; paths are of this origin and end at expiresAt: ask again before.")
+class Playback:
+    refusal: PlaybackRefusal | None = strawberry.field(description="Why there is nothing to play; null when the paths below are valid.")
+    master_playlist_url: str | None = strawberry.field(description="HLS with all renditions.")
+    start_playlist_url: str | None = strawberry.field(description="HLS with the rendition to start with alone.")
+    dash_manifest_url: str | None
+    mp4_url: str | None = strawberry.field(description="Fast-start MP4 of the first rendition.")
+    poster_url: str | None
+    preview_url: str | None
+    start_level: int | None = strawberry.field(description="Short side of the rendition to start with, in pixels.")
+    renditions: list[int] = strawberry.field(description="Short sides of what exists, ascending.")
+    expires_at: DateTime | None
+
+    @classmethod
+    def of(cls, playback: playback_service_pb2.Playback) -> Self:
+        """The type of a message."""
+        return cls(
+            refusal=PlaybackRefusal(playback.refusal) if playback.refusal else None,
+            master_playlist_url=playback.master_playlist_path or None,
+            start_playlist_url=playback.start_playlist_path or None,
+            dash_manifest_url=playback.dash_manifest_path or None,
+            mp4_url=playback.mp4_path or None,
+            poster_url=playback.poster_path or None,
+            preview_url=playback.preview_path or None,
+            start_level=playback.start_level or None,
+            renditions=list(playback.renditions),
+            expires_at=moment(playback.expires_at_ms),
+        )
+
+
+@strawberry.type(description="One clip as this viewer may know it.")
+class Video(Node):
+    creator_id: strawberry.Private[int]
+    sound_id: strawberry.Private[int]
+    state: VideoState
+    caption: str
+    hashtags: list[str]
+    category: Category
+    language: str | None
+    visibility: Visibility
+    switches: Switches
+    duration_ms: int
+    width: int
+    height: int
+    has_audio: bool
+    created_at: DateTime
+    published_at: DateTime | None
+    failure_code: str | None = strawberry.field(description="The named reason of FAILED or REJECTED.")
+    failure_detail: str | None
+    progress_percent: int = strawberry.field(description="How far processing is; told to its creator.")
+    version: BigInt
+
+    @strawberry.field(description="Who made it; null when that is not known at this moment.")
+    async def creator(self, info: GatewayInfo) -> User | None:
+        return await load_user(info, self.creator_id)
+
+    @strawberry.field(description="The sound it uses; null for none.")
+    async def sound(self, info: GatewayInfo) -> Annotated[Sound, strawberry.lazy("gateway.schema.sounds")] | None:
+        from gateway.schema.sounds import load_sound  # noqa: PLC0415 - the two types name each other
+
+        return await load_sound(info, self.sound_id)
+
+    @strawberry.field(description="Counted views; null when they are not known at this moment.")
+    async def view_count(self, info: GatewayInfo) -> BigInt | None:
+        views = present(info.context, await info.context.loaders.views.load(int(self.id)))
+        return None if views is None else big(views)
+
+    @strawberry.field(description="How to play it.")
+    async def playback(self, info: GatewayInfo) -> Playback | None:
+        playback = present(info.context, await info.context.loaders.playback.load(int(self.id)))
+        return Playback.of(playback) if playback is not None else None
+
+    @strawberry.field(description="A token for reportWatch when the video is shown elsewhere than in the feed.")
+    async def view_token(self, info: GatewayInfo, surface: Surface) -> str | None:
+        return present(info.context, await info.context.loaders.view_token.load((surface.value, int(self.id))))
+
+    @classmethod
+    def of(cls, video: video_service_pb2.Video) -> Self:
+        """The type of a message."""
+        return cls(
+            id=id_of(video.video_id),
+            creator_id=video.creator_id,
+            sound_id=video.sound_id,
+            state=VideoState(video.state),
+            caption=video.caption,
+            hashtags=list(video.hashtags),
+            category=Category(video.category),
+            language=video.language or None,
+            visibility=Visibility(video.visibility or Visibility.PUBLIC),
+            switches=Switches(
+                allow_comments=video.switches.allow_comments,
+                allow_duet=video.switches.allow_duet,
+                allow_stitch=video.switches.allow_stitch,
+                allow_download=video.switches.allow_download,
+            ),
+            duration_ms=video.duration_ms,
+            width=video.width,
+            height=video.height,
+            has_audio=video.has_audio,
+            created_at=DateTime(video.created_at_ms),
+            published_at=moment(video.published_at_ms),
+            failure_code=video.failure_code or None,
+            failure_detail=video.failure_detail or None,
+            progress_percent=video.progress_percent,
+            version=big(video.version),
+        )
+
+    @classmethod
+    async def resolve_reference(cls, info: GatewayInfo, id: strawberry.ID) -> Video | None:
+        """The entity of a key, batched with all others of the operation."""
+        return await load_video(info, number_of(id))
+
+
+async def load_video(info: GatewayInfo, video_id: int) -> Video | None:
+    """A video by id through the operation's loader; None when absent, hidden or video is away."""
+    video = present(info.context, await info.context.loaders.video.load(video_id))
+    return Video.of(video) if video is not None else None
+
+
+@strawberry.type(description="One video of a list.")
+class VideoEdge:
+    cursor: str
+    node: Video
+
+
+@strawberry.type(description="A page of videos.")
+class VideoConnection:
+    edges: list[VideoEdge]
+    page_info: PageInfo
+
+
+async def creator_videos(info: GatewayInfo, creator_id: int, first: int, after: str | None) -> VideoConnection | None:
+    """A page of a creator's videos."""
+    size, place = page_size(first), Place.decode(after)
+    request = video_service_pb2.ListCreatorVideosRequest(creator_id=creator_id, page_size=size + place.skip, page_token=place.token)
+    answer = await ask(info.context.clients.videos.ListCreatorVideos(request))
+    videos = answer.videos[place.skip :]
+    for video in videos:
+        info.context.loaders.video.prime(video.video_id, video)
+    cursors = place.cursors(len(videos), answer.next_page_token)
+    return VideoConnection(
+        edges=[VideoEdge(cursor=cursor, node=Video.of(video)) for cursor, video in zip(cursors, videos, strict=True)],
+        page_info=page_info(cursors, has_next=bool(answer.next_page_token), after=after),
+    )
+
+
+@strawberry.type
+class VideoQuery:
+    @strawberry.field(description="One video; null when it is not there for this viewer.")
+    async def video(self, info: GatewayInfo, id: strawberry.ID) -> Video | None:
+        video = required(await info.context.loaders.video.load(number_of(id)))
+        return Video.of(video) if video is not None else None
+
+    @strawberry.field(description="Videos by id, at most 50, null where one is not there for this viewer.")
+    async def videos(self, info: GatewayInfo, ids: list[strawberry.ID]) -> list[Video | None]:
+        if len(ids) > MOST_VIDEOS:
+            raise Fault("BAD_USER_INPUT", f"at most {MOST_VIDEOS} ids")
+        found = await info.context.loaders.video.load_many([number_of(one) for one in ids])
+        return [Video.of(video) if (video := required(one)) is not None else None for one in found]
+
+
+@strawberry.input(description="What others may do with a video.")
+class SwitchesInput:
+    allow_comments: bool
+    allow_duet: bool
+    allow_stitch: bool
+    allow_download: bool
+
+    def message(self) -> video_service_pb2.Switches:
+        """As a message."""
+        return video_service_pb2.Switches(
+            allow_comments=self.allow_comments,
+            allow_duet=self.allow_duet,
+            allow_stitch=self.allow_stitch,
+            allow_download=self.allow_download,
+        )
+
+
+@strawberry.input(description="What a creator says of a draft when it is published.")
+class PublishVideoInput:
+    request_id: strawberry.ID
+    video_id: strawberry.ID
+    caption: str
+    hashtags: list[str] | None = None
+    category: Category | None = None
+    language: str | None = None
+    visibility: Visibility | None = None
+    switches: SwitchesInput | None = None
+    sound_id: strawberry.ID | None = None
+
+
+@strawberry.input(description="Changes of a video; null leaves a field as it is.")
+class UpdateVideoInput:
+    video_id: strawberry.ID
+    caption: str | None = None
+    hashtags: list[str] | None = None
+    category: Category | None = None
+    visibility: Visibility | None = None
+    switches: SwitchesInput | None = None
+    expected_version: BigInt | None = None
+
+
+@strawberry.input(description="Which video to delete.")
+class DeleteVideoInput:
+    video_id: strawberry.ID
+
+
+@strawberry.type(description="The video after the call, or why nothing happened.")
+class VideoPayload:
+    video: Video | None
+    user_errors: list[UserError]
+
+
+@strawberry.type(description="The id of what is gone, or why nothing happened.")
+class DeleteVideoPayload:
+    deleted_video_id: strawberry.ID | None
+    user_errors: list[UserError]
+
+
+def _category(category: Category | None) -> category_pb2.Category.ValueType:
+    return category_pb2.Category.ValueType(category.value if category is not None else 0)
+
+
+@strawberry.type
+class VideoMutation:
+    @strawberry.mutation(description="Publish a draft, at any time after startUpload: it is public once playable and allowed.")
+    async def publish_video(self, info: GatewayInfo, input: PublishVideoInput) -> VideoPayload:
+        request = video_service_pb2.PublishVideoRequest(
+            request_id=input.request_id,
+            video_id=number_of(input.video_id),
+            caption=input.caption,
+            hashtags=input.hashtags or (),
+            category=_category(input.category),
+            language=input.language or "",
+            visibility=video_service_pb2.Visibility.ValueType(input.visibility.value if input.visibility is not None else 0),
+            switches=input.switches.message() if input.switches is not None else None,
+            sound_id=number_of(input.sound_id) if input.sound_id is not None else 0,
+        )
+        answer, errors = await attempt(info.context.clients.videos.PublishVideo(request))
+        return VideoPayload(video=Video.of(answer.video) if answer is not None else None, user_errors=errors)
+
+    @strawberry.mutation(description="Change a video; a changed caption or hashtag is assessed again.")
+    async def update_video(self, info: GatewayInfo, input: UpdateVideoInput) -> VideoPayload:
+        request = video_service_pb2.UpdateVideoRequest(
+            video_id=number_of(input.video_id),
+            caption=input.caption,
+            hashtags=video_service_pb2.HashtagList(hashtags=input.hashtags) if input.hashtags is not None else None,
+            category=_category(input.category) if input.category is not None else None,
+            visibility=video_service_pb2.Visibility.ValueType(input.visibility.value) if input.visibility is not None else None,
+            switches=input.switches.message() if input.switches is not None else None,
+            expected_version=input.expected_version or 0,
+        )
+        answer, errors = await attempt(info.context.clients.videos.UpdateVideo(request))
+        return VideoPayload(video=Video.of(answer.video) if answer is not None else None, user_errors=errors)
+
+    @strawberry.mutation(description="Delete a video for everyone.")
+    async def delete_video(self, info: GatewayInfo, input: DeleteVideoInput) -> DeleteVideoPayload:
+        request = video_service_pb2.DeleteVideoRequest(video_id=number_of(input.video_id))
+        answer, errors = await attempt(info.context.clients.videos.DeleteVideo(request))
+        return DeleteVideoPayload(deleted_video_id=input.video_id if answer is not None else None, user_errors=errors)
