@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -72,7 +72,7 @@ class OwnedPartition(Protocol):
         ...
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """Mark records as done, after their effect is recorded. Raises PartitionLost, then nothing was marked."""
+        """Mark records as done, after their effect is recorded, and with them all before them. Raises PartitionLost, then nothing was marked."""
         ...
 
 
@@ -95,8 +95,9 @@ class Stream(Protocol):
         """Join a group. A group that never read before starts at the oldest record that is kept."""
         ...
 
-    def tail(self, topics: Sequence[str], *, since_ms: int = 0) -> AsyncIterator[Delivery]:
-        """Records from `since_ms` ago on, then new ones for ever; no group, no acknowledgement, may skip when the reader is slow."""
+    def tail(self, topics: Sequence[str], *, since_ms: int = 0) -> AsyncGenerator[Delivery, None]:
+        """Records from `since_ms` ago on, then new ones for ever; no group, no acknowledgement, may skip when the reader is slow. Ends with
+        StreamUnavailable; 0 starts at the moment of the first read. Close it to let go."""
         ...
 
     async def publish_hint(self, topic: str, key: str, version: int) -> None:

@@ -171,10 +171,11 @@ async def test_an_outage_is_met_with_growing_pauses(world: World) -> None:
     flaky = Flaky(world.stream)
     flaky.away = True
     relay = world.relay(stream=flaky, settings=RelaySettings(backoff_ms=20, longest_backoff_ms=10_000))
+    begun_at = asyncio.get_running_loop().time()
     async with running(relay.run()):
-        await asyncio.sleep(0.3)
+        await until(lambda: flaky.calls == 5)
+        assert asyncio.get_running_loop().time() - begun_at >= (20 + 40 + 80 + 160) / 2 / 1000
         assert relay.status().away
-        assert 2 <= flaky.calls <= 6
         relay.stop()
 
 

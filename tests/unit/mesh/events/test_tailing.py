@@ -114,8 +114,8 @@ async def test_watchers_are_told_to_read_again_when_hints_may_have_been_lost(wor
         await until(lambda: told[-1:] == [9])
         await redis_server.kill()
         await world.stream.publish_hint("video.progress", "1", 10)
-        await redis_server.start()
         await until(lambda: told[-1] == 0)
+        await redis_server.start()
         await world.stream.publish_hint("video.progress", "1", 11)
         await until(lambda: 11 in told)
 

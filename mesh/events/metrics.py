@@ -1,0 +1,37 @@
+"""What relays and consumers measure."""
+
+from __future__ import annotations
+
+from mesh.metrics import Kind, Metric
+
+OUTBOX_PUBLISHED = Metric(
+    name="outbox_published_total",
+    kind=Kind.COUNTER,
+    help="Events that the relay gave to the stream, repeats included.",
+    when_it_moves="A sudden multiple of the writes means that a relay sends again: the stream lost its contents or the relay restarts in a loop.",
+)
+OUTBOX_AGE = Metric(
+    name="outbox_age_seconds",
+    kind=Kind.GAUGE,
+    help="Age of the oldest event that is not in the stream yet; 0 when there is none.",
+    when_it_moves="Above 10 s: the stream is away (look at outbox_stream_away) or the relay does not keep up. Nothing is lost meanwhile.",
+)
+OUTBOX_AWAY = Metric(
+    name="outbox_stream_away",
+    kind=Kind.GAUGE,
+    help="1 while the relay cannot reach the stream or its tables.",
+    when_it_moves="Bring back Redis or Kafka; the relay goes on by itself.",
+)
+EVENTS_CONSUMED = Metric(
+    name="events_consumed_total",
+    kind=Kind.COUNTER,
+    help="Events that consumers took, by what became of them.",
+    labels={"outcome": frozenset({"handled", "skipped", "failed", "dead_lettered"})},
+    when_it_moves="failed: the log names the consumer and the reason. dead_lettered: list the dead letters, mend the cause, replay them.",
+)
+EVENT_DELAY = Metric(
+    name="event_delay_seconds",
+    kind=Kind.HISTOGRAM,
+    help="Time from the write of an event to its recorded effect.",
+    when_it_moves="Compare with outbox_age_seconds: when that is small, a consumer is slow or its partition is blocked by a failing event.",
+)

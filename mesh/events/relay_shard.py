@@ -1,0 +1,149 @@
+"""Relaying one shard of the outbox: held by a guarded row, published, then remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from clipmesh.common.v1.envelope_pb2 import EventEnvelope
+
+from mesh import failpoints
+from mesh.clock import Clock
+from mesh.events.rows import RelayPosition
+from mesh.events.stream.port import Record, Stream
+from mesh.failpoints import Failpoint
+from mesh.stores.tables.port import OutboxEntry, OutcomeUnknown, RowExists, Tables, VersionConflict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelaySettings:
+    """How a relay works."""
+
+    batch: int = 500
+    """Entries of a shard that are published at once."""
+    lease_ms: int = 30_000
+    """How long a shard stays with a relay that does not write, in milliseconds."""
+    overlap_ms: int = 30_000
+    """What a new or returning relay sends again, in milliseconds: longer than any write's deadline and than the stream may forget in a crash."""
+    generation_every_ms: int = 5_000
+    """How often the relay looks whether the stream lost its contents, in milliseconds."""
+    retention_ms: int = 7 * 24 * 3_600_000
+    """How long the outbox is kept, in milliseconds."""
+    drop_every_ms: int = 10 * 60_000
+    """How often old buckets are dropped, in milliseconds."""
+    idle_ms: int = 1_000
+    """Longest wait for new entries, in milliseconds."""
+    backoff_ms: int = 50
+    """First pause while the stream or the tables are away, in milliseconds; doubled up to `longest_backoff_ms`."""
+    longest_backoff_ms: int = 5_000
+
+
+def resume_position(row: RelayPosition, *, now_ms: int, overlap_ms: int) -> str:
+    """The latest position of a row whose events were published at least an overlap ago."""
+    if now_ms - row.saved_at_ms >= overlap_ms:
+        return row.position
+    if now_ms - row.checkpoint_at_ms >= overlap_ms:
+        return row.checkpoint
+    return row.overlap
+
+
+def advanced(row: RelayPosition, position: str, *, now_ms: int, overlap_ms: int, lease_ms: int) -> RelayPosition:
+    """The row after everything up to `position` was published."""
+    moved = replace(row, position=position, saved_at_ms=now_ms, held_until_ms=now_ms + lease_ms)
+    if now_ms - row.checkpoint_at_ms < overlap_ms:
+        return moved
+    overlap = row.position if now_ms - row.saved_at_ms >= overlap_ms else row.checkpoint
+    return replace(moved, overlap=overlap, checkpoint=row.position, checkpoint_at_ms=now_ms)
+
+
+class ShardRelay:
+    """One shard as one relay sees it. A step that loses the row to another relay forgets everything and starts over."""
+
+    def __init__(self, *, shard: int, tables: Tables, stream: Stream, owner: str, clock: Clock, settings: RelaySettings) -> None:
+        self.shard = shard
+        self.held = False
+        self.waiting_since_ms = 0
+        """When the oldest entry known to be unpublished happened; 0 when there is none."""
+        self.caught_up_at_ms = 0
+        """Everything written before this moment is published; 0 when unknown."""
+        self._tables = tables
+        self._stream = stream
+        self._owner = owner
+        self._clock = clock
+        self._settings = settings
+        self._row: RelayPosition | None = None
+        self._cursor = ""
+
+    def forget(self) -> None:
+        """Read the row anew and send the overlap again: after an outage nobody knows what the stream kept."""
+        self._row = None
+        self.held = False
+
+    async def step(self, generation: str) -> int:
+        """Publish the next entries and remember it; returns how many. 0 as well when another relay holds the shard."""
+        try:
+            if not await self._hold(generation):
+                return 0
+            return await self._publish_next()
+        except (VersionConflict, RowExists):
+            self.forget()
+            return 0
+        except OutcomeUnknown:
+            self.forget()
+            raise
+
+    async def let_go(self) -> None:
+        """Give the shard to whoever wants it."""
+        row, self._row = self._row, None
+        if row is not None and self.held:
+            self.held = False
+            await self._tables.transition(replace(row, held_until_ms=0), expected_version=row.version)
+
+    async def _hold(self, generation: str) -> bool:
+        now_ms = self._clock.now_ms()
+        row = self._row
+        if row is None:
+            row = await self._tables.get(RelayPosition, self.shard)
+            if row is not None and row.owner != self._owner and row.held_until_ms > now_ms:
+                return False
+            if row is not None:
+                self._cursor = resume_position(row, now_ms=now_ms, overlap_ms=self._settings.overlap_ms)
+        held = RelayPosition(shard=self.shard) if row is None else row
+        if held.generation != generation:
+            self._cursor = ""
+            held = replace(held, generation=generation, position="", checkpoint="", overlap="", saved_at_ms=0, checkpoint_at_ms=0)
+        elif self._row is not None and held.held_until_ms - now_ms > self._settings.lease_ms // 2:
+            return True
+        held = replace(held, owner=self._owner, held_until_ms=now_ms + self._settings.lease_ms)
+        if row is None:
+            self._row = await self._tables.insert(held)
+        else:
+            self._row = await self._tables.transition(held, expected_version=row.version)
+        self.held = True
+        return True
+
+    async def _publish_next(self) -> int:
+        assert self._row is not None
+        began_at_ms = self._clock.now_ms()
+        page = await self._tables.read_outbox(self.shard, after=self._cursor, limit=self._settings.batch)
+        if not page.entries:
+            self.waiting_since_ms = 0
+            self.caught_up_at_ms = began_at_ms
+            return 0
+        self.waiting_since_ms = EventEnvelope.FromString(page.entries[0].envelope).occurred_at_ms
+        await self._stream.publish(_records(page.entries))
+        failpoints.hit(Failpoint.RELAY_AFTER_PUBLISH)
+        row = advanced(
+            self._row,
+            page.position,
+            now_ms=self._clock.now_ms(),
+            overlap_ms=self._settings.overlap_ms,
+            lease_ms=self._settings.lease_ms,
+        )
+        self._row = await self._tables.transition(row, expected_version=row.version)
+        self._cursor = page.position
+        return len(page.entries)
+
+
+def _records(entries: Sequence[OutboxEntry]) -> list[Record]:
+    return [Record(topic=entry.topic, key=entry.key, value=entry.envelope, event_id=entry.event_id) for entry in entries]
