@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.websockets import WebSocket
 from strawberry.types import Info
 
 from gateway.clients import Clients
@@ -27,6 +28,10 @@ class Context:
     """Services whose fields are null because they did not answer; told in `extensions.degraded`."""
     budget_s: float = 5.0
     """Time for the whole operation, in seconds; of a subscription, for each of its steps."""
+    socket: WebSocket | None = None
+    """The socket of an operation that came over one."""
+    connection_params: dict[str, Any] = field(default_factory=dict)
+    """What a client said in connection_init."""
     request_id: str = ""
 
 

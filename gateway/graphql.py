@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
+from strawberry.exceptions import ConnectionRejectionError
 from strawberry.extensions import SchemaExtension
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionContext
@@ -20,7 +21,7 @@ from strawberry.types.graphql import OperationType
 
 from gateway.clients import Clients
 from gateway.context import Context
-from gateway.errors import fault_of
+from gateway.errors import code_of, fault_of
 from gateway.loaders import Loaders
 from gateway.schema.root import TYPES, Mutation, Query, Subscription
 from gateway.schema.scalars import CONFIG
@@ -88,6 +89,16 @@ class GraphQLApp(GraphQL[Context, None]):
         self._hints = hints
         self._budget_s = budget_s
 
+    async def on_ws_connect(self, context: Context) -> None:
+        """A socket is who its connection_init says; a token that is no good closes it with 4403."""
+        authorization = context.connection_params.get("authorization")
+        if context.socket is None or not isinstance(authorization, str):
+            return
+        try:
+            context.viewer = await self._viewers.of(context.socket, authorization=authorization)
+        except MeshError as error:
+            raise ConnectionRejectionError({"code": code_of(error)}) from error
+
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         viewer = await self._viewers.of(request)
         if viewer.new_session and isinstance(response, Response):
@@ -98,5 +109,6 @@ class GraphQLApp(GraphQL[Context, None]):
             loaders=Loaders(self._clients),
             hints=self._hints,
             budget_s=self._budget_s,
+            socket=request if isinstance(request, WebSocket) else None,
             request_id=request.headers.get("x-request-id", "")[:64] or str(uuid.uuid4()),
         )
