@@ -1,1 +1,42 @@
-"""Objects: one port, an engine on files and one on S3."""
+"""Objects: one port, an engine on files and one on S3; a URL chooses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from mesh.clock import Clock
+from mesh.settings import InvalidSetting
+from mesh.stores.blobs.door import UploadDoor
+from mesh.stores.blobs.files import FileBlobs
+from mesh.stores.blobs.links import MIN_KEY_BYTES
+from mesh.stores.blobs.port import Blobs
+
+__all__ = ["open_blobs", "upload_door"]
+
+
+def open_blobs(url: str, *, clock: Clock, url_key: bytes) -> Blobs:
+    """The store that CLIPMESH_BLOBS names. Raises InvalidSetting.
+
+    `url_key` signs upload links: at least 32 bytes, the same in every process that signs or takes them; empty in a process that does neither.
+    """
+    parts = urlsplit(url)
+    if url_key and len(url_key) < MIN_KEY_BYTES:
+        raise InvalidSetting(f"the secret blob_url_key has {len(url_key)} bytes; it needs {MIN_KEY_BYTES} or more")
+    if parts.scheme == "s3":
+        # A URL may carry keys; only its host is repeated.
+        raise InvalidSetting(f"CLIPMESH_BLOBS=s3://{parts.hostname or ''}... needs the S3 engine: pip install 'clipmesh[cluster]'")
+    if parts.scheme != "file":
+        raise InvalidSetting(f"CLIPMESH_BLOBS: {parts.scheme or 'no scheme'!r} is no engine for objects: use file:///FOLDER")
+    folder = Path(unquote(parts.path))
+    if parts.netloc not in {"", "localhost"} or not folder.is_absolute() or folder == Path("/") or parts.query or parts.fragment:
+        raise InvalidSetting(f"CLIPMESH_BLOBS={url!r} names no folder: use file:///FOLDER with an absolute path")
+    try:
+        return FileBlobs(folder, clock=clock, url_key=url_key)
+    except OSError as error:
+        raise InvalidSetting(f"CLIPMESH_BLOBS={url!r} cannot be used: {error.strerror}") from error
+
+
+def upload_door(blobs: Blobs) -> UploadDoor | None:
+    """The receiving end of the store's upload links; None when the store has HTTP of its own."""
+    return blobs if isinstance(blobs, UploadDoor) else None

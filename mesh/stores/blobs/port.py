@@ -25,11 +25,14 @@ class BlobNotFound(BlobsError):
 
 
 class InvalidKey(BlobsError):
-    """Keys are 1 to 512 of a-z A-Z 0-9 and ! - _ . / without empty, . or .. segments."""
+    """Keys are 1 to 512 of a-z A-Z 0-9 and ! - _ . / in segments of 1 to 200, none of them . or .. ."""
 
 
 class PartMismatch(BlobsError):
-    """Parts do not make the object that was announced; nothing was completed."""
+    """Parts do not make the object that was announced; nothing was completed.
+
+    Missing parts are told before sizes, sizes before checksums: `missing` is filled, else `size_bytes` is, else `mismatched` alone.
+    """
 
     def __init__(self, message: str, *, missing: tuple[int, ...] = (), mismatched: tuple[int, ...] = (), size_bytes: int = -1) -> None:
         super().__init__(message)
@@ -67,6 +70,19 @@ class BlobRange:
     end: int
     """Exclusive."""
     chunks: AsyncIterator[bytes]
+
+    async def read(self) -> bytes:
+        """All bytes at once, for small objects."""
+        try:
+            return b"".join([chunk async for chunk in self.chunks])
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Let go of the object before its end; safe to repeat."""
+        close = getattr(self.chunks, "aclose", None)
+        if close is not None:
+            await close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +123,8 @@ class Blobs(Protocol):
         ...
 
     async def get(self, key: str, *, start: int = 0, end: int | None = None) -> BlobRange:
-        """Open [start, end) of an object; `end` None or beyond the end means to the end. Raises BlobNotFound, RangeNotSatisfiable."""
+        """Open [start, end) of an object; `end` None or beyond the end means to the end; 0 of an empty object is no error.
+        What was opened stays whole though the object is replaced or deleted meanwhile. Raises BlobNotFound, RangeNotSatisfiable."""
         ...
 
     async def get_file(self, key: str, path: Path) -> BlobInfo:
@@ -150,7 +167,8 @@ class Blobs(Protocol):
         self, key: str, upload_ref: str, *, size_bytes: int, part_size_bytes: int, etags: dict[int, str] | None = None
     ) -> BlobInfo:
         """Make the object of parts 1..n: every part but the last has `part_size_bytes`, together `size_bytes`, checksums as in `etags` where
-        given. Raises PartMismatch, then nothing changed. Safe to repeat after success."""
+        given, quoted or not. Raises PartMismatch, then nothing changed. Safe to repeat after success; when the deadline passes, the work may
+        go on, and a repeat joins it."""
         ...
 
     async def multipart_abort(self, key: str, upload_ref: str) -> None:
