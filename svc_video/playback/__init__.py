@@ -1,0 +1,1 @@
+"""Playback: who may play what, where the media edge finds it, and which grants are over."""

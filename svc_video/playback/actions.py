@@ -1,0 +1,100 @@
+"""What players and the media edge ask: grants for videos, and which grants are over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mesh.clock import Clock
+from mesh.grants import GRANT_LIFE_MS, GRANT_SKEW_MS, Grant, grant_expires_at_ms, sign_grant
+from mesh.pages import clamp
+from svc_video.playback.rules import Network, Playback, Refusal, refusal_of, start_rendition
+from svc_video.playback.store import RevocationStore
+from svc_video.playback.tables import Revocation
+from svc_video.videos.actions import MediaFacts, Video, VideoActions
+from svc_video.viewers import Viewer
+
+__all__ = ["PlaybackActions", "Revocations"]
+
+KEPT_MS = GRANT_LIFE_MS + 4 * GRANT_SKEW_MS
+"""How long a revocation stays listed: until every grant of an older epoch is over, whatever the clocks say."""
+MOST_REVOCATIONS = 10_000
+_REMEMBERED = 20_000
+
+
+class Revocations:
+    """Tells the media edge which epochs rose."""
+
+    def __init__(self, *, store: RevocationStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def revoke(self, video_id: int, epoch: int) -> None:
+        """List `epoch` as the lowest that still plays; again is harmless."""
+        await self._store.append(video_id=video_id, epoch=epoch, expires_at_ms=self._clock.now_ms() + KEPT_MS)
+
+    async def list_after(self, position: int, *, page_size: int) -> tuple[Sequence[Revocation], int]:
+        """Revocations behind a position and the position to go on from.
+
+        A position that was never given comes from other tables than these: the reader gets everything that is in force.
+        """
+        if position > await self._store.last_position():
+            position = 0
+        wanted = clamp(page_size, default=1_000, most=MOST_REVOCATIONS)
+        found: list[Revocation] = []
+        while len(found) < wanted:
+            page = await self._store.page_after(position, limit=min(wanted - len(found), 1_000))
+            found.extend(page.rows)
+            position = page.rows[-1].position if page.rows else position
+            if not page.next:
+                break
+        return found, position
+
+
+class PlaybackActions:
+    """Decides who may play what and signs it."""
+
+    def __init__(self, *, videos: VideoActions, sign: Callable[[bytes], bytes], clock: Clock) -> None:
+        self._videos = videos
+        self._sign = sign
+        self._clock = clock
+        self._signed: dict[Grant, str] = {}
+
+    async def of_many(self, viewer: Viewer, video_ids: Sequence[int], *, network: Network, save_data: bool) -> list[Playback]:
+        """A playback or a refusal for each id, in the order asked."""
+        videos = await self._videos.get_many(video_ids)
+        refusals = {video_id: refusal_of(videos.get(video_id), viewer) for video_id in video_ids}
+        facts = await self._videos.facts_of_many([video_id for video_id, refusal in refusals.items() if refusal is Refusal.NONE])
+        return [
+            self._granted(videos[video_id], facts[video_id], network=network, save_data=save_data)
+            if refusals[video_id] is Refusal.NONE and video_id in facts and facts[video_id].renditions
+            else Playback(video_id=video_id, refusal=refusals[video_id] or Refusal.NOT_READY)
+            for video_id in video_ids
+        ]
+
+    def _granted(self, video: Video, facts: MediaFacts, *, network: Network, save_data: bool) -> Playback:
+        expires_at_ms = grant_expires_at_ms(self._clock.now_ms())
+        grant = Grant(video_id=video.video_id, epoch=video.epoch, expires_at_ms=expires_at_ms, prefix=facts.output_prefix)
+        root = f"/m/{self._token(grant)}"
+        renditions = facts.renditions
+        start = start_rendition(renditions, network=network, save_data=save_data)
+        return Playback(
+            video_id=video.video_id,
+            master_playlist_path=f"{root}/master.m3u8",
+            start_playlist_path=f"{root}/{start.name}.m3u8",
+            dash_manifest_path=f"{root}/manifest.mpd",
+            mp4_path=f"{root}/{renditions[0].name}.mp4",
+            poster_path=f"{root}/poster.jpg",
+            preview_path=f"{root}/preview.webp" if facts.has_preview else "",
+            start_level=start.level,
+            expires_at_ms=expires_at_ms,
+            renditions=tuple(sorted(rendition.level for rendition in renditions)),
+        )
+
+    def _token(self, grant: Grant) -> str:
+        """The signed grant; those of one minute are equal, and are signed once."""
+        token = self._signed.get(grant)
+        if token is None:
+            if len(self._signed) >= _REMEMBERED:
+                self._signed.clear()
+            token = self._signed[grant] = sign_grant(grant, sign=self._sign)
+        return token

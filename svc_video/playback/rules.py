@@ -1,0 +1,84 @@
+"""Pure decisions about playback: whether a video plays for a viewer, and at which level to start."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from svc_video.videos.actions import MediaState, PublicationState, RenditionFacts, Video, may_see, plays
+from svc_video.viewers import Viewer
+
+
+class Refusal(enum.IntEnum):
+    """Why a video does not play for a viewer; the numbers are those of the proto."""
+
+    NONE = 0
+    NOT_FOUND = 1
+    NOT_READY = 2
+    PRIVATE = 3
+    TAKEN_DOWN = 4
+    REGION = 5
+    AGE = 6
+
+
+class Network(enum.IntEnum):
+    """The speed class of the viewer's connection; the numbers are those of the proto."""
+
+    UNSPECIFIED = 0
+    SLOW = 1
+    G3 = 2
+    G4 = 3
+    G5 = 4
+    WIFI = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playback:
+    """What a player needs for one video, or why it gets nothing. Paths are of the media edge."""
+
+    video_id: int
+    refusal: Refusal = Refusal.NONE
+    master_playlist_path: str = ""
+    start_playlist_path: str = ""
+    dash_manifest_path: str = ""
+    mp4_path: str = ""
+    poster_path: str = ""
+    preview_path: str = ""
+    start_level: int = 0
+    expires_at_ms: int = 0
+    renditions: tuple[int, ...] = ()
+
+
+_WANTED = {Network.SLOW: 360, Network.G3: 480, Network.G4: 720, Network.G5: 1080, Network.WIFI: 1080}
+_WANTED_SAVING = {Network.SLOW: 360, Network.G3: 360, Network.G4: 480, Network.G5: 720, Network.WIFI: 720}
+_SHOWN = frozenset({PublicationState.PUBLISHED, PublicationState.RESTRICTED})
+
+
+def refusal_of(video: Video | None, viewer: Viewer) -> Refusal:
+    """Why a video does not play for a viewer; NONE when it does.
+
+    What was refused or taken down plays for nobody but moderators, its creator included. Before a video is public a stranger learns nothing of it;
+    afterwards the answer says whether its creator hid it or the gate looks at it again.
+    """
+    if video is None or video.publication_state is PublicationState.DELETED:
+        return Refusal.NOT_FOUND
+    is_own = bool(viewer.user_id) and viewer.user_id == video.creator_id
+    sees = may_see(video, viewer_id=viewer.user_id, is_moderator=viewer.is_moderator)
+    if video.publication_state in {PublicationState.TAKEN_DOWN, PublicationState.REJECTED} and not viewer.is_moderator:
+        known = is_own or video.publication_state is PublicationState.TAKEN_DOWN
+        return Refusal.TAKEN_DOWN if known else Refusal.NOT_FOUND
+    if sees:
+        return Refusal.NONE if plays(video) else Refusal.NOT_READY
+    if video.publication_state in _SHOWN and plays(video):
+        return Refusal.PRIVATE
+    return Refusal.NOT_READY if video.published_at_ms and video.media_state is not MediaState.FAILED else Refusal.NOT_FOUND
+
+
+def start_rendition(renditions: Sequence[RenditionFacts], *, network: Network, save_data: bool) -> RenditionFacts:
+    """The level to start with, of those that exist: 5G and WiFi 1080 (else 720), 4G and unknown 720, 3G 480, slower 360; one step less where the
+    client asked to save data."""
+    wanted = (_WANTED_SAVING if save_data else _WANTED)[network or Network.G4]
+    ascending = sorted(renditions, key=lambda rendition: rendition.level)
+    fitting = [rendition for rendition in ascending if rendition.level <= wanted]
+    return fitting[-1] if fitting else ascending[0]

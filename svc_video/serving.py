@@ -1,0 +1,75 @@
+"""The gRPC services of the areas with the rules of each method."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clipmesh.video.v1 import (
+    playback_service_pb2,
+    playback_service_pb2_grpc,
+    upload_service_pb2,
+    upload_service_pb2_grpc,
+    video_service_pb2,
+    video_service_pb2_grpc,
+)
+
+from mesh.permits import Permits
+from mesh.server import ANYONE, SIGNED_IN, Access, Priority, ServedService
+from svc_video.playback.service import PlaybackServicer
+from svc_video.rooms import Rooms
+from svc_video.uploads.service import UploadServicer
+from svc_video.videos.service import VideoServicer
+
+_GATEWAY = frozenset({"gateway"})
+_READERS = frozenset({"gateway", "feed"})
+_LONG_MS = 60_000
+"""Joining the parts of a large file takes a while on a slow disk."""
+
+
+def _write(*, idempotent: bool = True, max_deadline_ms: int = 10_000) -> Access:
+    return Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=idempotent, priority=Priority.WRITE, max_deadline_ms=max_deadline_ms)
+
+
+def _read(priority: Priority = Priority.FEED) -> Access:
+    return Access(callers=_READERS, viewer=ANYONE, idempotent=True, priority=priority)
+
+
+def served_services(rooms: Rooms[Any], *, permits: Permits) -> tuple[ServedService, ...]:
+    """The services over `rooms`."""
+    return (
+        ServedService(
+            add_to_server=upload_service_pb2_grpc.add_UploadServiceServicer_to_server,
+            servicer=UploadServicer(actions=rooms.uploads),
+            descriptor=upload_service_pb2.DESCRIPTOR.services_by_name["UploadService"],
+            access={
+                "StartUpload": _write(),
+                "SignUploadParts": _write(),
+                "GetUpload": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True),
+                "ListUploads": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True),
+                "CompleteUpload": _write(max_deadline_ms=_LONG_MS),
+                "AbortUpload": _write(max_deadline_ms=_LONG_MS),
+            },
+        ),
+        ServedService(
+            add_to_server=video_service_pb2_grpc.add_VideoServiceServicer_to_server,
+            servicer=VideoServicer(actions=rooms.videos, permits=permits),
+            descriptor=video_service_pb2.DESCRIPTOR.services_by_name["VideoService"],
+            access={
+                "PublishVideo": _write(),
+                "UpdateVideo": _write(idempotent=False),
+                "DeleteVideo": _write(),
+                "BatchGetVideos": _read(),
+                "ListCreatorVideos": _read(),
+                "BatchIssuePermits": _read(),
+            },
+        ),
+        ServedService(
+            add_to_server=playback_service_pb2_grpc.add_PlaybackServiceServicer_to_server,
+            servicer=PlaybackServicer(actions=rooms.playback, revocations=rooms.revocations),
+            descriptor=playback_service_pb2.DESCRIPTOR.services_by_name["PlaybackService"],
+            access={
+                "BatchGetPlayback": _read(Priority.PLAYBACK),
+                "ListRevocations": Access(callers=_GATEWAY, viewer=ANYONE, idempotent=True, priority=Priority.PLAYBACK),
+            },
+        ),
+    )

@@ -1,0 +1,91 @@
+"""Settings of the video service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mesh.app import ServiceSettings
+from svc_video.uploads.rules import MAX_PARTS, Limits, part_count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoSettings(ServiceSettings):
+    """What the video service reads at start; the numbers of uploads are those of the specification."""
+
+    tables: str
+    """Where rows live, for example sqlite:///FOLDER."""
+    blobs: str
+    """Where objects live, for example file:///FOLDER."""
+    redis: str
+    """The Redis of events and hints, redis://... or unix://..."""
+    events: str = ""
+    """Where event streams live; empty for streams on the same Redis."""
+    upload_max_bytes: int = 4 * 1024**3
+    """Largest file, in bytes."""
+    upload_part_bytes: int = 8 * 1024**2
+    """Size of every part but the last, in bytes."""
+    upload_shortest_ms: int = 15_000
+    """Shortest declared length, in milliseconds."""
+    upload_longest_ms: int = 600_000
+    """Longest declared length, in milliseconds."""
+    upload_daily_limit: int = 30
+    """Sessions that a creator may begin in a UTC day; aborted ones do not count."""
+    upload_open_limit: int = 5
+    """Sessions that a creator may have open at once."""
+    upload_session_ms: int = 86_400_000
+    """How long a session lives, in milliseconds."""
+    upload_link_ms: int = 3_600_000
+    """How long a signed part URL lives, in milliseconds; it never outlives its session."""
+    upload_unattended_ms: int = 120_000
+    """How long all bytes of a session may lie complete before it is completed unasked, in milliseconds."""
+    upload_sweep_ms: int = 30_000
+    """How often sessions are swept, in milliseconds."""
+    upload_reconcile_ms: int = 3_600_000
+    """How often raw objects and rows are compared, in milliseconds."""
+    job_lease_ms: int = 20_000
+    """How long a worker holds a job without a heartbeat, in milliseconds; larger than three heartbeats of the workers."""
+    job_retry_ms: int = 2_000
+    """Pause before the second attempt of a job, in milliseconds; four times as long before the third."""
+    job_ageing_ms: int = 600_000
+    """How much longer than first renditions further renditions wait before they count as equally urgent, in milliseconds."""
+
+    def check(self) -> None:
+        """ValueError for numbers that do not go together."""
+        ServiceSettings.check(self)
+        for name in (
+            "max_bytes",
+            "part_bytes",
+            "shortest_ms",
+            "daily_limit",
+            "open_limit",
+            "session_ms",
+            "link_ms",
+            "sweep_ms",
+            "reconcile_ms",
+        ):
+            if getattr(self, f"upload_{name}") < 1:
+                raise ValueError(f"CLIPMESH_UPLOAD_{name.upper()} has to be at least 1")
+        for name in ("lease_ms", "retry_ms", "ageing_ms"):
+            if getattr(self, f"job_{name}") < 1:
+                raise ValueError(f"CLIPMESH_JOB_{name.upper()} has to be at least 1")
+        if self.upload_longest_ms < self.upload_shortest_ms:
+            raise ValueError("CLIPMESH_UPLOAD_LONGEST_MS is below CLIPMESH_UPLOAD_SHORTEST_MS: no clip would be taken")
+        if part_count(self.upload_max_bytes, self.upload_part_bytes) > MAX_PARTS:
+            raise ValueError(
+                f"CLIPMESH_UPLOAD_PART_BYTES is too small: a file of CLIPMESH_UPLOAD_MAX_BYTES would have more than {MAX_PARTS} parts"
+            )
+
+    @property
+    def limits(self) -> Limits:
+        """The numbers as the rules of uploads take them."""
+        return Limits(
+            max_bytes=self.upload_max_bytes,
+            part_bytes=self.upload_part_bytes,
+            shortest_ms=self.upload_shortest_ms,
+            longest_ms=self.upload_longest_ms,
+            daily=self.upload_daily_limit,
+            open=self.upload_open_limit,
+            session_ms=self.upload_session_ms,
+            link_ms=self.upload_link_ms,
+            unattended_ms=self.upload_unattended_ms,
+        )

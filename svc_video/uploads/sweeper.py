@@ -1,0 +1,164 @@
+"""Keeps sessions, quota and the blob store in step, both ways, without anybody asking."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from mesh import deadline
+from mesh.clock import Clock
+from mesh.stores.blobs.port import BlobInfo, BlobNotFound, Blobs
+from svc_video.layout import RAW_PREFIX, raw_key, video_of_raw_key
+from svc_video.uploads.errors import MissingParts
+from svc_video.uploads.rules import Limits, part_size, released
+from svc_video.uploads.sessions import Sessions
+from svc_video.uploads.store import UploadStore
+from svc_video.uploads.tables import UnendedUpload, Upload, UploadState
+from svc_video.videos.actions import VideoActions
+
+_log = logging.getLogger("clipmesh.video")
+
+UNWRITTEN_AFTER_MS = 600_000
+"""A listed session that was never written is forgotten after this."""
+ORPHAN_AFTER_MS = 3_600_000
+"""Bytes without a session are deleted after this; longer than any start takes."""
+_TRY_S = 60.0
+
+
+class UploadSweeper:
+    """Ends sessions that nobody ends, and removes bytes that nobody owns."""
+
+    def __init__(
+        self,
+        *,
+        store: UploadStore,
+        sessions: Sessions,
+        blobs: Blobs,
+        videos: VideoActions,
+        clock: Clock,
+        limits: Limits,
+        sweep_ms: int,
+        reconcile_ms: int,
+    ) -> None:
+        self._store = store
+        self._sessions = sessions
+        self._blobs = blobs
+        self._videos = videos
+        self._clock = clock
+        self._limits = limits
+        self._sweep_ms = sweep_ms
+        self._reconcile_ms = reconcile_ms
+        self._whole_since_ms: dict[int, int] = {}
+
+    async def run(self) -> None:
+        """Sweep until cancelled, from the start on: a process that died left work behind."""
+        reconciled_ms = -self._reconcile_ms
+        while True:
+            try:
+                await self.sweep()
+                if self._clock.monotonic_ms() - reconciled_ms >= self._reconcile_ms:
+                    await self.reconcile()
+                    reconciled_ms = self._clock.monotonic_ms()
+            except Exception as error:  # a store that is away must not end the sweeper
+                _log.warning("the sweep is tried again", extra={"error_type": type(error).__name__})
+            await asyncio.sleep(self._sweep_ms / 1000)
+
+    async def sweep(self) -> None:
+        """Look once at every session that has not ended with all that follows."""
+        cursor, seen = "", set()
+        while True:
+            page = await self._store.page_of_unended(after=cursor)
+            sessions = await self._store.get_many([entry.upload_id for entry in page.rows])
+            for entry in page.rows:
+                seen.add(entry.upload_id)
+                try:
+                    with deadline.scope(_TRY_S):
+                        await self._look_at(entry, sessions.get(entry.upload_id))
+                except Exception as error:  # one session must not keep the others from being looked at
+                    _log.warning("a session is swept again", extra={"upload_id": entry.upload_id, "error_type": type(error).__name__})
+            cursor = page.next
+            if not cursor:
+                break
+        self._whole_since_ms = {upload_id: at for upload_id, at in self._whole_since_ms.items() if upload_id in seen}
+
+    async def reconcile(self) -> None:
+        """Abort multipart uploads and delete raw objects that belong to no session, or to one that ended without them."""
+        oldest_ms = self._clock.now_ms() - ORPHAN_AFTER_MS
+        for multipart in await self._blobs.multipart_list(RAW_PREFIX):
+            upload = await self._store.get(video_of_raw_key(multipart.key) or 0)
+            owned = upload is not None and upload.state is UploadState.OPEN and upload.upload_ref == multipart.upload_ref
+            if not owned and multipart.started_at_ms < oldest_ms:
+                await self._blobs.multipart_abort(multipart.key, multipart.upload_ref)
+        cursor = ""
+        while True:
+            page = await self._blobs.list(RAW_PREFIX, after=cursor)
+            orphans = await self._orphans(page.blobs, oldest_ms)
+            if orphans:
+                await self._blobs.delete(orphans)
+                _log.info("orphaned objects deleted", extra={"count": len(orphans)})
+            cursor = page.next
+            if not cursor:
+                return
+
+    async def _orphans(self, blobs: Sequence[BlobInfo], oldest_ms: int) -> list[str]:
+        ids = {blob.key: video_of_raw_key(blob.key) for blob in blobs if blob.modified_at_ms < oldest_ms}
+        known = [upload_id for upload_id in ids.values() if upload_id is not None]
+        uploads, videos = await self._store.get_many(known), await self._videos.get_many(known)
+
+        def is_owned(upload_id: int | None) -> bool:
+            upload = uploads.get(upload_id or 0)
+            video = videos.get(upload_id or 0)
+            return upload is not None and upload.state in {UploadState.OPEN, UploadState.COMPLETED} and (video is None or not video.is_over)
+
+        return [key for key, upload_id in ids.items() if not is_owned(upload_id)]
+
+    async def _look_at(self, entry: UnendedUpload, upload: Upload | None) -> None:
+        if upload is None:
+            if entry.since_ms + UNWRITTEN_AFTER_MS <= self._clock.now_ms():
+                await self._store.change_quota(entry.creator_id, lambda quota: released(quota, entry.upload_id, gives_day_back=True))
+                await self._store.unlist(entry)
+        elif upload.state is UploadState.COMPLETED:
+            await self._sessions.hand_over(upload)
+        elif upload.state is UploadState.OPEN:
+            await self._look_at_open(upload)
+        else:
+            await self._sessions.conclude(upload)
+
+    async def _look_at_open(self, upload: Upload) -> None:
+        video = await self._videos.open_draft(upload.upload_id, creator_id=upload.creator_id)
+        now_ms = self._clock.now_ms()
+        is_late = upload.ends_at_ms <= now_ms
+        if video.is_over:
+            await self._end(upload, UploadState.ABORTED)
+        elif await self._is_whole(upload):
+            since_ms = self._whole_since_ms.setdefault(upload.upload_id, now_ms)
+            if is_late or since_ms + self._limits.unattended_ms <= now_ms:
+                try:
+                    ended = await self._sessions.complete(upload, {})
+                except MissingParts:
+                    return
+                if ended.state is UploadState.COMPLETED:
+                    await self._sessions.hand_over(ended)
+        elif is_late:
+            await self._end(upload, UploadState.EXPIRED)
+
+    async def _end(self, upload: Upload, state: UploadState) -> None:
+        ended = await self._sessions.end(upload, state)
+        if ended.state is UploadState.COMPLETED:
+            await self._sessions.hand_over(ended)
+        else:
+            await self._sessions.conclude(ended)
+
+    async def _is_whole(self, upload: Upload) -> bool:
+        """True when all bytes lie in the store: as parts of the right sizes, or already as one object whose completion nobody heard of."""
+        key = raw_key(upload.upload_id)
+        try:
+            parts = await self._blobs.multipart_parts(key, upload.upload_ref)
+        except BlobNotFound:
+            try:
+                return (await self._blobs.head(key)).size_bytes == upload.size_bytes
+            except BlobNotFound:
+                return False
+        sizes = {part.part_number: part.size_bytes for part in parts}
+        return sizes == {number: part_size(upload, number) for number in range(1, upload.part_count + 1)}

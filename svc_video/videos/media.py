@@ -1,0 +1,172 @@
+"""What processing tells of a video's bytes: every step may be told twice, in any process, and changes the row once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from clipmesh.video.v1 import events_pb2
+
+from mesh.errors import Aborted
+from svc_video.videos.changes import Decide, Telling, VideoChanges
+from svc_video.videos.progress import ProgressBoard
+from svc_video.videos.store import VideoStore
+from svc_video.videos.tables import HASH_BYTES, Finding, MediaFacts, MediaState, ProcessingStage, RenditionFacts, Video
+
+MAX_FACTS_BYTES = 16 * 1024
+MAX_HASHES = 64
+MAX_DETAIL_CHARACTERS = 300
+_ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbedMedia:
+    """What the probe job found."""
+
+    duration_ms: int
+    width: int
+    height: int
+    has_audio: bool
+    facts_json: str
+    recipe_version: str
+    perceptual_hashes: tuple[bytes, ...]
+    """32 bytes each, at most 64, the most telling first."""
+    findings: tuple[Finding, ...]
+    classified: bool
+    """True when a moderation classifier looked."""
+    output_prefix: str
+    has_preview: bool
+
+    def __post_init__(self) -> None:
+        if len(self.facts_json.encode()) > MAX_FACTS_BYTES:
+            raise ValueError(f"facts_json has more than {MAX_FACTS_BYTES} bytes")
+        if len(self.perceptual_hashes) > MAX_HASHES or any(len(value) != HASH_BYTES for value in self.perceptual_hashes):
+            raise ValueError(f"perceptual_hashes are at most {MAX_HASHES} hashes of {HASH_BYTES} bytes")
+
+
+class MediaActions:
+    """Moves the media state machine; each call answers the row as it stands afterwards.
+
+    When the answered video `is_over` (deleted or failed) nothing was changed, and its jobs are to be closed.
+    """
+
+    def __init__(self, *, store: VideoStore, changes: VideoChanges, progress: ProgressBoard) -> None:
+        self._store = store
+        self._changes = changes
+        self._progress = progress
+
+    async def get(self, video_id: int) -> Video | None:
+        """The video whoever may see it, or None."""
+        return await self._store.get(video_id)
+
+    async def facts_of(self, video_id: int) -> MediaFacts | None:
+        """What processing found so far, or None before the probe."""
+        return await self._store.facts_of(video_id)
+
+    async def begin_processing(self, video_id: int, *, size_bytes: int) -> Video:
+        """All bytes are durable: UPLOADING -> PROCESSING with UploadCompleted in the same write. Raises VideoNotFound."""
+
+        def decide(video: Video) -> Video | None:
+            waits = video.media_state is MediaState.UPLOADING and not video.is_over
+            return replace(video, media_state=MediaState.PROCESSING) if waits else None
+
+        def telling(_: Video, after: Video) -> events_pb2.UploadCompleted:
+            return events_pb2.UploadCompleted(video_id=after.video_id, creator_id=after.creator_id, size_bytes=size_bytes)
+
+        return await self._moved(video_id, decide, telling)
+
+    async def media_probed(self, video_id: int, probed: ProbedMedia) -> Video:
+        """The file is good: keep its facts and show length and size; from here on the gate can be asked. Raises VideoNotFound."""
+
+        def facts(before: MediaFacts) -> MediaFacts:
+            return replace(
+                before,
+                facts_json=probed.facts_json,
+                recipe_version=probed.recipe_version,
+                output_prefix=probed.output_prefix,
+                perceptual_hashes=b"".join(probed.perceptual_hashes),
+                findings_json=json.dumps([[finding.name, finding.score] for finding in probed.findings]),
+                classified=probed.classified,
+                has_preview=probed.has_preview,
+            )
+
+        def decide(video: Video) -> Video | None:
+            if video.is_over or video.probed:
+                return None
+            return replace(
+                video,
+                duration_ms=probed.duration_ms,
+                width=probed.width,
+                height=probed.height,
+                has_audio=probed.has_audio,
+                probed=True,
+            )
+
+        video = await self._store.get(video_id)
+        if video is not None and not video.is_over and not video.probed:
+            await self._change_facts(video_id, facts)
+        return await self._changes.apply(video_id, decide)
+
+    async def became_playable(self, video_id: int, *, renditions: Sequence[RenditionFacts], audio_key: str) -> Video:
+        """The first rendition plays: PROCESSING -> PLAYABLE; public at once when the gate has allowed it. Raises VideoNotFound."""
+        video = await self._store.get(video_id)
+        if video is not None and not video.is_over and video.media_state is MediaState.PROCESSING:
+            await self._change_facts(video_id, lambda facts: replace(facts, renditions_json=_renditions(renditions), audio_key=audio_key))
+
+        def decide(video: Video) -> Video | None:
+            waits = video.media_state is MediaState.PROCESSING and not video.is_over
+            return replace(video, media_state=MediaState.PLAYABLE) if waits else None
+
+        return await self._moved(video_id, decide)
+
+    async def became_complete(self, video_id: int, *, renditions: Sequence[RenditionFacts]) -> Video:
+        """The whole ladder plays: PLAYABLE -> COMPLETE. `renditions` are all of them, the first rendition first. Raises VideoNotFound."""
+        video = await self._store.get(video_id)
+        if video is not None and not video.is_over and video.media_state is MediaState.PLAYABLE:
+            await self._change_facts(video_id, lambda facts: replace(facts, renditions_json=_renditions(renditions)))
+
+        def decide(video: Video) -> Video | None:
+            waits = video.media_state is MediaState.PLAYABLE and not video.is_over
+            return replace(video, media_state=MediaState.COMPLETE) if waits else None
+
+        return await self._moved(video_id, decide)
+
+    async def media_failed(self, video_id: int, *, reason: str, detail: str) -> Video:
+        """The bytes are refused or cannot be processed: FAILED with its named reason, MediaFailed in the same write, bytes purged soon after.
+
+        A clip that plays already stays as it is: it lacks further renditions, nothing else. Raises VideoNotFound.
+        """
+
+        def decide(video: Video) -> Video | None:
+            if video.is_over or video.media_state not in {MediaState.UPLOADING, MediaState.PROCESSING}:
+                return None
+            return replace(video, media_state=MediaState.FAILED, failure_code=reason, failure_detail=detail[:MAX_DETAIL_CHARACTERS])
+
+        def telling(before: Video, after: Video) -> events_pb2.MediaFailed | None:
+            if before.media_state is MediaState.UPLOADING:
+                return None
+            return events_pb2.MediaFailed(video_id=after.video_id, creator_id=after.creator_id, reason=reason)
+
+        return await self._moved(video_id, decide, telling)
+
+    def report_progress(self, video_id: int, *, stage: ProcessingStage, percent: int) -> None:
+        """Note how far processing is, 0 to 100 over the whole of it; never blocks, never falls."""
+        self._progress.report(video_id, stage=stage, percent=percent)
+
+    async def _moved(self, video_id: int, decide: Decide, telling: Telling | None = None) -> Video:
+        video = await self._changes.apply(video_id, decide, telling=telling)
+        self._progress.moved(video)
+        return video
+
+    async def _change_facts(self, video_id: int, change: Callable[[MediaFacts], MediaFacts]) -> None:
+        for _ in range(_ATTEMPTS):
+            before = await self._store.facts_of(video_id) or MediaFacts(video_id=video_id)
+            after = change(before)
+            if after == before or await self._store.write_facts(after):
+                return
+        raise Aborted("media facts change too fast; try again", video_id=video_id)
+
+
+def _renditions(renditions: Sequence[RenditionFacts]) -> str:
+    return json.dumps([[rendition.name, rendition.width, rendition.height] for rendition in renditions])

@@ -1,0 +1,225 @@
+"""Persisted nouns of videos: the guarded Video with both state machines, its media facts, the creator's list and work that waits."""
+
+from __future__ import annotations
+
+import enum
+import json
+from dataclasses import dataclass
+
+from mesh.stores.tables.schema import Clustering, ClusteringDescending, Guard, Partition, table
+
+
+class MediaState(enum.IntEnum):
+    """How far the bytes are; the numbers are those of the proto."""
+
+    UNSPECIFIED = 0
+    UPLOADING = 1
+    PROCESSING = 2
+    PLAYABLE = 3
+    COMPLETE = 4
+    FAILED = 5
+
+
+class PublicationState(enum.IntEnum):
+    """How far publication is; the numbers are those of the proto."""
+
+    UNSPECIFIED = 0
+    DRAFT = 1
+    ASSESSING = 2
+    IN_REVIEW = 3
+    PUBLISHED = 4
+    REJECTED = 5
+    RESTRICTED = 6
+    TAKEN_DOWN = 7
+    DELETED = 8
+
+
+class VideoState(enum.IntEnum):
+    """The one word shown to people, never stored; the numbers are those of the proto."""
+
+    UNSPECIFIED = 0
+    UPLOADING = 1
+    PROCESSING = 2
+    DRAFT = 3
+    ASSESSING = 4
+    IN_REVIEW = 5
+    READY = 6
+    RESTRICTED = 7
+    REJECTED = 8
+    TAKEN_DOWN = 9
+    FAILED = 10
+    DELETED = 11
+
+
+class Visibility(enum.IntEnum):
+    """Whom the creator shows a video to; the numbers are those of the proto."""
+
+    UNSPECIFIED = 0
+    PUBLIC = 1
+    FRIENDS = 2
+    FOLLOWERS = 3
+    ONLY_ME = 4
+
+
+class ProcessingStage(enum.IntEnum):
+    """What a person is shown while a clip is made playable; the numbers are those of the proto."""
+
+    UNSPECIFIED = 0
+    QUEUED = 1
+    PROBING = 2
+    ENCODING_FIRST = 3
+    ENCODING_REST = 4
+    DONE = 5
+    FAILED = 6
+
+
+@table("videos", guard=Guard.GUARDED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Video:
+    """One clip: words, whom it is shown to, and two state machines on one row."""
+
+    video_id: Partition[int]
+    creator_id: int = 0
+    media_state: MediaState = MediaState.UPLOADING
+    publication_state: PublicationState = PublicationState.DRAFT
+    caption: str = ""
+    hashtags: str = ""
+    """Folded tags joined by one space, in the order given; a tag has no spaces."""
+    category: int = 0
+    language: str = ""
+    visibility: Visibility = Visibility.PUBLIC
+    allow_comments: bool = True
+    allow_duet: bool = True
+    allow_stitch: bool = True
+    allow_download: bool = False
+    duration_ms: int = 0
+    width: int = 0
+    height: int = 0
+    has_audio: bool = False
+    probed: bool = False
+    """True from the moment the media facts are written."""
+    sound_id: int = 0
+    created_at_ms: int = 0
+    published_at_ms: int = 0
+    """When it first became public; 0 means never."""
+    publication_version: int = 0
+    """Grows with every publication that needs a verdict of its own; verdicts of older ones publish nothing."""
+    verdict_version: int = 0
+    """Version of the last verdict that was applied."""
+    epoch: int = 1
+    """Grants and permits of smaller epochs are over."""
+    failure_code: str = ""
+    failure_detail: str = ""
+    publish_request: str = ""
+    """request_id of the call that left DRAFT, so that its repeat is told apart from another publication."""
+    version: int = 0
+
+    @property
+    def hashtag_list(self) -> tuple[str, ...]:
+        """The hashtags one by one."""
+        return tuple(self.hashtags.split())
+
+    @property
+    def is_over(self) -> bool:
+        """True when nothing more will come of the bytes: deleted or failed."""
+        return self.publication_state is PublicationState.DELETED or self.media_state is MediaState.FAILED
+
+
+@table("creator_videos", guard=Guard.PLAIN)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatorVideo:
+    """One entry of a creator's list, newest first; written before its video, which alone says what may be shown."""
+
+    creator_id: Partition[int]
+    video_id: ClusteringDescending[int]
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenditionFacts:
+    """One level that plays."""
+
+    name: str
+    """The rung of the ladder, also the name of its objects, for example 720p."""
+    width: int
+    height: int
+
+    @property
+    def level(self) -> int:
+        """The short side in pixels."""
+        return min(self.width, self.height)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One fact that detectors found, score 0 to 1."""
+
+    name: str
+    score: float
+
+
+HASH_BYTES = 32
+
+
+@table("media_facts", guard=Guard.GUARDED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaFacts:
+    """What processing learned and made of a video's bytes."""
+
+    video_id: Partition[int]
+    facts_json: str = ""
+    """Facts of the media toolbox, as it reads them back."""
+    recipe_version: str = ""
+    output_prefix: str = ""
+    perceptual_hashes: bytes = b""
+    """256-bit hashes of several frames, one after the other."""
+    findings_json: str = "[]"
+    classified: bool = False
+    renditions_json: str = "[]"
+    audio_key: str = ""
+    """Object of the extracted audio; empty without audio or not yet."""
+    has_preview: bool = False
+    version: int = 0
+
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        """The perceptual hashes one by one."""
+        return tuple(self.perceptual_hashes[at : at + HASH_BYTES] for at in range(0, len(self.perceptual_hashes), HASH_BYTES))
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What detectors found."""
+        return tuple(Finding(name=name, score=score) for name, score in json.loads(self.findings_json))
+
+    @property
+    def renditions(self) -> tuple[RenditionFacts, ...]:
+        """The levels that play, the first rendition first."""
+        return tuple(RenditionFacts(name=name, width=width, height=height) for name, width, height in json.loads(self.renditions_json))
+
+
+class WorkKind(enum.StrEnum):
+    """What remains to be done after a change of a video was acknowledged."""
+
+    ASSESS = "assess"
+    """Ask the gate about the publication as it is now."""
+    REVOKE = "revoke"
+    """List the video's epoch for the media edge."""
+    SOUND = "sound"
+    """Register the original sound."""
+    PURGE = "purge"
+    """Delete the bytes of a video that is over."""
+
+
+@table("open_work", guard=Guard.PLAIN)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenWork:
+    """One piece of work that waits; written before the change that causes it, deleted when it is done."""
+
+    kind: Partition[WorkKind]
+    video_id: Clustering[int]
+    since_ms: int = 0
+    version: int = 0
+    """The version of the video after the change that causes the work."""
+
+
+VIDEO_TABLES: tuple[type, ...] = (Video, CreatorVideo, MediaFacts, OpenWork)

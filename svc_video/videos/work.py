@@ -1,0 +1,112 @@
+"""Loops that finish noted work: each scans its kind at start and when woken, and tries again with growing pauses until it is done."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from mesh import deadline
+from mesh.clock import Clock
+from svc_video.videos.store import VideoStore
+from svc_video.videos.tables import OpenWork, Video, WorkKind
+
+_log = logging.getLogger("clipmesh.video")
+
+DONE_MS = 0
+"""What a handler answers when nothing is left to do."""
+FIRST_PAUSE_MS = 250
+LONGEST_PAUSE_MS = 10_000
+IDLE_MS = 30_000
+"""How often a loop looks without having been woken: work noted by a process that died before it could wake anybody."""
+CAUSELESS_AFTER_MS = 60_000
+"""A note whose change was never written is dropped after this; longer than the deadline of any write."""
+_TRY_S = 30.0
+_AT_ONCE = 8
+
+Handle = Callable[[OpenWork, Video], Awaitable[int]]
+"""Does one piece of work; answers after how many milliseconds to come again, or DONE_MS. Raising means later, with growing pauses."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pause:
+    attempts: int
+    until_ms: int
+    version: int
+
+
+class WorkLoop:
+    """Finishes the open work of one kind."""
+
+    def __init__(self, *, kind: WorkKind, store: VideoStore, clock: Clock, handle: Handle, wakeup: asyncio.Event) -> None:
+        self._kind = kind
+        self._store = store
+        self._clock = clock
+        self._handle = handle
+        self._wakeup = wakeup
+        self._pauses: dict[int, _Pause] = {}
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            self._wakeup.clear()
+            try:
+                wait_ms = await self.run_once()
+            except Exception as error:  # a store that is away must not end the loop
+                _log.warning("open work cannot be read", extra={"kind": self._kind.value, "error_type": type(error).__name__})
+                wait_ms = FIRST_PAUSE_MS * 4
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wakeup.wait(), wait_ms / 1000)
+
+    async def run_once(self) -> int:
+        """Try everything that is due; answers in how many milliseconds something will be due again."""
+        work = await self._store.waiting(self._kind)
+        known = {item.video_id for item in work}
+        self._pauses = {video_id: pause for video_id, pause in self._pauses.items() if video_id in known}
+        due = [item for item in work if self._is_due(item)]
+        videos = {}
+        for start in range(0, len(due), 500):
+            videos.update(await self._store.get_many([item.video_id for item in due[start : start + 500]]))
+        async with asyncio.TaskGroup() as group:
+            for item in due:
+                group.create_task(self._try(item, videos.get(item.video_id)))
+        now_ms = self._clock.monotonic_ms()
+        return max(1, min((pause.until_ms - now_ms for pause in self._pauses.values()), default=IDLE_MS))
+
+    def _is_due(self, item: OpenWork) -> bool:
+        pause = self._pauses.get(item.video_id)
+        return pause is None or pause.version != item.version or pause.until_ms <= self._clock.monotonic_ms()
+
+    async def _try(self, item: OpenWork, video: Video | None) -> None:
+        async with self._slots:
+            try:
+                with deadline.scope(_TRY_S):
+                    again_ms = await self._do(item, video)
+                    if again_ms == DONE_MS:
+                        await self._store.close_work(item)
+            except Exception as error:  # whatever failed, the note stays and the work is tried again
+                _log.warning(
+                    "open work is tried again",
+                    extra={"kind": self._kind.value, "video_id": item.video_id, "error_type": type(error).__name__},
+                )
+                again_ms = self._next_pause_ms(item)
+        if again_ms == DONE_MS:
+            self._pauses.pop(item.video_id, None)
+            return
+        previous = self._pauses.get(item.video_id)
+        attempts = previous.attempts + 1 if previous is not None and previous.version == item.version else 1
+        self._pauses[item.video_id] = _Pause(attempts, self._clock.monotonic_ms() + again_ms, item.version)
+
+    async def _do(self, item: OpenWork, video: Video | None) -> int:
+        if video is None or video.version < item.version:
+            is_old = item.since_ms + CAUSELESS_AFTER_MS <= self._clock.now_ms()
+            return DONE_MS if is_old else self._next_pause_ms(item)
+        return await self._handle(item, video)
+
+    def _next_pause_ms(self, item: OpenWork) -> int:
+        pause = self._pauses.get(item.video_id)
+        attempts = pause.attempts if pause is not None and pause.version == item.version else 0
+        return int(min(FIRST_PAUSE_MS * 2 ** min(attempts, 20), LONGEST_PAUSE_MS))
