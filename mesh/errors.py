@@ -9,26 +9,29 @@ MeshError
 ├── PermissionDenied     not for you
 ├── Unauthenticated      say who you are
 ├── ResourceExhausted    wait, then try again
-└── Unavailable          try again later
+├── Unavailable          try again later
+└── DeadlineExceeded     give more time
 """
 
 from __future__ import annotations
-
-from typing import ClassVar
 
 import grpc
 
 Fact = str | int | float | bool
 """What a fact of an error may be; it travels as text in ErrorInfo.metadata."""
 
+Violation = tuple[str, str]
+"""A field of the request, by its path, and what is wrong with it."""
+
 
 class MeshError(Exception):
     """Base of every expected outcome that is not success; all else is a bug and stays INTERNAL."""
 
-    reason: ClassVar[str] = "INTERNAL"
-    code: ClassVar[grpc.StatusCode] = grpc.StatusCode.INTERNAL
-    domain: ClassVar[str] = "clipmesh"
+    reason: str = "INTERNAL"
+    code: grpc.StatusCode = grpc.StatusCode.INTERNAL
+    domain: str = "clipmesh"
     retry_after_ms: int = 0
+    violations: tuple[Violation, ...] = ()
 
     def __init__(self, message: str = "", *, retry_after_ms: int = 0, **facts: Fact) -> None:
         super().__init__(message or (type(self).__doc__ or self.reason).strip().splitlines()[0])
@@ -46,6 +49,22 @@ class InvalidArgument(MeshError):
 
     reason = "INVALID_REQUEST"
     code = grpc.StatusCode.INVALID_ARGUMENT
+
+    def __init__(self, message: str = "", *, violations: tuple[Violation, ...] = (), retry_after_ms: int = 0, **facts: Fact) -> None:
+        super().__init__(message, retry_after_ms=retry_after_ms, **facts)
+        self.violations = violations
+
+
+class MalformedRequest(InvalidArgument):
+    """The bytes are no message of the expected type."""
+
+    reason = "MALFORMED_REQUEST"
+
+
+class DeadlineRequired(InvalidArgument):
+    """The call came without a deadline."""
+
+    reason = "DEADLINE_REQUIRED"
 
 
 class NotFound(MeshError):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
+from typing import Any
 
 import pytest
+from google.protobuf.message import Message
 
 from mesh import deadline
-from mesh.access import Priority
+from mesh.access import Access, Priority
 from mesh.errors import DeadlineExceeded, ResourceExhausted
 from mesh.interceptors import Limiter
+from mesh.interceptors.call import Method
+from mesh.interceptors.limit import Limit
 from mesh.metrics import LIMITER_REFUSED
 from mesh.telemetry import Telemetry
 
@@ -71,15 +76,43 @@ async def test_a_full_queue_refuses_the_least_urgent() -> None:
 
 
 async def test_expired_work_is_dropped_before_and_while_it_waits() -> None:
-    subject = limiter(limit=2)
+    telemetry = Telemetry(service="video")
+    subject = limiter(limit=2, telemetry=telemetry)
     with deadline.scope(-1), pytest.raises(DeadlineExceeded):
         await subject.enter(Priority.PLAYBACK)
     assert subject.in_flight == 0
     await subject.enter(Priority.FEED)
     await subject.enter(Priority.FEED)
+    start = time.monotonic()
     with deadline.scope(0.02), pytest.raises(DeadlineExceeded):
         await subject.enter(Priority.PLAYBACK)
+    assert time.monotonic() - start < 0.5
     assert (subject.in_flight, subject.waiting) == (2, 0)
+    assert telemetry.value(LIMITER_REFUSED, priority="playback", why="expired") == 2
+
+
+async def test_a_turn_that_comes_too_late_begins_nothing() -> None:
+    subject, begun = limiter(), []
+
+    async def work(request: Any, call: Any) -> None:
+        begun.append(request)
+
+    handler = Limit(limiter=subject).wrap(Method(service="a.B", name="C", request_type=Message, access=Access(callers={"gateway"})), work)
+    await subject.enter(Priority.FEED)
+
+    async def late() -> None:
+        with deadline.scope(0.02):
+            await handler(b"", None)
+
+    waiting = asyncio.create_task(late())
+    await turns()
+    subject.leave()
+    # The loop is held until the deadline has passed: the place is given, and its taker wakes up too late.
+    time.sleep(0.04)
+    with pytest.raises(DeadlineExceeded):
+        await waiting
+    assert begun == []
+    assert (subject.in_flight, subject.waiting) == (0, 0)
 
 
 async def test_a_place_given_to_someone_who_just_gave_up_is_passed_on() -> None:

@@ -1,0 +1,60 @@
+"""Who may call a method, for which viewers, how urgently and for how long."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from clipmesh.common.v1 import viewer_pb2
+
+
+class Priority(enum.IntEnum):
+    """Which calls go first when there is too much; smaller is more urgent."""
+
+    PLAYBACK = 0
+    """Sign-in and playback: somebody looks at a spinner."""
+    WRITE = 1
+    FEED = 2
+    SEARCH = 3
+    ANALYTICS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewerRule:
+    """Which viewers a method serves."""
+
+    signed_in: bool
+    roles: frozenset[viewer_pb2.Role.ValueType] = frozenset()
+    """One of these roles is needed; empty for any role."""
+
+
+ANYONE = ViewerRule(signed_in=False)
+SIGNED_IN = ViewerRule(signed_in=True)
+
+
+def roles(*roles: viewer_pb2.Role.ValueType) -> ViewerRule:
+    """Signed-in viewers with one of `roles`; administrators always."""
+    if not roles:
+        raise ValueError("name at least one role, or use SIGNED_IN")
+    return ViewerRule(signed_in=True, roles=frozenset(roles))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """The rules of one method; a method without them is not served."""
+
+    callers: AbstractSet[str]
+    """Services that may call it."""
+    viewer: ViewerRule = ANYONE
+    idempotent: bool = False
+    """True when a repeat changes nothing more. Of all others the server tells every client not to retry by itself."""
+    priority: Priority = Priority.FEED
+    max_deadline_ms: int = 10_000
+    """Longest time the method works, whatever its caller allows."""
+
+    def __post_init__(self) -> None:
+        if not self.callers or isinstance(self.callers, str):
+            raise ValueError("a method needs a set of callers")
+        if self.max_deadline_ms <= 0:
+            raise ValueError(f"max_deadline_ms has to be positive, not {self.max_deadline_ms}")

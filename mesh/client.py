@@ -1,0 +1,270 @@
+"""Stubs for other services: addresses, balancing, deadlines, retries within a budget, identities and typed errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool
+from opentelemetry.trace import SpanKind
+
+from mesh import deadline
+from mesh.auth import VIEWER_METADATA_KEY, ServiceTokens, current_signed_viewer
+from mesh.clock import Clock
+from mesh.interceptors.request_id import REQUEST_ID_KEY, TRACEPARENT_KEY
+from mesh.logs import request_id
+from mesh.metrics import CLIENT_CALLS, CLIENT_SECONDS
+from mesh.secrets import Secrets
+from mesh.service_tokens import METADATA_KEY
+from mesh.status import RpcDeadlineExceeded, RpcFailed, from_rpc_error
+from mesh.telemetry import Telemetry, trace_context
+
+__all__ = ["Channels", "NoAddress", "RpcFailed", "from_rpc_error", "service_config"]
+
+S = TypeVar("S")
+
+DEFAULT_TIMEOUT_S = 5.0
+"""Deadline of a call that nobody gave one."""
+
+PING_EVERY_MS, PING_TIMEOUT_MS = 5_000, 2_000
+"""A connection is asked for a sign of life this often, and given up when none comes in time."""
+
+OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    # After an outage the default backoff keeps a client away for seconds.
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.enable_retries", 1),
+    # Loopback and unix sockets only ever lead to the peer itself.
+    ("grpc.enable_http_proxy", 0),
+)
+
+RETRY_POLICY: Mapping[str, object] = {
+    "maxAttempts": 3,
+    "initialBackoff": "0.05s",
+    "maxBackoff": "0.5s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+RETRY_BUDGET: Mapping[str, object] = {"maxTokens": 10, "tokenRatio": 0.1}
+"""A failure costs one token, a success earns a tenth; below half of them nothing is retried."""
+
+_READS = ("Get", "List", "BatchGet")
+_REPEATABLE = {descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS, descriptor_pb2.MethodOptions.IDEMPOTENT}
+
+
+def keepalive(every_ms: int, timeout_ms: int) -> tuple[tuple[str, int], ...]:
+    """Channel options that notice a frozen peer: without the third setting a call to it hangs until its deadline."""
+    return (
+        ("grpc.keepalive_time_ms", every_ms),
+        ("grpc.keepalive_timeout_ms", timeout_ms),
+        ("grpc.http2.ping_timeout_ms", timeout_ms),
+    )
+
+
+class NoAddress(ValueError):
+    """The address of a service is not set or not one we can dial; the text names the variable."""
+
+
+class Channels:
+    """The outward connections of one process; make stubs inside the event loop that uses them."""
+
+    def __init__(
+        self,
+        *,
+        secrets: Secrets,
+        clock: Clock,
+        telemetry: Telemetry,
+        addresses: Mapping[str, str] | None = None,
+        default_timeout_s: float = DEFAULT_TIMEOUT_S,
+        ping_every_ms: int = PING_EVERY_MS,
+        ping_timeout_ms: int = PING_TIMEOUT_MS,
+    ) -> None:
+        """`addresses` maps services to addresses; None reads CLIPMESH_<SERVICE>_ADDRESS when a stub is made."""
+        self._tokens = ServiceTokens(secrets=secrets, clock=clock)
+        self._telemetry = telemetry
+        self._addresses = addresses
+        self._default_timeout_s = default_timeout_s
+        self._options = (*OPTIONS, *keepalive(ping_every_ms, ping_timeout_ms))
+        self._stubs: dict[tuple[Any, str, frozenset[str]], Any] = {}
+        self._channels: list[grpc.aio.Channel] = []
+
+    def stub(self, stub_type: Callable[[grpc.aio.Channel], S], service: str, *, idempotent: Collection[str] = ()) -> S:
+        """A stub of `service` whose calls carry identities, end in time and fail as RpcFailed.
+
+        Methods named Get, List or BatchGet and those with an idempotency_level are retried while the service is UNAVAILABLE, and so are those named
+        in `idempotent`.
+        """
+        key = (stub_type, service, frozenset(idempotent))
+        if key not in self._stubs:
+            channel = _Channel(
+                service=service,
+                target=target_of(service, self._address(service)),
+                idempotent=key[2],
+                tokens=self._tokens,
+                telemetry=self._telemetry,
+                default_timeout_s=self._default_timeout_s,
+            )
+            stub = stub_type(cast(grpc.aio.Channel, channel))
+            self._channels.append(channel.open(self._options))
+            self._stubs[key] = stub
+        return cast(S, self._stubs[key])
+
+    async def close(self) -> None:
+        """Close every connection; calls under way are cancelled."""
+        for channel in self._channels:
+            await channel.close()
+        self._channels.clear()
+        self._stubs.clear()
+
+    def _address(self, service: str) -> str:
+        variable = f"CLIPMESH_{service.upper().replace('-', '_')}_ADDRESS"
+        address = os.environ.get(variable, "") if self._addresses is None else self._addresses.get(service, "")
+        if not address:
+            raise NoAddress(f"{variable} is not set; `clipmesh up` sets it, a deployment has to")
+        return address
+
+
+def target_of(service: str, address: str) -> str:
+    """The gRPC target of an address: unix:PATH, a DNS name with port, or a list of IP addresses with ports."""
+    parts = [part.strip() for part in address.split(",") if part.strip()]
+    if len(parts) == 1:
+        return parts[0]
+    if all(part.rpartition(":")[0].replace(".", "").isdecimal() for part in parts):
+        return "ipv4:" + ",".join(parts)
+    if all(part.startswith("[") for part in parts):
+        return "ipv6:" + ",".join(parts)
+    raise NoAddress(f"the address list of {service} has to hold IP addresses with ports of one family, or be one DNS name: {address!r}")
+
+
+def service_config(repeatable: Sequence[tuple[str, str]]) -> str:
+    """The gRPC service config: balance over healthy backends, retry the (service, method) pairs in `repeatable` within the budget."""
+    config: dict[str, object] = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}
+    if repeatable:
+        config["methodConfig"] = [
+            {"name": [{"service": service, "method": method} for service, method in repeatable], "retryPolicy": RETRY_POLICY}
+        ]
+        config["retryThrottling"] = RETRY_BUDGET
+    return json.dumps(config)
+
+
+def is_repeatable(service: str, method: str) -> bool:
+    """True when the proto's idempotency_level says so, or the name is a read's."""
+    try:
+        descriptor = descriptor_pool.Default().FindServiceByName(service).methods_by_name[method]  # type: ignore[no-untyped-call]
+    except KeyError:
+        return method.startswith(_READS)
+    return descriptor.GetOptions().idempotency_level in _REPEATABLE or method.startswith(_READS)
+
+
+class _Channel:
+    """What a generated stub needs of a channel, which is opened once the stub has named its methods."""
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        target: str,
+        idempotent: frozenset[str],
+        tokens: ServiceTokens,
+        telemetry: Telemetry,
+        default_timeout_s: float,
+    ) -> None:
+        self._service = service
+        self._target = target
+        self._idempotent = idempotent
+        self._tokens = tokens
+        self._telemetry = telemetry
+        self._default_timeout_s = default_timeout_s
+        self._methods: list[_Method] = []
+
+    def unary_unary(self, path: str, request_serializer: Any, response_deserializer: Any, _registered_method: bool = False) -> _Method:
+        """One method of the stub."""
+        method = _Method(
+            service=self._service,
+            path=path,
+            serializers=(request_serializer, response_deserializer),
+            tokens=self._tokens,
+            telemetry=self._telemetry,
+            default_timeout_s=self._default_timeout_s,
+        )
+        self._methods.append(method)
+        return method
+
+    def open(self, options: Sequence[tuple[str, int]]) -> grpc.aio.Channel:
+        """The real channel, with the retries of exactly these methods."""
+        names = [tuple(method.path[1:].split("/")) for method in self._methods]
+        if unknown := self._idempotent - {method for _, method in names}:
+            raise ValueError(f"{self._service} has no method {', '.join(sorted(unknown))}")
+        repeatable = [(service, method) for service, method in names if method in self._idempotent or is_repeatable(service, method)]
+        channel = grpc.aio.insecure_channel(self._target, options=[*options, ("grpc.service_config", service_config(repeatable))])
+        for method in self._methods:
+            method.bind(channel)
+        return channel
+
+
+class _Method:
+    """One callable method of a stub."""
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        path: str,
+        serializers: tuple[Any, Any],
+        tokens: ServiceTokens,
+        telemetry: Telemetry,
+        default_timeout_s: float,
+    ) -> None:
+        self.path = path
+        self._service = service
+        self._serializers = serializers
+        self._tokens = tokens
+        self._telemetry = telemetry
+        self._default_timeout_s = default_timeout_s
+        self._call: Any = None
+        telemetry.metrics.know_methods([path])
+
+    def bind(self, channel: grpc.aio.Channel) -> None:
+        """Use `channel` from now on."""
+        self._call = channel.unary_unary(self.path, *self._serializers)
+
+    async def __call__(self, request: Any, *, timeout: float | None = None) -> Any:
+        """The response; RpcFailed when there is none. `timeout` in seconds never reaches beyond the ambient deadline."""
+        timeout_s = deadline.remaining_s(self._default_timeout_s if timeout is None else timeout)
+        if timeout_s <= 0:
+            raise RpcDeadlineExceeded("no time is left to ask", service=self._service, method=self.path)
+        if not self._telemetry.tracing.enabled:
+            return await self._ask(request, timeout_s)
+        with self._telemetry.span(self.path, kind=SpanKind.CLIENT):
+            return await self._ask(request, timeout_s)
+
+    async def _ask(self, request: Any, timeout_s: float) -> Any:
+        code, start = "OK", time.perf_counter()
+        try:
+            return await self._call(request, timeout=timeout_s, metadata=self._metadata())
+        except grpc.aio.AioRpcError as error:
+            code = error.code().name
+            raise from_rpc_error(error, service=self._service, method=self.path) from error
+        except BaseException:
+            code = "CANCELLED"
+            raise
+        finally:
+            self._telemetry.count(CLIENT_CALLS, method=self.path, code=code)
+            self._telemetry.observe(CLIENT_SECONDS, time.perf_counter() - start, method=self.path)
+
+    def _metadata(self) -> tuple[tuple[str, str | bytes], ...]:
+        metadata: list[tuple[str, str | bytes]] = [(METADATA_KEY, self._tokens.mint(self._service))]
+        if viewer := current_signed_viewer():
+            metadata.append((VIEWER_METADATA_KEY, viewer))
+        if request := request_id.get():
+            metadata.append((REQUEST_ID_KEY, request))
+        if traceparent := trace_context():
+            metadata.append((TRACEPARENT_KEY, traceparent))
+        return tuple(metadata)

@@ -1,0 +1,139 @@
+"""`run` as a service's __main__ uses it: a real process that starts, serves, drains on a signal, and refuses what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mesh.client import Channels
+from mesh.clock import SystemClock
+from mesh.telemetry import Telemetry
+from mesh.testing.rpc import SERVICES, private_key_of, secrets_for
+from tests.contract.rpc.probe import ListReviewsRequest, Stub
+
+ROOT = Path(__file__).parents[3]
+
+APP = """
+    import asyncio, sys
+    from dataclasses import dataclass
+    from mesh.app import Process, ServiceSettings, run
+    from tests.contract.rpc.probe import ListReviewsResponse, Probe, served_by
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Settings(ServiceSettings):
+        slow_ms: int = 0
+
+    class App:
+        def __init__(self, process):
+            self.process, self.dependencies = process, {}
+            self.services = (served_by(Probe(lists=self.lists)),)
+            self.open = False
+
+        async def start(self):
+            self.open = True
+
+        async def stop(self):
+            self.open = False
+            print("stopped", flush=True)
+
+        async def lists(self, request):
+            print("begun", flush=True)
+            await asyncio.sleep(self.process.settings.slow_ms / 1000)
+            return ListReviewsResponse(next_page_token=f"open {self.open} {type(asyncio.get_running_loop()).__module__}")
+
+    run(lambda settings: App(Process.open(settings)), Settings)
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short name that holds the secrets of rights."""
+    path = Path(tempfile.mkdtemp(prefix="cm-"))
+    peers = {peer: base64.b64encode(secrets_for(peer)._public[peer].public_bytes_raw()).decode() for peer in SERVICES}
+    secrets = {"service": "rights", "private_key": base64.b64encode(private_key_of("rights")).decode(), "peers": peers, "named": {}}
+    (path / "secrets.json").write_text(json.dumps(secrets))
+    yield path
+    shutil.rmtree(path)
+
+
+async def started(folder: Path, **environment: str) -> asyncio.subprocess.Process:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CLIPMESH_")}
+    given = {
+        "CLIPMESH_SECRETS": "secrets.json",
+        "CLIPMESH_RIGHTS_ADDRESS": "unix:run/rights.sock",
+        "CLIPMESH_DRAIN_WAIT_MS": "50",
+        **environment,
+    }
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        textwrap.dedent(APP),
+        cwd=folder,
+        env={**kept, **given, "PYTHONPATH": f"{ROOT}:{ROOT}/codegen/python"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def log_until(process: asyncio.subprocess.Process, message: str) -> dict[str, Any]:
+    assert process.stderr is not None
+    async for line in process.stderr:
+        if (record := json.loads(line))["message"] == message:
+            return record
+    raise AssertionError(f"the process ended without saying {message!r}")
+
+
+async def test_a_process_serves_and_ends_only_after_its_calls(folder: Path) -> None:
+    process = await started(folder, CLIPMESH_SLOW_MS="300", CLIPMESH_METRICS="unix:run/metrics.sock")
+    record = await log_until(process, "serving")
+    assert (record["service"], record["address"], record["level"]) == ("rights", "unix:run/rights.sock", "INFO")
+    channels = Channels(
+        secrets=secrets_for("gateway"),
+        clock=SystemClock(),
+        telemetry=Telemetry(service="gateway"),
+        addresses={"rights": f"unix:{folder}/run/rights.sock"},
+    )
+    call = asyncio.create_task(channels.stub(Stub, "rights").ListReviews(ListReviewsRequest()))
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"begun\n"
+    reader, writer = await asyncio.open_unix_connection(folder / "run" / "metrics.sock")
+    writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
+    page = (await reader.read()).decode()
+    writer.close()
+    assert 'clipmesh_limiter_in_flight{service="rights"} 1.0' in page
+    process.send_signal(signal.SIGTERM)
+    assert (await call).next_page_token == "open True uvloop"
+    assert await process.stdout.readline() == b"stopped\n"
+    assert await process.wait() == 0
+    await channels.close()
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"CLIPMESH_SECRETS": "nowhere.json"}, "secrets file nowhere.json cannot be read"),
+        ({"CLIPMESH_RIGHTS_ADDRESS": ""}, "neither CLIPMESH_LISTEN nor CLIPMESH_RIGHTS_ADDRESS is set"),
+        ({"CLIPMESH_CONCURRENCY_LIMIT": "0"}, "CLIPMESH_CONCURRENCY_LIMIT has to be at least 1"),
+        ({"CLIPMESH_CLOCK": "file:clock"}, "needs CLIPMESH_TESTING=1"),
+        ({"CLIPMESH_TRACES": "somewhere"}, "CLIPMESH_TRACES='somewhere' is not understood"),
+    ],
+)
+async def test_wrong_settings_are_refused_by_name(folder: Path, environment: dict[str, str], words: str) -> None:
+    process = await started(folder, **environment)
+    out, errors = await process.communicate()
+    records = [json.loads(line) for line in errors.splitlines()]
+    assert process.returncode == 2, records
+    assert words in records[-1]["message"]
+    assert b"begun" not in out
