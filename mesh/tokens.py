@@ -39,6 +39,8 @@ STALE_AFTER_MS = 90_000
 CLOSED_AFTER_MS = 10 * 60_000
 """After this much silence no token is believed: every revocation since the oldest living token may have been missed."""
 _REFILL_MS = 5_000
+_REMEMBERED = 4_096
+"""Tokens whose signature is not checked again; each of them at most 8 KiB."""
 
 
 class InvalidAccessToken(Unauthenticated):
@@ -152,6 +154,7 @@ class AccessTokenVerifier:
         self._consents: dict[int, _Consents] = {}
         self._silent_since_ms = clock.now_ms()
         self._filled_at_ms: int | None = None
+        self._read: dict[str, tuple[AccessClaims, str]] = {}
 
     @property
     def silent_ms(self) -> int:
@@ -201,6 +204,23 @@ class AccessTokenVerifier:
             raise InvalidAccessToken("the token is too long")
         if self.silent_ms > CLOSED_AFTER_MS:
             raise TokensUnverifiable()
+        known = self._read.get(token)
+        key = self._keys.get(known[1]) if known is not None else None
+        if known is None or key is None:
+            known = await self._signed(token)
+            key = self._keys[known[1]]
+            if len(self._read) >= _REMEMBERED:
+                self._read.clear()
+            self._read[token] = known
+        # Only what the signature covers is remembered: time and revocations are asked each time.
+        claims = known[0]
+        self._check_times(claims, key)
+        if claims.session_id in self._revoked:
+            raise InvalidAccessToken("the session is over")
+        return self._with_newest_consents(claims)
+
+    async def _signed(self, token: str) -> tuple[AccessClaims, str]:
+        """What a well-formed token with a good signature claims, and the id of its key."""
         try:
             compact = jws.extract_compact(token.encode("ascii"), registry=_REGISTRY)
         except (JoseError, ValueError) as error:
@@ -208,17 +228,13 @@ class AccessTokenVerifier:
         header = compact.headers()
         if header.get("typ") != TOKEN_TYPE or header.get("alg") != ALGORITHM:
             raise InvalidAccessToken("the token is of another type or algorithm")
-        key = await self._key(header.get("kid"))
+        key_id = await self._key_id(header.get("kid"))
         try:
-            if not jws.validate_compact(compact, key.key, registry=_REGISTRY):
+            if not jws.validate_compact(compact, self._keys[key_id].key, registry=_REGISTRY):
                 raise InvalidAccessToken("the signature is wrong")
-            claims = _claims(json.loads(compact.payload))
+            return _claims(json.loads(compact.payload)), key_id
         except (JoseError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InvalidAccessToken("the token is malformed") from error
-        self._check_times(claims, key)
-        if claims.session_id in self._revoked:
-            raise InvalidAccessToken("the session is over")
-        return self._with_newest_consents(claims)
 
     def _check_times(self, claims: AccessClaims, key: _VerifyingKey) -> None:
         now_ms = self._clock.now_ms()
@@ -235,7 +251,7 @@ class AccessTokenVerifier:
             return claims
         return replace(claims, consents=newest.consents)
 
-    async def _key(self, key_id: object) -> _VerifyingKey:
+    async def _key_id(self, key_id: object) -> str:
         if not isinstance(key_id, str):
             raise InvalidAccessToken("the token names no key")
         if key_id not in self._keys and self._may_fill():
@@ -244,7 +260,7 @@ class AccessTokenVerifier:
             raise TokensUnverifiable()
         if key_id not in self._keys:
             raise InvalidAccessToken("the token names no key of ours")
-        return self._keys[key_id]
+        return key_id
 
     def _may_fill(self) -> bool:
         """Unknown key ids cost nothing to invent, so they cause one question in five seconds at most."""

@@ -91,7 +91,7 @@ Global___Impression: _TypeAlias = Impression  # noqa: Y015
 
 @_typing.final
 class WatchRecorded(_message.Message):
-    """WatchRecorded says that a stretch of watching was accepted; topic feed, key video_id."""
+    """WatchRecorded says that a stretch of watching was accepted; topic feed, key video_id.shard of the ledger."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -78,7 +78,7 @@ class IdentityServiceServicer:
 
     def SignUp(self, request, context):
         """SignUp makes an account; under 13 nothing is made and nothing is kept.
-        Reasons: HANDLE_TAKEN, EMAIL_TAKEN, HANDLE_NOT_ALLOWED, PASSWORD_TOO_WEAK, TOO_YOUNG, INVALID_BIRTH_DATE, INVALID_EMAIL, REQUEST_ID_REUSED.
+        Reasons: HANDLE_TAKEN, EMAIL_TAKEN, HANDLE_NOT_ALLOWED, PASSWORD_TOO_WEAK, TOO_YOUNG, INVALID_BIRTH_DATE, INVALID_EMAIL, INVALID_TEXT, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -18,7 +18,7 @@ class IdentityServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     SignUp: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.SignUpRequest, _identity_service_pb2.SignUpResponse]
     """SignUp makes an account; under 13 nothing is made and nothing is kept.
-    Reasons: HANDLE_TAKEN, EMAIL_TAKEN, HANDLE_NOT_ALLOWED, PASSWORD_TOO_WEAK, TOO_YOUNG, INVALID_BIRTH_DATE, INVALID_EMAIL, REQUEST_ID_REUSED.
+    Reasons: HANDLE_TAKEN, EMAIL_TAKEN, HANDLE_NOT_ALLOWED, PASSWORD_TOO_WEAK, TOO_YOUNG, INVALID_BIRTH_DATE, INVALID_EMAIL, INVALID_TEXT, REQUEST_ID_REUSED.
     """
     Authorize: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.AuthorizeRequest, _identity_service_pb2.AuthorizeResponse]
     """Authorize checks a password and gives an authorization code bound to a PKCE challenge (RFC 6749 4.1, RFC 7636).
@@ -51,7 +51,7 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_identity_service_pb2.SignUpRequest, _abc.Awaitable[_identity_service_pb2.SignUpResponse]],
     ) -> _abc.Awaitable[_identity_service_pb2.SignUpResponse]:
         """SignUp makes an account; under 13 nothing is made and nothing is kept.
-        Reasons: HANDLE_TAKEN, EMAIL_TAKEN, HANDLE_NOT_ALLOWED, PASSWORD_TOO_WEAK, TOO_YOUNG, INVALID_BIRTH_DATE, INVALID_EMAIL, REQUEST_ID_REUSED.
+        Reasons: HANDLE_TAKEN, EMAIL_TAKEN, HANDLE_NOT_ALLOWED, PASSWORD_TOO_WEAK, TOO_YOUNG, INVALID_BIRTH_DATE, INVALID_EMAIL, INVALID_TEXT, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

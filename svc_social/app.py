@@ -1,0 +1,101 @@
+"""The social service: wires stores, actions and servicers, and keeps keys said and cut-off sign-ups settled."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from mesh.app import Dependency, Process
+from mesh.backbone import Backbone
+from mesh.deadline import scope
+from mesh.errors import MeshError
+from mesh.events.stream.port import StreamError
+from mesh.server import ServedService
+from mesh.stores.tables.port import TablesError
+from svc_social.identity.actions import SigningKeys, SignUpSettler
+from svc_social.identity.clients import Clients
+from svc_social.identity.keyed import IdentityKeys
+from svc_social.identity.passwords import PasswordHasher
+from svc_social.identity.store import ROW_TYPES
+from svc_social.identity.wiring import wire
+from svc_social.settings import SocialSettings, roles_by_handle
+
+_SWEEP_INTERVAL_S = 60.0
+_RETRY_S = 5.0
+_ROUND_DEADLINE_S = 20.0
+
+_log = logging.getLogger("clipmesh.social")
+
+
+async def repeat(work: Callable[[], Awaitable[object]], *, every_s: float, stopping: asyncio.Event) -> None:
+    """Do `work` at once and then again until `stopping` is set; sooner after it failed, whatever the reason: nobody else would say the keys."""
+    while not stopping.is_set():
+        pause_s = every_s
+        try:
+            with scope(_ROUND_DEADLINE_S):
+                await work()
+        except Exception as error:
+            expected = isinstance(error, (MeshError, StreamError, TablesError))
+            _log.warning("background work is tried again", exc_info=not expected, extra={"error_type": type(error).__name__})
+            pause_s = min(every_s, _RETRY_S)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), pause_s)
+
+
+class SocialApp:
+    """One process of the social service."""
+
+    def __init__(self, *, process: Process, settings: SocialSettings, keys: IdentityKeys) -> None:
+        self.process = process
+        self.services: Sequence[ServedService] = ()
+        self.dependencies: Mapping[str, Dependency] = {}
+        self._settings = settings
+        self._keys = keys
+        self._hasher = PasswordHasher(memory_kib=settings.password_memory_kib, workers=settings.password_workers)
+        self._backbone: Backbone | None = None
+        self._stopping = asyncio.Event()
+
+    async def start(self) -> None:
+        """Open the stores, make the first signing key, begin to say keys and to sweep."""
+        settings = self._settings
+        backbone = await Backbone.open(
+            self.process, tables=settings.tables, redis=settings.redis, events=settings.events, row_types=ROW_TYPES
+        )
+        self._backbone = backbone
+        identity = wire(
+            tables=backbone.tables,
+            clock=self.process.clock,
+            next_id=backbone.ids.next,
+            events=backbone.events,
+            keys=self._keys,
+            hasher=self._hasher,
+            clients=Clients.web(settings.oauth_redirects),
+            bootstrap_roles=roles_by_handle(settings.bootstrap_roles),
+        )
+        await identity.signing.rotate()
+        self.services = identity.services
+        self.dependencies = backbone.dependencies
+        self._keep(backbone, identity.signing, identity.settler)
+
+    def _keep(self, backbone: Backbone, signing: SigningKeys, settler: SignUpSettler) -> None:
+        every_s = self._settings.keys_interval_ms / 1000
+        backbone.run(repeat(lambda: signing.publish(backbone.stream), every_s=every_s, stopping=self._stopping), name="say-keys")
+        backbone.run(repeat(settler.sweep, every_s=_SWEEP_INTERVAL_S, stopping=self._stopping), name="settle-sign-ups")
+
+    async def stop(self) -> None:
+        """End background work and close the stores."""
+        self._stopping.set()
+        self._hasher.close()
+        if self._backbone is not None:
+            await self._backbone.close()
+
+
+def build(settings: SocialSettings) -> SocialApp:
+    """The service as its settings say; refuses at once when a secret is missing."""
+    process = Process.open(settings)
+    keys = IdentityKeys.from_secrets(
+        email_hash_key=process.secrets.named("email_hash_key"), sealing_key=process.secrets.named("sealing_key")
+    )
+    return SocialApp(process=process, settings=settings, keys=keys)

@@ -1,0 +1,63 @@
+"""Accounts and keys between rows and protos."""
+
+from __future__ import annotations
+
+from clipmesh.common.v1 import viewer_pb2
+from clipmesh.social.v1 import identity_service_pb2, profile_service_pb2
+
+from svc_social.identity.masks import purposes_of, roles_of
+from svc_social.identity.rules import NEW_ACCOUNT_MS
+from svc_social.identity.session_tables import SigningKey
+from svc_social.identity.tables import Account
+
+
+def profile_to_proto(account: Account) -> profile_service_pb2.Profile:
+    """What everybody may see of a person."""
+    return profile_service_pb2.Profile(
+        user_id=account.user_id,
+        handle=account.handle,
+        display_name=account.display_name,
+        bio=account.bio,
+        verified=account.verified,
+        is_private=account.is_private,
+        created_at_ms=account.created_at_ms,
+        version=account.version,
+    )
+
+
+def age_band_of(account: Account) -> viewer_pb2.AgeBand.ValueType:
+    """The band that is stored with the account."""
+    return viewer_pb2.AgeBand.ValueType(account.age_band)
+
+
+def languages_of(account: Account) -> tuple[str, ...]:
+    """BCP 47 tags in order of preference."""
+    return tuple(tag for tag in account.languages.split(",") if tag)
+
+
+def account_to_proto(account: Account, *, email: str) -> profile_service_pb2.Account:
+    """What only its owner sees."""
+    return profile_service_pb2.Account(
+        profile=profile_to_proto(account),
+        email=email,
+        age_band=age_band_of(account),
+        roles=roles_of(account.roles_mask),
+        consents=purposes_of(account.consents_mask),
+        languages=languages_of(account),
+    )
+
+
+def standing_to_proto(account: Account, *, now_ms: int) -> profile_service_pb2.Standing:
+    """How far the account is trusted. Whether it has public clips is video's fact, so new means young here."""
+    age_ms = max(0, now_ms - account.created_at_ms)
+    level = profile_service_pb2.STANDING_LEVEL_NEW if age_ms < NEW_ACCOUNT_MS else profile_service_pb2.STANDING_LEVEL_GOOD
+    return profile_service_pb2.Standing(
+        user_id=account.user_id, level=level, account_age_ms=age_ms, verified=account.verified, age_band=age_band_of(account)
+    )
+
+
+def signing_key_to_proto(key: SigningKey) -> identity_service_pb2.SigningKey:
+    """The public part of a key."""
+    return identity_service_pb2.SigningKey(
+        key_id=key.key_id, public_key=key.public_key, not_before_ms=key.not_before_ms, expires_at_ms=key.expires_at_ms
+    )

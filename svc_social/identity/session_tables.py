@@ -1,0 +1,100 @@
+"""The persisted nouns of sign-in: attempts, codes, sessions and signing keys."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from mesh.stores.tables.schema import Clustering, Guard, Partition, table
+
+
+class SessionEnd(enum.IntEnum):
+    """Why a session is over."""
+
+    NONE = 0
+    """It goes on."""
+    REVOKED = 1
+    """The person signed out."""
+    REFRESH_REUSED = 2
+    """An old refresh token came back: somebody has a copy."""
+    CODE_REUSED = 3
+    """Its authorization code came back: somebody has a copy."""
+    ROLE_TAKEN = 4
+    """A role was taken from the person; tokens that name it must not be believed."""
+
+
+@table("sign_in_attempts", guard=Guard.GUARDED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInAttempts:
+    """Failed sign-ins of one account or one address in one window; the row is absent when the window is over."""
+
+    subject: Partition[str]
+    """`account:` or `address:` and a keyed hash; nothing in clear."""
+    failures: int = 0
+    expires_at_ms: int = 0
+    version: int = 0
+
+
+@table("authorization_codes", guard=Guard.GUARDED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationCode:
+    """A code by its hash; kept after its use, so that a repeat is noticed."""
+
+    code_hash: Partition[bytes]
+    """SHA-256; codes have 256 random bits."""
+    user_id: int = 0
+    client_id: str = ""
+    redirect_uri: str = ""
+    code_challenge: str = ""
+    usable_until_ms: int = 0
+    session_id: int = 0
+    """The session it was used for; 0 while unused."""
+    expires_at_ms: int = 0
+    version: int = 0
+
+
+@table("sessions", guard=Guard.GUARDED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A signed-in application. Its refresh tokens are numbered and computed from a secret, so none of them is stored."""
+
+    session_id: Partition[int]
+    user_id: int = 0
+    client_id: str = ""
+    generation: int = 0
+    """Number of the newest refresh token."""
+    rotated_at_ms: int = 0
+    ended: SessionEnd = SessionEnd.NONE
+    created_at_ms: int = 0
+    expires_at_ms: int = 0
+    """The earlier of the idle end and the total end; each rotation moves it."""
+    version: int = 0
+
+
+@table("sessions_of_people", guard=Guard.PLAIN)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOfPerson:
+    """Which sessions a person has or had."""
+
+    user_id: Partition[int]
+    session_id: Clustering[int]
+    expires_at_ms: int = 0
+    version: int = 0
+
+
+@table("signing_keys", guard=Guard.GUARDED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKey:
+    """One key of the ring that signs access tokens."""
+
+    ring: Partition[str]
+    number: Clustering[int]
+    key_id: str = ""
+    public_key: bytes = b""
+    private_key_sealed: bytes = b""
+    not_before_ms: int = 0
+    sign_until_ms: int = 0
+    """From here on the next key signs."""
+    expires_at_ms: int = 0
+    """When the last token signed by it is over."""
+    version: int = 0

@@ -1,0 +1,118 @@
+"""The persisted nouns of people: accounts with their names, keys, passwords and consents."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from mesh.stores.tables.schema import Clustering, Guard, Partition, Scope, table
+
+
+class AccountState(enum.IntEnum):
+    """Whether an account exists."""
+
+    ACTIVE = 1
+    VOID = 2
+    """The sign-up was given up before it ended; the id can never become an account."""
+
+
+class NameKind(enum.StrEnum):
+    """What a reserved name is."""
+
+    HANDLE = "handle"
+    EMAIL = "email"
+
+
+@table("accounts", guard=Guard.GUARDED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A person: public profile, roles, consents, and the sealed private facts. Its insert is the moment a sign-up succeeds."""
+
+    user_id: Partition[int]
+    state: AccountState = AccountState.ACTIVE
+    handle: str = ""
+    display_name: str = ""
+    bio: str = ""
+    verified: bool = False
+    is_private: bool = False
+    email_sealed: bytes = b""
+    birth_date_sealed: bytes = b""
+    age_band: int = 0
+    """common.v1.AgeBand as of the last sign-in; renewed from the sealed birth date whenever tokens are issued."""
+    roles_mask: int = 0
+    """Bit n is set when the person has common.v1.Role n."""
+    consents_mask: int = 0
+    """Bit n is set when the person allows common.v1.ConsentPurpose n."""
+    consents_since_ms: int = 0
+    """When the consents became what they are."""
+    languages: str = ""
+    """BCP 47 tags in order of preference, separated by commas."""
+    created_at_ms: int = 0
+    expires_at_ms: int = 0
+    """0, but for VOID rows, which go after a week."""
+    version: int = 0
+
+
+@table("consent_periods", guard=Guard.PLAIN)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentPeriod:
+    """What a person allowed from a moment on, until the next period begins; the present one stands in the account."""
+
+    user_id: Partition[int]
+    since_ms: Clustering[int]
+    consents_mask: int = 0
+    version: int = 0
+
+
+@table("names", guard=Guard.GUARDED, scope=Scope.GLOBAL)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """A unique name and whose it is: pending while a sign-up runs, confirmed after it."""
+
+    kind: Partition[NameKind]
+    name: Partition[str]
+    """The folded handle, or the keyed hash of the e-mail in hex."""
+    owner_id: int = 0
+    confirmed: bool = False
+    pending_until_ms: int = 0
+    """After this moment an unconfirmed reservation may be settled by anybody."""
+    request_tag: bytes = b""
+    """Keyed hash of the sign-up's request id: tells a repeat from a rival before anything is written."""
+    expires_at_ms: int = 0
+    """Long past when the name was freed; the row goes on so that its versions never repeat."""
+    version: int = 0
+
+
+@table("sign_ups", guard=Guard.PLAIN)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignUpIntent:
+    """A sign-up under way, written before anything else of it and deleted when all of it is done: what a sweeper has to look at."""
+
+    shard: Partition[int]
+    user_id: Clustering[int]
+    handle: str = ""
+    email_hash: str = ""
+    started_at_ms: int = 0
+    version: int = 0
+
+
+@table("credentials", guard=Guard.GUARDED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """The password of an account as argon2id."""
+
+    user_id: Partition[int]
+    password_hash: str = ""
+    set_at_ms: int = 0
+    version: int = 0
+
+
+@table("person_keys", guard=Guard.GUARDED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonKey:
+    """The key that seals a person's private facts, itself sealed by the service's secret."""
+
+    user_id: Partition[int]
+    wrapped: bytes = b""
+    created_at_ms: int = 0
+    version: int = 0

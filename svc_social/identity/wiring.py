@@ -1,0 +1,96 @@
+"""Identity put together: its stores, its actions and its two gRPC services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from clipmesh.common.v1 import viewer_pb2
+
+from mesh.clock import Clock
+from mesh.events.event import EventMaker
+from mesh.sealing import PersonSealer
+from mesh.server import ServedService
+from mesh.stores.tables.port import Tables
+from mesh.stores.tables.requests import RequestLog
+from svc_social.identity.actions import Profiles, Roles, Sessions, SignIn, SigningKeys, SignUp, SignUpSettler
+from svc_social.identity.clients import Clients
+from svc_social.identity.keyed import IdentityKeys
+from svc_social.identity.passwords import PasswordHasher
+from svc_social.identity.profile_service import ProfileServicer, profile_service
+from svc_social.identity.service import IdentityServicer, identity_service
+from svc_social.identity.store import AccountStore, AttemptStore, NameStore, PersonKeyStore, SessionStore, SigningKeyStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What the app serves and what it runs beside."""
+
+    services: tuple[ServedService, ...]
+    signing: SigningKeys
+    settler: SignUpSettler
+
+
+def wire(
+    *,
+    tables: Tables,
+    clock: Clock,
+    next_id: Callable[[], int],
+    events: EventMaker,
+    keys: IdentityKeys,
+    hasher: PasswordHasher,
+    clients: Clients,
+    bootstrap_roles: Mapping[str, tuple[viewer_pb2.Role.ValueType, ...]],
+) -> Identity:
+    """Identity on one set of tables."""
+    accounts, names, session_rows = AccountStore(tables=tables), NameStore(tables=tables), SessionStore(tables=tables)
+    person_keys = PersonKeyStore(tables=tables, clock=clock, wrapping_key=keys.people)
+    sealer = PersonSealer(keys=person_keys)
+    settler = SignUpSettler(accounts=accounts, names=names, person_keys=person_keys, clock=clock)
+    signing = SigningKeys(store=SigningKeyStore(tables=tables, wrapping_key=keys.signing), clock=clock, events=events)
+    sessions = Sessions(
+        accounts=accounts,
+        sessions=session_rows,
+        sealer=sealer,
+        clients=clients,
+        signing=signing,
+        keys=keys,
+        next_id=next_id,
+        clock=clock,
+        events=events,
+    )
+    servicer = IdentityServicer(
+        sign_up=SignUp(
+            accounts=accounts,
+            names=names,
+            person_keys=person_keys,
+            sealer=sealer,
+            settler=settler,
+            requests=RequestLog(tables, clock),
+            hasher=hasher,
+            keys=keys,
+            next_id=next_id,
+            clock=clock,
+            events=events,
+            bootstrap_roles=bootstrap_roles,
+        ),
+        sign_in=SignIn(
+            accounts=accounts,
+            names=names,
+            attempts=AttemptStore(tables=tables, clock=clock),
+            sessions=session_rows,
+            clients=clients,
+            hasher=hasher,
+            keys=keys,
+            clock=clock,
+        ),
+        sessions=sessions,
+        signing=signing,
+        roles=Roles(accounts=accounts, sessions=sessions),
+    )
+    profiles = Profiles(accounts=accounts, names=names, sealer=sealer, clock=clock, events=events)
+    return Identity(
+        services=(identity_service(servicer), profile_service(ProfileServicer(profiles=profiles, clock=clock))),
+        signing=signing,
+        settler=settler,
+    )

@@ -1,0 +1,57 @@
+"""Settings of the social service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clipmesh.common.v1 import viewer_pb2
+
+from mesh.app import ServiceSettings
+from svc_social.identity.clients import check_redirect_setting
+
+_ROLES = {name.removeprefix("ROLE_").lower(): role for name, role in viewer_pb2.Role.items() if role}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocialSettings(ServiceSettings):
+    """What the social service reads from its environment."""
+
+    tables: str
+    """Where rows live, for example `sqlite:///FOLDER`."""
+    redis: str
+    """The Redis that carries the event streams."""
+    events: str = ""
+    """Another event stream; empty for Redis Streams on the same Redis."""
+    oauth_redirects: tuple[str, ...] = ("http://127.0.0.1:8080/callback", "http://localhost:8080/callback")
+    """Redirect URIs of the application `clipmesh-web`, compared to the letter; https, or http on loopback."""
+    bootstrap_roles: tuple[str, ...] = ()
+    """`handle:role` entries: whoever signs up with the handle gets the role. How a new installation gets its first operator; sign these
+    handles up before strangers can reach the installation."""
+    password_memory_kib: int = 19_456
+    """Memory of one argon2id hash in KiB (spec: argon2id); raising it makes guessing and signing in dearer."""
+    password_workers: int = 2
+    """Passwords that are hashed at once."""
+    keys_interval_ms: int = 60_000
+    """How often the signing keys are said on the topic `keys`, in milliseconds (spec/platform.md: every minute)."""
+
+    def check(self) -> None:
+        """ValueError for a value that cannot be."""
+        ServiceSettings.check(self)
+        for uri in self.oauth_redirects:
+            check_redirect_setting(uri)
+        roles_by_handle(self.bootstrap_roles)
+        if self.password_memory_kib < 1024 or self.password_workers < 1 or self.keys_interval_ms < 1:
+            raise ValueError("CLIPMESH_PASSWORD_MEMORY_KIB is at least 1024, PASSWORD_WORKERS and KEYS_INTERVAL_MS at least 1")
+
+
+def roles_by_handle(entries: tuple[str, ...]) -> dict[str, tuple[viewer_pb2.Role.ValueType, ...]]:
+    """`("alice:moderator", "alice:operator")` as roles by handle. Raises ValueError."""
+    found: dict[str, tuple[viewer_pb2.Role.ValueType, ...]] = {}
+    for entry in entries:
+        handle, _, word = entry.partition(":")
+        role = _ROLES.get(word.strip().lower())
+        if not handle.strip() or role is None:
+            raise ValueError(f"CLIPMESH_BOOTSTRAP_ROLES entry {entry!r} is no handle:role")
+        key = handle.strip().lower()
+        found[key] = (*found.get(key, ()), role)
+    return found
