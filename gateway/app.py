@@ -22,6 +22,7 @@ from gateway.graphql import GraphQLApp, make_schema
 from gateway.media.door import UploadDoorApp
 from gateway.media.edge import MediaEdge
 from gateway.media.revocations import RevocationCopy
+from gateway.media.sockets import tune_listener
 from gateway.oauth import OAuth
 from gateway.schema.uploads import PROGRESS_TOPIC
 from gateway.settings import GatewaySettings
@@ -132,7 +133,9 @@ class GatewayApp:
         )
         server = _Server(config)
         self._server = server
-        task = asyncio.create_task(server.serve(), name="http")
+        listener = config.bind_socket()
+        tune_listener(listener)
+        task = asyncio.create_task(server.serve(sockets=[listener]), name="http")
         while not server.started:
             if task.done():
                 task.result()

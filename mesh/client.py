@@ -157,7 +157,7 @@ def service_config(repeatable: Sequence[tuple[str, str]]) -> str:
 def is_repeatable(service: str, method: str) -> bool:
     """True when the proto's idempotency_level says so, or the name is a read's."""
     try:
-        descriptor = descriptor_pool.Default().FindServiceByName(service).methods_by_name[method]  # type: ignore[no-untyped-call]
+        descriptor = descriptor_pool.Default().FindServiceByName(service).methods_by_name[method]
     except KeyError:
         return method.startswith(_READS)
     return descriptor.GetOptions().idempotency_level in _REPEATABLE or method.startswith(_READS)

@@ -156,7 +156,7 @@ class Server:
         await self._server.stop(grace_ms / 1000)
 
 
-def _handlers(service: ServedService, chain: Sequence[Interceptor]) -> grpc.GenericRpcHandler[Any, Any]:
+def _handlers(service: ServedService, chain: Sequence[Interceptor]) -> grpc.GenericRpcHandler:
     collector = _Collector()
     service.add_to_server(service.servicer, collector)
     handlers: dict[str, Any] = {}
@@ -169,7 +169,7 @@ def _handlers(service: ServedService, chain: Sequence[Interceptor]) -> grpc.Gene
             access=service.access[descriptor.name],
         )
         handlers[descriptor.name] = chained(method, chain, _innermost(registered.unary_unary, descriptor))
-    generic: grpc.GenericRpcHandler[Any, Any] = grpc.method_handlers_generic_handler(service.descriptor.full_name, handlers)
+    generic: grpc.GenericRpcHandler = grpc.method_handlers_generic_handler(service.descriptor.full_name, handlers)
     return generic
 
 
