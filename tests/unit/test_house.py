@@ -34,7 +34,7 @@ def test_a_main_is_short() -> None:
 
 
 def test_no_module_outgrows_its_idea() -> None:
-    grown = {_name(path): lines for path in SOURCES if (lines := len(path.read_text().splitlines())) > 400}
+    grown = {_name(path): lines for path in SOURCES if (lines := len(path.read_text().splitlines())) > 300 and "testing" not in path.parts}
     assert grown == {}
 
 
