@@ -80,6 +80,10 @@ class _VideoErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Vide
     """The gate refused the video."""
     VIDEO_ERROR_REASON_INVALID_TEXT: _VideoErrorReason.ValueType  # 28
     """The caption has characters that are not allowed."""
+    VIDEO_ERROR_REASON_TOO_FEW_PIXELS: _VideoErrorReason.ValueType  # 29
+    """The picture is too small."""
+    VIDEO_ERROR_REASON_UNSUPPORTED_ASPECT_RATIO: _VideoErrorReason.ValueType  # 30
+    """The picture is longer than four times its width, or the other way round."""
 
 class VideoErrorReason(_VideoErrorReason, metaclass=_VideoErrorReasonEnumTypeWrapper):
     """VideoErrorReason are the named reasons of svc_video; the prefix is stripped when they are shown."""
@@ -142,4 +146,8 @@ VIDEO_ERROR_REASON_POLICY_VIOLATION: VideoErrorReason.ValueType  # 27
 """The gate refused the video."""
 VIDEO_ERROR_REASON_INVALID_TEXT: VideoErrorReason.ValueType  # 28
 """The caption has characters that are not allowed."""
+VIDEO_ERROR_REASON_TOO_FEW_PIXELS: VideoErrorReason.ValueType  # 29
+"""The picture is too small."""
+VIDEO_ERROR_REASON_UNSUPPORTED_ASPECT_RATIO: VideoErrorReason.ValueType  # 30
+"""The picture is longer than four times its width, or the other way round."""
 Global___VideoErrorReason: _TypeAlias = VideoErrorReason  # noqa: Y015

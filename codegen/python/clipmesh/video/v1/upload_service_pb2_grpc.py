@@ -105,7 +105,7 @@ class UploadServiceServicer:
 
     def CompleteUpload(self, request, context):
         """CompleteUpload closes the session when the bytes are durable and starts processing; safe to repeat.
-        Reasons: UPLOAD_NOT_FOUND, UPLOAD_NOT_OPEN, MISSING_PARTS, SIZE_MISMATCH, CHECKSUM_MISMATCH.
+        Reasons: UPLOAD_NOT_FOUND, UPLOAD_NOT_OPEN, PART_OUT_OF_RANGE, MISSING_PARTS, SIZE_MISMATCH, CHECKSUM_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

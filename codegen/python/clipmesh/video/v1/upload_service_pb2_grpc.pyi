@@ -33,7 +33,7 @@ class UploadServiceStub:
     """ListUploads lists the viewer's own sessions, newest first."""
     CompleteUpload: _aio.UnaryUnaryMultiCallable[_upload_service_pb2.CompleteUploadRequest, _upload_service_pb2.CompleteUploadResponse]
     """CompleteUpload closes the session when the bytes are durable and starts processing; safe to repeat.
-    Reasons: UPLOAD_NOT_FOUND, UPLOAD_NOT_OPEN, MISSING_PARTS, SIZE_MISMATCH, CHECKSUM_MISMATCH.
+    Reasons: UPLOAD_NOT_FOUND, UPLOAD_NOT_OPEN, PART_OUT_OF_RANGE, MISSING_PARTS, SIZE_MISMATCH, CHECKSUM_MISMATCH.
     """
     AbortUpload: _aio.UnaryUnaryMultiCallable[_upload_service_pb2.AbortUploadRequest, _upload_service_pb2.AbortUploadResponse]
     """AbortUpload ends the session, deletes its bytes and frees its quota; safe to repeat.
@@ -89,7 +89,7 @@ class UploadServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_upload_service_pb2.CompleteUploadRequest, _abc.Awaitable[_upload_service_pb2.CompleteUploadResponse]],
     ) -> _abc.Awaitable[_upload_service_pb2.CompleteUploadResponse]:
         """CompleteUpload closes the session when the bytes are durable and starts processing; safe to repeat.
-        Reasons: UPLOAD_NOT_FOUND, UPLOAD_NOT_OPEN, MISSING_PARTS, SIZE_MISMATCH, CHECKSUM_MISMATCH.
+        Reasons: UPLOAD_NOT_FOUND, UPLOAD_NOT_OPEN, PART_OUT_OF_RANGE, MISSING_PARTS, SIZE_MISMATCH, CHECKSUM_MISMATCH.
         """
 
     @_abc_1.abstractmethod

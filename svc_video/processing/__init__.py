@@ -1,0 +1,1 @@
+"""Processing: from raw bytes of a creator to renditions that play."""

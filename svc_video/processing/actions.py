@@ -1,0 +1,206 @@
+"""What uploads, videos and workers do with jobs; the door through which the other areas meet this one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from mesh import deadline, failpoints
+from mesh.clock import Clock
+from mesh.failpoints import Failpoint
+from mesh.stores.blobs.port import Blobs
+from mesh.stores.tables.port import Tables
+from mesh.telemetry import Telemetry
+from svc_video.processing import rules
+from svc_video.processing.changes import Decide, JobChanges
+from svc_video.processing.errors import LeaseLost
+from svc_video.processing.following import Following
+from svc_video.processing.leasing import Leased, Leasing
+from svc_video.processing.metrics import count_end, observe_commit
+from svc_video.processing.queue import JobQueue
+from svc_video.processing.rules import VideoJobs
+from svc_video.processing.store import JobStore
+from svc_video.processing.tables import Job, JobEnd, JobState
+from svc_video.videos.actions import MediaActions
+
+__all__ = ["JobActions", "JobSettings", "Leased"]
+
+_log = logging.getLogger("clipmesh.video.processing")
+
+_LOOK_EVERY_S = 1.0
+_RECONCILE_EVERY_MS = 30_000
+_BACKGROUND_TRY_S = 30.0
+
+
+class JobSettings(Protocol):
+    """The settings that jobs read."""
+
+    @property
+    def job_lease_ms(self) -> int:
+        """How long a worker holds a job without a heartbeat."""
+        ...
+
+    @property
+    def job_retry_ms(self) -> int:
+        """Pause before the second attempt; four times as long before the third."""
+        ...
+
+    @property
+    def job_ageing_ms(self) -> int:
+        """How much longer than first renditions further ones wait before they count as equally urgent."""
+        ...
+
+
+class JobActions:
+    """Opens, leases and ends jobs. Rows are the truth; the queue in memory follows every write and is rebuilt at start."""
+
+    def __init__(
+        self, *, tables: Tables, blobs: Blobs, media: MediaActions, clock: Clock, settings: JobSettings, telemetry: Telemetry
+    ) -> None:
+        self._clock = clock
+        self._lease_ms = settings.job_lease_ms
+        self._telemetry = telemetry
+        self._store = JobStore(tables=tables)
+        self._queue = JobQueue(clock=clock, ageing_ms=settings.job_ageing_ms)
+        self._changes = JobChanges(store=self._store, queue=self._queue, media=media, telemetry=telemetry)
+        self._following = Following(store=self._store, media=media, blobs=blobs, clock=clock, close=self.close)
+        self._leasing = Leasing(
+            changes=self._changes,
+            queue=self._queue,
+            following=self._following,
+            clock=clock,
+            telemetry=telemetry,
+            lease_ms=settings.job_lease_ms,
+            retry_ms=settings.job_retry_ms,
+        )
+        self._watching: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Rebuild the queue from the rows, tell again what follows from them, and begin to watch leases."""
+        self._queue.grace_until_ms = self._clock.now_ms() + self._lease_ms
+        for video_id in await self._store.open_videos():
+            await self._changes.reload(video_id)
+            self._following.wake(video_id)
+        self._watching = asyncio.create_task(self._watch(), context=contextvars.Context())
+
+    async def stop(self) -> None:
+        """End background work; rows keep everything."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        await self._leasing.stop()
+        await self._following.stop()
+
+    async def open(self, *, video_id: int, creator_id: int, source_key: str, size_bytes: int, sha256: bytes) -> None:
+        """Open the probe of a video, durably; idempotent. A video whose jobs were closed stays closed."""
+        now_ms = self._clock.now_ms()
+        await self._store.note_open(video_id, now_ms)
+        rows = rules.opened(
+            video_id=video_id, creator_id=creator_id, source_key=source_key, size_bytes=size_bytes, sha256=sha256, now_ms=now_ms
+        )
+        await self._changes.begin(video_id, *rows)
+        self._following.wake(video_id)
+
+    async def close(self, video_id: int) -> None:
+        """Let no job of a video be leased or committed any more; idempotent, and also holds for jobs that are opened later."""
+
+        def end(video: VideoJobs) -> tuple[Job, ...]:
+            return rules.closed(video) if video.is_under_way else ()
+
+        if await self._changes.apply(video_id, end) is None:
+            await self._changes.begin(video_id, rules.closed_before_open(video_id, self._clock.now_ms()))
+            await self._changes.apply(video_id, end)
+        self._following.wake(video_id)
+
+    async def open_videos(self) -> Sequence[int]:
+        """Videos from whose jobs something is still to follow, for operators."""
+        return await self._store.open_videos()
+
+    async def lease(self, *, worker: str, wait_ms: int) -> Leased | None:
+        """The most urgent job, waiting up to `wait_ms` of real time for one."""
+        return await self._leasing.lease(worker=worker, wait_ms=wait_ms)
+
+    async def heartbeat(self, *, video_id: int, job_key: str, fence: int, percent: int) -> int:
+        """Keep a lease; answers when it ends now. Raises LeaseLost."""
+
+        def renew(video: VideoJobs) -> tuple[Job, ...]:
+            job = rules.held(video, job_key, fence)
+            expires_at_ms = self._clock.now_ms() + self._lease_ms
+            return (replace(job, lease_expires_at_ms=expires_at_ms, progress_percent=max(percent, job.progress_percent)),)
+
+        return (await self._of_job(video_id, job_key, renew)).lease_expires_at_ms
+
+    async def commit(self, *, video_id: int, job_key: str, fence: int, result_json: str) -> None:
+        """Record a finished job and open what waited for it, in one write; a repeat under the same fence changes nothing.
+
+        Raises LeaseLost, InvalidResult.
+        """
+        changed: VideoJobs | None = None
+
+        def done(video: VideoJobs) -> tuple[Job, ...]:
+            nonlocal changed
+            before = video.jobs.get(job_key)
+            if before is not None and before.state is JobState.DONE and before.fence == fence:
+                return ()
+            changed = video
+            rows = rules.committed(video, rules.held(video, job_key, fence), result_json=result_json, now_ms=self._clock.now_ms())
+            failpoints.hit(Failpoint.JOB_BEFORE_COMMIT_ROW)
+            return rows
+
+        job = await self._of_job(video_id, job_key, done)
+        failpoints.hit(Failpoint.JOB_AFTER_COMMIT_ROW)
+        if changed is not None:
+            observe_commit(self._telemetry, changed, job, now_ms=self._clock.now_ms())
+        self._following.wake(video_id)
+
+    async def fail(self, *, video_id: int, job_key: str, fence: int, rejected: bool, reason: str, detail: str) -> None:
+        """Give a job back; a repeat under the same fence changes nothing. Raises LeaseLost."""
+        is_repeat = False
+
+        def over(video: VideoJobs) -> tuple[Job, ...]:
+            nonlocal is_repeat
+            before = video.jobs.get(job_key)
+            is_repeat = before is not None and before.ended is JobEnd.FAILED and before.fence == fence
+            if is_repeat:
+                return ()
+            job = rules.held(video, job_key, fence)
+            if rejected:
+                return rules.rejected(video, job, reason=reason, detail=detail)
+            return self._leasing.given_back(video, job, JobEnd.FAILED, reason, detail)
+
+        job = await self._of_job(video_id, job_key, over)
+        if not is_repeat:
+            count_end(self._telemetry, job, "rejected" if rejected else "returned" if reason in rules.NOT_COUNTED else "failed")
+            _log.info("a job was given back", extra={"video_id": video_id, "job_key": job_key, "reason": reason})
+        self._following.wake(video_id)
+
+    async def _of_job(self, video_id: int, job_key: str, decide: Decide) -> Job:
+        video = await self._changes.apply(video_id, decide)
+        if video is None:
+            raise LeaseLost(video_id=video_id, job_key=job_key)
+        return video.jobs[job_key]
+
+    async def _watch(self) -> None:
+        """Take back expired leases though no worker asks, and look at all open videos now and then."""
+        next_look_ms = self._clock.monotonic_ms() + _RECONCILE_EVERY_MS
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            try:
+                with deadline.scope(_BACKGROUND_TRY_S):
+                    await self._leasing.end_expired()
+                    if self._clock.monotonic_ms() >= next_look_ms:
+                        next_look_ms = self._clock.monotonic_ms() + _RECONCILE_EVERY_MS
+                        await self._reconcile()
+            except Exception as error:  # a store that is away must not end the loop
+                _log.warning("jobs cannot be watched", extra={"error_type": type(error).__name__})
+
+    async def _reconcile(self) -> None:
+        """Rows are the truth: memory follows them whatever went wrong, and no end of a video stays untold."""
+        for video_id in await self._store.open_videos():
+            video = await self._changes.reload(video_id)
+            if video is None or not video.is_under_way:
+                self._following.wake(video_id)

@@ -1,0 +1,150 @@
+"""What follows from the rows of a video's jobs: the media state machine is told, and what is over is tidied. Everything is derived from
+rows and may be told twice, so a crash at any point costs nothing but telling it again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Awaitable, Callable
+
+from mesh import deadline
+from mesh.clock import Clock
+from mesh.errors import NotFound
+from mesh.stores.blobs.port import Blobs
+from svc_video.layout import video_prefix
+from svc_video.processing.places import AUDIO_NAME, work_prefix
+from svc_video.processing.results import PlannedRendition, ProbeResult
+from svc_video.processing.rules import VideoJobs
+from svc_video.processing.store import JobStore
+from svc_video.processing.tables import FIRST, PACKAGE_FIRST_KEY, JobState
+from svc_video.videos.actions import Finding, MediaActions, ProbedMedia, RenditionFacts, Video
+
+_log = logging.getLogger("clipmesh.video.processing")
+
+_TRY_S = 30.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 10.0
+_AT_ONCE = 8
+_CAUSELESS_AFTER_MS = 60_000
+"""A video on the open list whose plan was never written is taken off after this; longer than the deadline of any write."""
+
+
+class Following:
+    """One task for each video that something has to follow for."""
+
+    def __init__(
+        self, *, store: JobStore, media: MediaActions, blobs: Blobs, clock: Clock, close: Callable[[int], Awaitable[None]]
+    ) -> None:
+        self._store = store
+        self._media = media
+        self._blobs = blobs
+        self._clock = clock
+        self._close = close
+        self._told: dict[int, set[str]] = {}
+        self._again: set[int] = set()
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    def wake(self, video_id: int) -> None:
+        """The rows of a video changed: see what follows."""
+        self._again.add(video_id)
+        if video_id not in self._tasks:
+            # An empty context: the caller's deadline and viewer end with its call, this does not.
+            self._tasks[video_id] = asyncio.create_task(self._run(video_id), context=contextvars.Context())
+
+    async def stop(self) -> None:
+        """End every task; what was not told is told after the next start."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, video_id: int) -> None:
+        pause_s = _FIRST_PAUSE_S
+        try:
+            while video_id in self._again:
+                self._again.discard(video_id)
+                try:
+                    async with self._slots:
+                        with deadline.scope(_TRY_S):
+                            await self._follow(video_id)
+                    pause_s = _FIRST_PAUSE_S
+                except Exception as error:  # whatever is away comes back; rows keep what has to be told
+                    _log.warning("what follows is tried again", extra={"video_id": video_id, "error_type": type(error).__name__})
+                    self._again.add(video_id)
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+        finally:
+            del self._tasks[video_id]
+
+    async def _follow(self, video_id: int) -> None:
+        video = await self._store.load(video_id)
+        if video is None:
+            since_ms = await self._store.open_since_ms(video_id)
+            if since_ms and since_ms + _CAUSELESS_AFTER_MS <= self._clock.now_ms():
+                await self._store.forget_open(video_id)
+            return
+        try:
+            row = await self._tell(video)
+            is_over = row is not None and row.is_over
+        except NotFound:
+            is_over = True
+        if is_over and video.is_under_way:
+            await self._close(video_id)
+        elif not video.is_under_way:
+            await self._blobs.delete_prefix(work_prefix(video_prefix(video_id)))
+            await self._store.forget_open(video_id)
+            self._told.pop(video_id, None)
+
+    async def _tell(self, video: VideoJobs) -> Video | None:
+        """Tell every step that this process has not told yet, in order; the row as the last one left it."""
+        plan, probed = video.plan, video.probed if video.jobs else None
+        if plan.state is JobState.CLOSED:
+            return None
+        steps: list[tuple[str, Callable[[], Awaitable[Video]]]] = []
+        if probed is not None:
+            found = probed
+            steps.append(("probed", lambda: self._media.media_probed(plan.video_id, probed_media(plan.video_id, found))))
+            if video.is_done(PACKAGE_FIRST_KEY):
+                steps.append(("playable", lambda: self._became_playable(plan.video_id, found)))
+            if plan.state is JobState.DONE:
+                steps.append(("complete", lambda: self._became_complete(plan.video_id, found)))
+        if plan.state is JobState.DEAD:
+            steps.append(("failed", lambda: self._media.media_failed(plan.video_id, reason=plan.reason, detail=plan.detail)))
+        told = self._told.setdefault(plan.video_id, set())
+        row: Video | None = None
+        for name, tell in steps:
+            if name not in told:
+                row = await tell()
+                told.add(name)
+                if row.is_over:
+                    break
+        return row
+
+    async def _became_playable(self, video_id: int, probed: ProbeResult) -> Video:
+        audio_key = f"{video_prefix(video_id)}{AUDIO_NAME}" if probed.has_audio else ""
+        return await self._media.became_playable(video_id, renditions=_facts(probed.of_group(FIRST)), audio_key=audio_key)
+
+    async def _became_complete(self, video_id: int, probed: ProbeResult) -> Video:
+        return await self._media.became_complete(video_id, renditions=_facts(probed.renditions))
+
+
+def probed_media(video_id: int, probed: ProbeResult) -> ProbedMedia:
+    """A probe's result as the media state machine takes it."""
+    return ProbedMedia(
+        duration_ms=probed.duration_ms,
+        width=probed.width,
+        height=probed.height,
+        has_audio=probed.has_audio,
+        facts_json=probed.facts_json,
+        recipe_version=probed.recipe_version,
+        perceptual_hashes=probed.hashes,
+        findings=tuple(Finding(name=name, score=score) for name, score in probed.findings),
+        classified=False,
+        output_prefix=video_prefix(video_id),
+        has_preview=probed.has_preview,
+    )
+
+
+def _facts(renditions: tuple[PlannedRendition, ...]) -> tuple[RenditionFacts, ...]:
+    return tuple(RenditionFacts(name=rendition.name, width=rendition.width, height=rendition.height) for rendition in renditions)

@@ -1,0 +1,75 @@
+"""The media toolbox: everything that touches ffmpeg, ffprobe and the packager; no gRPC, no stores, no mesh.
+
+A worker's walk through it:
+
+    tools = locate_tools()
+    facts = await probe(tools, source)                          # or MediaRejected
+    recipe = make_recipe(facts, tools.version)
+    for chunk in recipe.chunks:                                 # in any order, on any machine
+        await encode_chunk(tools, source=source, facts=facts, recipe=recipe, group=Group.FIRST, chunk=chunk, out_dir=...)
+    audio = await encode_audio(tools, source=source, facts=facts, recipe=recipe, out_dir=...)
+    joined = await join_chunks(tools, chunks=[...], recipe=recipe, out=...)
+    await mux_fast_start(tools, video=joined, audio=audio, out=...)
+    listing = await package(tools, recipe=recipe, renditions={"720p": joined}, audio=audio, out_dir=...)
+    # and again with the renditions of Group.REST
+
+Facts travel between machines as `facts.to_json()`; the recipe is computed again from them, never stored.
+"""
+
+from svc_video.processing.media.check import check_mp4, check_tree
+from svc_video.processing.media.encode import EncodedChunk, OnProgress, encode_audio, encode_chunk
+from svc_video.processing.media.errors import (
+    MediaError,
+    MediaRejected,
+    MediaToolFailed,
+    MediaToolMissing,
+    MediaToolOverLimit,
+    MediaToolTimedOut,
+    RejectReason,
+)
+from svc_video.processing.media.facts import AudioFacts, MediaFacts
+from svc_video.processing.media.hashes import FrameHash, PerceptualFacts, hamming, pdq, perceptual_facts
+from svc_video.processing.media.images import make_poster, make_preview
+from svc_video.processing.media.join import join_chunks, mux_fast_start
+from svc_video.processing.media.package import CONTENT_TYPES, PackagedFile, package
+from svc_video.processing.media.probe import probe
+from svc_video.processing.media.recipe import Chunk, Group, Recipe, Rendition, make_recipe
+from svc_video.processing.media.tools import MediaTools, locate_tools
+
+__all__ = [
+    "CONTENT_TYPES",
+    "AudioFacts",
+    "Chunk",
+    "EncodedChunk",
+    "FrameHash",
+    "Group",
+    "MediaError",
+    "MediaFacts",
+    "MediaRejected",
+    "MediaToolFailed",
+    "MediaToolMissing",
+    "MediaToolOverLimit",
+    "MediaToolTimedOut",
+    "MediaTools",
+    "OnProgress",
+    "PackagedFile",
+    "PerceptualFacts",
+    "Recipe",
+    "RejectReason",
+    "Rendition",
+    "check_mp4",
+    "check_tree",
+    "encode_audio",
+    "encode_chunk",
+    "hamming",
+    "join_chunks",
+    "locate_tools",
+    "make_poster",
+    "make_preview",
+    "make_recipe",
+    "mux_fast_start",
+    "package",
+    "pdq",
+    "perceptual_facts",
+    "probe",
+]

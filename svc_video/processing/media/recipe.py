@@ -1,0 +1,148 @@
+"""What will be made of a clip: pure, so that every worker that sees the same facts makes the same bytes."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+from svc_video.processing.media.facts import MediaFacts
+
+SEGMENT_MS = 2000
+"""The grid: every group of pictures and every video segment is exactly this long."""
+MIN_CHUNK_MS = 10_000
+FRAME_RATES = (24, 25, 30, 50, 60)
+"""Rates for which two seconds are a whole number of pictures and every picture a whole number of samples at 48 kHz."""
+AUDIO_RATE = 48_000
+AUDIO_KBPS = 128
+
+_REVISION = "1"
+_FIRST_RUNG = 720
+_RATE_CAPS_KBPS = {240: 400, 360: 800, 480: 1400, 720: 2800, 1080: 5000}
+_CRF = 23
+_FAST_MOTION_FPS = 30
+
+
+class Group(StrEnum):
+    """Renditions encoded together by one decode; FIRST makes the clip playable."""
+
+    FIRST = "first"
+    REST = "rest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendition:
+    """One picture size of a clip."""
+
+    name: str
+    """The rung of the ladder: 240p, 360p, 480p, 720p or 1080p. Its number is the short side, unless the source is smaller."""
+    group: Group
+    width: int
+    height: int
+    crf: int
+    max_kbps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A piece of the clip between two points of the 2 s grid (the last one ends with the clip)."""
+
+    index: int
+    start_ms: int
+    duration_ms: int
+    start_frame: int
+    frames: int
+    """Pictures at the recipe's fps; every encoded chunk has exactly this many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """The whole plan of a clip."""
+
+    version: str
+    """Changes whenever the same source would give other bytes."""
+    fps: int
+    frames: int
+    duration_ms: int
+    renditions: tuple[Rendition, ...]
+    """The first rendition first, then the others from large to small."""
+    chunks: tuple[Chunk, ...]
+    has_audio: bool
+
+    def of_group(self, group: Group) -> tuple[Rendition, ...]:
+        """Renditions of one group, large to small; REST is empty where the source is tiny."""
+        return tuple(rendition for rendition in self.renditions if rendition.group is group)
+
+    def rendition(self, name: str) -> Rendition:
+        """The rendition of that name; KeyError for one that this clip has not."""
+        for rendition in self.renditions:
+            if rendition.name == name:
+                return rendition
+        raise KeyError(name)
+
+
+def make_recipe(facts: MediaFacts, tools_version: str) -> Recipe:
+    """The plan for these facts; equal arguments give equal plans on every machine."""
+    fps = nearest_rate(facts.fps)
+    # Half a picture more or less at the end is nothing; a clip never ends before its last full picture.
+    frames = max(1, round(Fraction(facts.duration_ms * fps, 1000)))
+    return Recipe(
+        version=f"{_REVISION}+{tools_version}",
+        fps=fps,
+        frames=frames,
+        duration_ms=frames * 1000 // fps,
+        renditions=_ladder(facts.width, facts.height, fps),
+        chunks=_chunks(frames, fps),
+        has_audio=facts.has_audio,
+    )
+
+
+def nearest_rate(fps: Fraction) -> int:
+    """The nearest of FRAME_RATES; of two equally near ones the faster."""
+    return min(FRAME_RATES, key=lambda rate: (abs(rate - fps), -rate))
+
+
+def _ladder(width: int, height: int, fps: int) -> tuple[Rendition, ...]:
+    source_short = min(width, height)
+    rungs = [rung for rung in _RATE_CAPS_KBPS if rung <= source_short]
+    first = min(_FIRST_RUNG, next((rung for rung in _RATE_CAPS_KBPS if rung >= source_short), _FIRST_RUNG))
+    rest = sorted((rung for rung in rungs if rung != first), reverse=True)
+    return tuple(_rendition(rung, Group.FIRST if rung == first else Group.REST, width, height, fps) for rung in (first, *rest))
+
+
+def _rendition(rung: int, group: Group, width: int, height: int, fps: int) -> Rendition:
+    source_short, source_long = min(width, height), max(width, height)
+    short = min(rung, source_short) // 2 * 2
+    scaled = Fraction(source_long * short, source_short * 2)
+    # A source that keeps its size loses at most its odd row and column and gains nothing.
+    long = (source_long // 2 if short >= source_short - 1 else round(scaled)) * 2
+    cap = _RATE_CAPS_KBPS[rung]
+    return Rendition(
+        name=f"{rung}p",
+        group=group,
+        width=short if width <= height else long,
+        height=long if width <= height else short,
+        crf=_CRF,
+        max_kbps=cap * 3 // 2 if fps > _FAST_MOTION_FPS else cap,
+    )
+
+
+def _chunks(frames: int, fps: int) -> tuple[Chunk, ...]:
+    """As many chunks as can have at least ten seconds each; the longer ones at the end, where the clip's odd rest is."""
+    segment_frames = SEGMENT_MS * fps // 1000
+    segments = -(-frames // segment_frames)
+    count = max(1, frames * 1000 // fps // MIN_CHUNK_MS)
+    usual, longer = divmod(segments, count)
+    chunks: list[Chunk] = []
+    start = 0
+    for index in range(count):
+        length = min((usual + (index >= count - longer)) * segment_frames, frames - start)
+        chunks.append(
+            Chunk(
+                index=index,
+                start_ms=start * 1000 // fps,
+                duration_ms=length * 1000 // fps,
+                start_frame=start,
+                frames=length,
+            )
+        )
+        start += length
+    return tuple(chunks)

@@ -1,0 +1,197 @@
+"""Runs a media tool on hostile bytes: confined, limited, killed with its whole group, never outliving its worker."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from svc_video.processing.media.errors import MediaToolFailed, MediaToolMissing, MediaToolOverLimit, MediaToolTimedOut
+from svc_video.processing.media.tools import MediaTools
+
+_LAUNCHER = Path(__file__).with_name("launcher.py")
+_STDERR_TAIL_BYTES = 32 * 1024
+_READ_BYTES = 64 * 1024
+# A dynamically linked tool that the operator chose has to load its libraries.
+_SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/dev/urandom", "/sys/devices/system/cpu", "/proc/cpuinfo")
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one run may use."""
+
+    wall_s: float
+    """Seconds on the clock; then the group is killed."""
+    cpu_s: int
+    """CPU seconds of the process, all threads together."""
+    memory_bytes: int = 4096 * _MIB
+    """Address space, which is more than what is resident."""
+    file_bytes: int = 4096 * _MIB
+    """Size of any one file it writes."""
+    stdout_bytes: int = 16 * _MIB
+    """What it may print before it is stopped; more is never kept."""
+    open_files: int = 64
+    processes: int = 256
+    """Threads included; applied where the kernel gives the child a user namespace."""
+    nice: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRun:
+    """How a run ended that was not killed."""
+
+    exit_code: int
+    stdout: bytes
+    stderr_tail: str
+
+
+async def run_tool(
+    tools: MediaTools,
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path,
+    reads: Sequence[Path],
+    limits: Limits,
+    on_stdout: Callable[[bytes], None] | None = None,
+) -> ToolRun:
+    """Runs `argv` in `cwd`, the only place it may write; it may read `reads` (files or folders) and the system's libraries.
+
+    Empty environment, no stdin, no network where the kernel allows that. on_stdout gets each piece as it comes and nothing is kept.
+    A non-zero exit is returned; being killed raises MediaToolTimedOut, MediaToolOverLimit or MediaToolFailed. Cancelling kills the group.
+    """
+    tool = Path(argv[0]).name
+    folder, plan = _plan(tools, argv, cwd, reads, limits)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            "-S",
+            str(_LAUNCHER),
+            plan,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=folder,
+            # The launcher's interpreter may need its library path; the tool itself gets an empty environment.
+            env={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise MediaToolMissing(tool, problem=f"cannot be started: {error}") from error
+    tail = bytearray()
+    kept: bytes | None = b""
+    try:
+        async with asyncio.timeout(limits.wall_s), asyncio.TaskGroup() as group:
+            reading = group.create_task(_read_stdout(process, limits.stdout_bytes, on_stdout))
+            group.create_task(_read_tail(process, tail))
+            kept = await reading
+            if kept is None:
+                _kill_group(process)
+            await process.wait()
+    except TimeoutError as error:
+        raise MediaToolTimedOut(tool, problem=f"ran longer than {limits.wall_s:g} s", stderr_tail=_text(tail)) from error
+    finally:
+        _kill_group(process)
+        await asyncio.shield(process.wait())
+    if kept is None:
+        raise MediaToolOverLimit(tool, problem=f"printed more than {limits.stdout_bytes} bytes", stderr_tail=_text(tail))
+    code = process.returncode or 0
+    if tools.bubblewrap is not None and 128 < code <= 128 + signal.SIGSYS:
+        code = 128 - code  # bubblewrap tells its child's signal as an exit code.
+    _raise_if_killed(tool, code, _text(tail), limits)
+    return ToolRun(exit_code=code, stdout=kept, stderr_tail=_text(tail))
+
+
+def _plan(tools: MediaTools, argv: Sequence[str | Path], cwd: Path, reads: Sequence[Path], limits: Limits) -> tuple[str, str]:
+    """The child's folder and what its launcher is told; every path absolute, because the child starts elsewhere."""
+    folder = str(cwd.absolute())
+    readable = [str(Path(path).absolute()) for path in (argv[0], *reads)]
+    command = [str(part) for part in argv]
+    if tools.bubblewrap is not None:
+        command = [*_wrapped(tools.bubblewrap, folder, readable), *command]
+    plan = {
+        "parent": os.getpid(),
+        "wrapped": tools.bubblewrap is not None,
+        "argv": command,
+        "reads": [*readable, *_SYSTEM_FOLDERS],
+        "writes": [folder, "/dev/null"],
+        "nice": limits.nice,
+        "cpu_s": limits.cpu_s,
+        "memory_bytes": limits.memory_bytes,
+        "file_bytes": limits.file_bytes,
+        "open_files": limits.open_files,
+        "processes": limits.processes,
+    }
+    return folder, json.dumps(plan)
+
+
+def _kill_group(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+async def _read_stdout(process: asyncio.subprocess.Process, most: int, on_stdout: Callable[[bytes], None] | None) -> bytes | None:
+    """What was printed, or None as soon as it is too much."""
+    assert process.stdout is not None
+    kept = bytearray()
+    count = 0
+    while piece := await process.stdout.read(_READ_BYTES):
+        count += len(piece)
+        if count > most:
+            return None
+        if on_stdout is not None:
+            on_stdout(piece)
+        else:
+            kept += piece
+    return bytes(kept)
+
+
+async def _read_tail(process: asyncio.subprocess.Process, tail: bytearray) -> None:
+    assert process.stderr is not None
+    while piece := await process.stderr.read(_READ_BYTES):
+        tail += piece
+        del tail[:-_STDERR_TAIL_BYTES]
+
+
+def _text(tail: bytearray) -> str:
+    return tail.decode(errors="replace").strip()
+
+
+def _raise_if_killed(tool: str, code: int, tail: str, limits: Limits) -> None:
+    number = -code
+    if number in (signal.SIGXCPU, signal.SIGXFSZ):
+        what = f"{limits.cpu_s} CPU seconds" if number == signal.SIGXCPU else f"{limits.file_bytes} bytes in one file"
+        raise MediaToolOverLimit(tool, problem=f"used more than {what}", stderr_tail=tail, exit_code=code)
+    if code != 0 and "Cannot allocate memory" in tail:
+        raise MediaToolOverLimit(tool, problem=f"needed more than {limits.memory_bytes} bytes", stderr_tail=tail, exit_code=code)
+    if code < 0:
+        raise MediaToolFailed(tool, problem=f"was killed by {signal.Signals(number).name}", stderr_tail=tail, exit_code=code)
+
+
+def _wrapped(bubblewrap: Path, folder: str, reads: Sequence[str]) -> list[str]:
+    binds: list[str] = []
+    for path in (*(folder for folder in _SYSTEM_FOLDERS if folder.startswith(("/usr", "/lib", "/bin", "/etc"))), *reads):
+        binds += ["--ro-bind-try", path, path]
+    return [
+        str(bubblewrap),
+        "--unshare-all",
+        "--die-with-parent",
+        "--new-session",
+        "--clearenv",
+        "--dev",
+        "/dev",
+        "--proc",
+        "/proc",
+        *binds,
+        "--bind",
+        folder,
+        folder,
+        "--chdir",
+        folder,
+        "--",
+    ]

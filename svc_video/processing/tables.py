@@ -1,0 +1,122 @@
+"""Persisted nouns of processing: the jobs of a video with the plan they share, and the list of videos that have open jobs."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from mesh.stores.tables.schema import Clustering, Guard, Partition, table
+
+PLAN_KEY = "plan"
+"""job_key of the row that the jobs of one video share."""
+PROBE_KEY = "probe"
+AUDIO_KEY = "audio"
+FIRST, REST = "first", "rest"
+"""The two groups of renditions: the one that makes a clip playable, and all others."""
+PACKAGE_FIRST_KEY = f"package/{FIRST}"
+PACKAGE_REST_KEY = f"package/{REST}"
+
+
+class JobKind(enum.IntEnum):
+    """The unit of work; the numbers are those of the proto."""
+
+    PLAN = 0
+    """No work: the row that the jobs of one video share."""
+    PROBE = 1
+    AUDIO = 2
+    CHUNK = 3
+    PACKAGE = 4
+
+
+class JobState(enum.StrEnum):
+    """Where a job is, or, on the plan, where all of them are together."""
+
+    OPEN = "open"
+    """Waits for a worker; the plan: under way."""
+    LEASED = "leased"
+    DONE = "done"
+    DEAD = "dead"
+    """No further attempt is made; `reason` and `detail` tell why. The plan: the video failed."""
+    CLOSED = "closed"
+    """Not wanted any more: the video is over, or the job belongs to a plan that was begun anew."""
+
+
+class JobEnd(enum.StrEnum):
+    """How the lease with the row's fence ended."""
+
+    NONE = ""
+    COMMITTED = "committed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+@table("jobs", guard=Guard.GUARDED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One unit of work. All rows of a video share a partition, and every batch rewrites its plan: no two batches pass each other unseen."""
+
+    video_id: Partition[int]
+    job_key: Clustering[str]
+    """plan, probe, audio, chunk/first/0, package/first, chunk/rest/0, package/rest."""
+    kind: JobKind = JobKind.PLAN
+    state: JobState = JobState.OPEN
+    opened_at_ms: int = 0
+    attempt: int = 0
+    """Leases so far, without those that were given back unused."""
+    not_before_ms: int = 0
+    """The pause after a failed attempt ends here."""
+    fence: int = 0
+    """Token of the newest lease: the version of this row that the lease wrote, so a later lease always has a larger one."""
+    ended: JobEnd = JobEnd.NONE
+    worker: str = ""
+    leased_at_ms: int = 0
+    lease_expires_at_ms: int = 0
+    progress_percent: int = 0
+    result_json: str = ""
+    """What the job found; empty until it is done."""
+    reason: str = ""
+    """Why the last attempt failed, or why the plan died."""
+    detail: str = ""
+    """Tail of the tool's stderr, or a sentence."""
+
+    creator_id: int = 0
+    """This and the source stand on the plan only."""
+    source_key: str = ""
+    source_size_bytes: int = 0
+    declared_sha256: bytes = b""
+
+    expires_at_ms: int = 0
+    version: int = 0
+
+    @property
+    def group(self) -> str:
+        """first or rest; empty for jobs that belong to neither."""
+        parts = self.job_key.split("/")
+        return parts[1] if len(parts) > 1 else ""
+
+    @property
+    def chunk_index(self) -> int:
+        """Which chunk, counted from 0; 0 for other kinds."""
+        return int(self.job_key.rpartition("/")[2]) if self.kind is JobKind.CHUNK else 0
+
+
+OPEN_SHARDS = 8
+
+
+@table("open_jobs", guard=Guard.PLAIN)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenVideo:
+    """A video whose jobs are not all done; written before its plan, deleted after what follows from its end was told."""
+
+    shard: Partition[int]
+    video_id: Clustering[int]
+    version: int = 0
+    """When it was written, in milliseconds since the Unix epoch."""
+
+
+def chunk_key(group: str, index: int) -> str:
+    """job_key of one chunk."""
+    return f"chunk/{group}/{index}"
+
+
+PROCESSING_TABLES: tuple[type, ...] = (Job, OpenVideo)

@@ -1,0 +1,97 @@
+"""A worker's folder on the local disk: sources that are kept for the next chunk, a folder for the job at hand, nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import IO
+
+from mesh import deadline
+from mesh.stores.blobs.port import Blobs
+
+_SOURCES_KEPT = 2
+_COPY_S = 900.0
+"""A source of the largest size from a slow store."""
+_PREFIX = "worker-"
+
+
+class Scratch:
+    """One worker's folder below `root`, which all workers of a machine may share."""
+
+    def __init__(self, *, root: Path, blobs: Blobs) -> None:
+        self._root = root.absolute()
+        self._blobs = blobs
+        self._folder = self._root / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+        self._lock: IO[bytes] | None = None
+        self._sources: OrderedDict[int, Path] = OrderedDict()
+
+    async def open(self) -> None:
+        """Make the folder, and remove those whose workers are dead."""
+        await asyncio.to_thread(self._open)
+
+    async def close(self) -> None:
+        """Remove the folder."""
+        if self._lock is not None:
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+            self._lock.close()
+            self._lock = None
+
+    async def source(self, video_id: int, key: str) -> Path:
+        """A local copy of a video's raw object; at most two are kept. Raises BlobsError."""
+        if video_id in self._sources:
+            self._sources.move_to_end(video_id)
+            return self._sources[video_id]
+        while len(self._sources) >= _SOURCES_KEPT:
+            _, oldest = self._sources.popitem(last=False)
+            await asyncio.to_thread(oldest.unlink, missing_ok=True)
+        path = self._folder / f"source-{video_id}"
+        with deadline.scope(_COPY_S):
+            await self._blobs.get_file(key, path)
+        self._sources[video_id] = path
+        return path
+
+    async def forget(self, video_id: int) -> None:
+        """Drop the copy of a source."""
+        path = self._sources.pop(video_id, None)
+        if path is not None:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+
+    @contextlib.asynccontextmanager
+    async def job_folder(self) -> AsyncIterator[Path]:
+        """An empty folder that is gone afterwards."""
+        folder = self._folder / f"job-{secrets.token_hex(4)}"
+        await asyncio.to_thread(folder.mkdir)
+        try:
+            yield folder
+        finally:
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+
+    def _open(self) -> None:
+        self._root.mkdir(parents=True, exist_ok=True)
+        for folder in self._root.glob(f"{_PREFIX}*"):
+            _remove_if_dead(folder)
+        # Locked before it has its name: nobody can take it for a dead worker's.
+        unnamed = self._root / f".{self._folder.name}"
+        unnamed.mkdir(mode=0o700)
+        self._lock = (unnamed / "lock").open("wb")
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        unnamed.rename(self._folder)
+
+
+def _remove_if_dead(folder: Path) -> None:
+    """A lock ends with its process, however that ended."""
+    try:
+        with (folder / "lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+    except FileNotFoundError:
+        shutil.rmtree(folder, ignore_errors=True)
+    except OSError:
+        return

@@ -1,0 +1,31 @@
+"""Settings of a media worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mesh.app import ServiceSettings
+
+_LONGEST_WAIT_MS = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings(ServiceSettings):
+    """What a worker reads; it needs neither tables nor Redis."""
+
+    blobs: str
+    """Where objects are, the same as the video service's."""
+    scratch: str = "scratch"
+    """Folder for sources and outputs at work; workers of one machine may share it. Needs room for two sources and one clip's renditions."""
+    job_heartbeat_ms: int = 5_000
+    """How often a lease is renewed, in milliseconds; at most a third of the service's CLIPMESH_JOB_LEASE_MS."""
+    job_wait_ms: int = 5_000
+    """How long one question for work waits at the service, in milliseconds, at most 20,000."""
+
+    def check(self) -> None:
+        """ValueError for a number out of range."""
+        ServiceSettings.check(self)
+        if self.job_heartbeat_ms < 1:
+            raise ValueError("CLIPMESH_JOB_HEARTBEAT_MS has to be at least 1")
+        if not 0 <= self.job_wait_ms <= _LONGEST_WAIT_MS:
+            raise ValueError(f"CLIPMESH_JOB_WAIT_MS has to be within 0 and {_LONGEST_WAIT_MS}")

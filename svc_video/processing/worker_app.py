@@ -1,0 +1,64 @@
+"""The worker process: `python -m svc_video worker`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from clipmesh.video.v1.job_service_pb2_grpc import JobServiceStub
+
+from mesh.app import Dependency, Process
+from mesh.server import ServedService
+from mesh.stores.blobs import open_blobs
+from svc_video.processing.media import locate_tools
+from svc_video.processing.worker.loop import Worker
+from svc_video.processing.worker.scratch import Scratch
+from svc_video.processing.worker.settings import WorkerSettings
+from svc_video.processing.worker.steps import Steps
+
+
+class WorkerApp:
+    """Serves nothing: it asks the video service for jobs."""
+
+    services: Sequence[ServedService] = ()
+    dependencies: Mapping[str, Dependency] = {}
+
+    def __init__(self, *, process: Process, settings: WorkerSettings) -> None:
+        self.process = process
+        self._settings = settings
+        self._blobs = open_blobs(settings.blobs, clock=process.clock, url_key=b"")
+        self._scratch = Scratch(root=Path(settings.scratch), blobs=self._blobs)
+        self._stub = process.channels.stub(JobServiceStub, "video", idempotent={"Heartbeat", "CommitJob", "FailJob"})
+        self._worker: Worker | None = None
+        self._running: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Find the tools, clean the scratch folder, begin to work."""
+        tools = await asyncio.to_thread(locate_tools)
+        await self._scratch.open()
+        self._worker = Worker(
+            worker_id=f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}",
+            stub=self._stub,
+            steps=Steps(tools=tools, blobs=self._blobs, scratch=self._scratch),
+            scratch=self._scratch,
+            heartbeat_ms=self._settings.job_heartbeat_ms,
+            wait_ms=self._settings.job_wait_ms,
+        )
+        self._running = asyncio.create_task(self._worker.run())
+
+    async def stop(self) -> None:
+        """Give the job at hand back and remove the scratch folder."""
+        if self._worker is not None and self._running is not None:
+            self._worker.stop()
+            await self._running
+        await self._scratch.close()
+        await self._blobs.close()
+
+
+def build(settings: WorkerSettings) -> WorkerApp:
+    """The app of a worker."""
+    return WorkerApp(process=Process.open(settings), settings=settings)

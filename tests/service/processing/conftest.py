@@ -1,0 +1,276 @@
+"""The job service over real gRPC on a real SQLite file, with the real media state machine and a clock that stands still."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from clipmesh.video.v1 import job_service_pb2 as pb2
+from clipmesh.video.v1.job_service_pb2_grpc import JobServiceStub
+
+from devstack.clips.maker import make_clip
+from mesh.clock import Clock
+from mesh.events.event import EventMaker
+from mesh.stores.blobs import open_blobs
+from mesh.stores.blobs.port import Blobs
+from mesh.stores.tables import open_tables
+from mesh.stores.tables.port import Tables
+from mesh.telemetry import Telemetry
+from mesh.testing.clock import FakeClock
+from mesh.testing.rpc import Served, process_for, serve
+from svc_video.layout import video_prefix
+from svc_video.processing.actions import JobActions
+from svc_video.processing.media import MediaTools, locate_tools
+from svc_video.processing.results import PlannedRendition, ProbeResult
+from svc_video.processing.service import job_service
+from svc_video.processing.tables import PROCESSING_TABLES, Job
+from svc_video.videos.actions import MediaActions, MediaState, Video
+from svc_video.videos.changes import VideoChanges, Wakeups
+from svc_video.videos.progress import Progress, ProgressBoard
+from svc_video.videos.store import VideoStore
+from svc_video.videos.tables import VIDEO_TABLES
+
+CLIP_WIDTH, CLIP_HEIGHT = 242, 430
+"""The smallest picture that has further renditions."""
+LEASE_MS = 20_000
+RETRY_MS = 2_000
+AGEING_MS = 600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The three settings that jobs read."""
+
+    job_lease_ms: int = LEASE_MS
+    job_retry_ms: int = RETRY_MS
+    job_ageing_ms: int = AGEING_MS
+
+
+def probed(*, chunks: int = 2, has_audio: bool = True, rest: tuple[str, ...] = ("360p", "240p")) -> ProbeResult:
+    """What a probe of a small clip tells."""
+    sizes = {"720p": (720, 1280), "360p": (360, 640), "240p": (240, 426)}
+    names = ("720p", *rest)
+    return ProbeResult(
+        facts_json='{"codec":"h264"}',
+        recipe_version="1+test",
+        duration_ms=chunks * 10_000,
+        width=720,
+        height=1280,
+        has_audio=has_audio,
+        chunks=chunks,
+        renditions=tuple(
+            PlannedRendition(name=name, group="first" if name == "720p" else "rest", width=sizes[name][0], height=sizes[name][1])
+            for name in names
+        ),
+        hashes_hex=("ab" * 32,),
+        findings=(("black_ratio", 0.25),),
+        has_preview=True,
+    )
+
+
+@dataclass
+class World:
+    """One video service's worth of processing; `crash` and `open` as often as a test likes, on the same file."""
+
+    folder: Path
+    clock: FakeClock = field(default_factory=FakeClock)
+    real_clock: Clock | None = None
+    """Instead of the one that stands still, where processes of their own take part."""
+    settings: Settings = field(default_factory=Settings)
+    tables: Tables = field(init=False)
+    blobs: Blobs = field(init=False)
+    board: ProgressBoard = field(init=False)
+    media: MediaActions = field(init=False)
+    jobs: JobActions = field(init=False)
+    telemetry: Telemetry = field(init=False)
+    served: Served = field(init=False)
+    stub: JobServiceStub = field(init=False)
+    stack: AsyncExitStack = field(init=False)
+
+    async def open(self) -> None:
+        """Start it."""
+        self.stack = AsyncExitStack()
+        clock = self.real_clock or self.clock
+        row_types = (*VIDEO_TABLES, *PROCESSING_TABLES)
+        self.tables = await open_tables(f"sqlite:///{self.folder}", service="video", row_types=row_types, clock=clock)
+        self.stack.push_async_callback(self.tables.close)
+        self.blobs = open_blobs(f"file://{self.folder / 'blobs'}", clock=clock, url_key=b"")
+        self.stack.push_async_callback(self.blobs.close)
+        store = VideoStore(tables=self.tables)
+        self.board = ProgressBoard(hint=lambda video_id, version: None)
+        ids = itertools.count(clock.now_ms())
+        changes = VideoChanges(
+            store=store,
+            events=EventMaker(producer="video", next_id=lambda: next(ids), clock=clock),
+            clock=clock,
+            wakeups=Wakeups(),
+            revoke=_revoke_nothing,
+        )
+        self.media = MediaActions(store=store, changes=changes, progress=self.board)
+        process = process_for("video", clock=clock)
+        self.telemetry = process.telemetry
+        self.jobs = self.replica()
+        self.stack.push_async_callback(self.jobs.stop)
+        await self.jobs.start()
+        self.served = await self.stack.enter_async_context(serve(job_service(self.jobs), service="video", process=process))
+        self.stub = self.served.stub(JobServiceStub, caller="video-worker")
+
+    def replica(self) -> JobActions:
+        """Jobs on the same stores with a memory of their own, as another process would have."""
+        clock = self.real_clock or self.clock
+        return JobActions(
+            tables=self.tables, blobs=self.blobs, media=self.media, clock=clock, settings=self.settings, telemetry=self.telemetry
+        )
+
+    async def close(self) -> None:
+        """Stop it; nothing is finished on the way, so this is also what a crash leaves."""
+        await self.stack.aclose()
+
+    async def reopen(self) -> None:
+        """What a crash and the next start do."""
+        await self.close()
+        await self.open()
+
+    async def upload(self, video_id: int) -> None:
+        """A video whose bytes are whole, with its jobs opened."""
+        await VideoStore(tables=self.tables).add(Video(video_id=video_id, creator_id=7, media_state=MediaState.PROCESSING))
+        await self.open_jobs(video_id)
+
+    async def upload_file(self, video_id: int, source: Path, *, sha256: bytes = b"", size_bytes: int | None = None) -> None:
+        """A video whose bytes are a real file."""
+        await self.blobs.put_file(f"raw/{video_id}", source)
+        await VideoStore(tables=self.tables).add(Video(video_id=video_id, creator_id=7, media_state=MediaState.PROCESSING))
+        size = source.stat().st_size if size_bytes is None else size_bytes
+        await self.jobs.open(video_id=video_id, creator_id=7, source_key=f"raw/{video_id}", size_bytes=size, sha256=sha256)
+
+    async def objects(self, prefix: str) -> dict[str, str]:
+        """sha256 of every object under a prefix."""
+        found = {}
+        for blob in (await self.blobs.list(prefix)).blobs:
+            content = await (await self.blobs.get(blob.key)).read()
+            found[blob.key.removeprefix(prefix)] = hashlib.sha256(content).hexdigest()
+        return found
+
+    async def open_jobs(self, video_id: int) -> None:
+        """What CompleteUpload and the sweeper call."""
+        await self.jobs.open(video_id=video_id, creator_id=7, source_key=f"raw/{video_id}", size_bytes=100, sha256=b"")
+
+    async def lease(self, worker: str = "w1", wait_ms: int = 0) -> pb2.Job | None:
+        """A job, or None."""
+        answer = await self.stub.LeaseJob(pb2.LeaseJobRequest(worker_id=worker, wait_ms=wait_ms), timeout=30)
+        return answer.job if answer.HasField("job") else None
+
+    async def leased(self, worker: str = "w1") -> pb2.Job:
+        """A job that has to be there."""
+        job = await self.lease(worker)
+        assert job is not None, "no job waits"
+        return job
+
+    async def commit(self, job: pb2.Job, result: ProbeResult | None = None) -> None:
+        """Commit a job; a probe with `result` or the usual one."""
+        text = (result or probed()).to_json() if job.kind == pb2.JOB_KIND_PROBE else ""
+        await self.stub.CommitJob(pb2.CommitJobRequest(video_id=job.video_id, job_key=job.job_key, fence=job.fence, result_json=text))
+
+    async def beat(self, job: pb2.Job, percent: int = 0) -> int:
+        """Heartbeat; when the lease ends now."""
+        request = pb2.HeartbeatRequest(video_id=job.video_id, job_key=job.job_key, fence=job.fence, progress_percent=percent)
+        return (await self.stub.Heartbeat(request)).lease_expires_at_ms
+
+    async def fail(self, job: pb2.Job, reason: str = "TOOL_FAILED", *, rejected: bool = False, detail: str = "it broke") -> None:
+        """Give a job back."""
+        await self.stub.FailJob(
+            pb2.FailJobRequest(video_id=job.video_id, job_key=job.job_key, fence=job.fence, rejected=rejected, reason=reason, detail=detail)
+        )
+
+    async def work_off(self, result: ProbeResult | None = None) -> list[str]:
+        """Do every job that waits, as one worker; the job keys in their order."""
+        keys: list[str] = []
+        while (job := await self.lease()) is not None:
+            keys.append(job.job_key)
+            await self.commit(job, result)
+        return keys
+
+    async def row(self, video_id: int, job_key: str) -> Job:
+        """One row of a job."""
+        row = await self.tables.get(Job, video_id, job_key)
+        assert row is not None
+        return row
+
+    async def rows(self, video_id: int) -> dict[str, Job]:
+        """All rows of a video."""
+        page = await self.tables.scan(Job, video_id, limit=500)
+        return {row.job_key: row for row in page.rows}
+
+    async def video(self, video_id: int) -> Video:
+        """The video's row."""
+        video = await self.media.get(video_id)
+        assert video is not None
+        return video
+
+    async def progress(self, video_id: int) -> Progress:
+        """What a person who waits is shown."""
+        return self.board.of(await self.video(video_id))
+
+    async def until_media(self, video_id: int, state: MediaState) -> Video:
+        """Wait until the media state machine was told."""
+        await until(lambda: self.has_state(video_id, state))
+        return await self.video(video_id)
+
+    async def has_state(self, video_id: int, state: MediaState) -> bool:
+        """Whether the media state machine is there."""
+        return (await self.video(video_id)).media_state is state
+
+    async def until_forgotten(self, video_id: int) -> None:
+        """Wait until nothing more follows from a video."""
+        await until(lambda: self._is_forgotten(video_id))
+
+    async def _is_forgotten(self, video_id: int) -> bool:
+        return video_id not in await self.jobs.open_videos()
+
+    async def put_work(self, video_id: int) -> str:
+        """An object that goes when the last job is done."""
+        key = f"{video_prefix(video_id)}work/abc/720p-0000.chunk"
+        await self.blobs.put(key, b"chunk")
+        return key
+
+
+async def until(check: Callable[[], Awaitable[bool]], *, timeout_s: float = 10) -> None:
+    """Return when `check` holds; tasks in the background get the loop meanwhile."""
+    async with asyncio.timeout(timeout_s):
+        while not await check():
+            await asyncio.sleep(0.005)
+
+
+async def _revoke_nothing(video_id: int, epoch: int) -> None:
+    """No edge listens."""
+
+
+@pytest.fixture(scope="session")
+def tools() -> MediaTools:
+    """This machine's tools."""
+    return locate_tools()
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fifteen seconds, small."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    make_clip(path, seed=11, duration_s=15.0, width=CLIP_WIDTH, height=CLIP_HEIGHT, fps=24)
+    return path
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """A running world."""
+    world = World(folder=tmp_path)
+    await world.open()
+    try:
+        yield world
+    finally:
+        await world.close()

@@ -1,0 +1,46 @@
+"""What is leased first when several videos wait."""
+
+from __future__ import annotations
+
+from tests.service.processing.conftest import AGEING_MS, World, probed
+
+
+async def _make_playable(world: World, video_id: int) -> None:
+    await world.upload(video_id)
+    for _ in range(3):
+        job = await world.leased()
+        assert job.video_id == video_id
+        await world.commit(job, probed(chunks=1, has_audio=False))
+
+
+async def test_the_first_rendition_of_a_new_upload_outranks_further_renditions_of_others(world: World) -> None:
+    await _make_playable(world, 1)
+    world.clock.advance(1_000)
+    await world.upload(2)
+    order = []
+    for _ in range(4):
+        job = await world.leased()
+        order.append((job.video_id, job.job_key))
+        await world.commit(job, probed(chunks=1, has_audio=False))
+    assert order == [(2, "probe"), (2, "chunk/first/0"), (2, "package/first"), (1, "chunk/rest/0")]
+
+
+async def test_what_waited_long_enough_is_before_everything_new(world: World) -> None:
+    await _make_playable(world, 1)
+    world.clock.advance(AGEING_MS - 1)
+    await world.upload(2)
+    world.clock.advance(2)
+    await world.upload(3)
+    order = [(job.video_id, job.job_key) for job in [await world.leased(f"w{number}") for number in range(3)]]
+    assert order == [(2, "probe"), (1, "chunk/rest/0"), (3, "probe")]
+
+
+async def test_older_videos_are_finished_before_newer_ones_are_begun(world: World) -> None:
+    for video_id in (5, 3, 4):
+        await world.upload(video_id)
+        world.clock.advance(10)
+    first = await world.leased()
+    await world.commit(first, probed(chunks=1))
+    order = [(job.video_id, job.job_key) for job in [await world.leased(f"w{number}") for number in range(4)]]
+    assert first.video_id == 5
+    assert order == [(5, "audio"), (5, "chunk/first/0"), (3, "probe"), (4, "probe")]

@@ -1,0 +1,177 @@
+"""What a media tool gone wild cannot do."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from svc_video.processing.media import MediaToolFailed, MediaToolMissing, MediaToolOverLimit, MediaTools, MediaToolTimedOut
+from svc_video.processing.media.sandbox import Limits, ToolRun, run_tool
+
+LIMITS = Limits(wall_s=20, cpu_s=10)
+PYTHON = Path(os.path.realpath(sys.executable))
+ROOT = Path(__file__).parents[3]
+LANDLOCK = ctypes.CDLL(None).syscall(444, None, 0, 1) >= 1
+
+needs_landlock = pytest.mark.skipif(not LANDLOCK, reason="this kernel has no Landlock: files are confined by bubblewrap only")
+
+
+async def python(tools: MediaTools, cwd: Path, code: str, limits: Limits = LIMITS, reads: tuple[Path, ...] = ()) -> ToolRun:
+    """Runs Python code as if it were a media tool."""
+    installed = (Path(sys.base_prefix), PYTHON.parent)
+    return await run_tool(tools, [PYTHON, "-I", "-S", "-c", code], cwd=cwd, reads=[*installed, *reads], limits=limits)
+
+
+async def test_output_and_exit_code_come_back(tools: MediaTools, tmp_path: Path) -> None:
+    run = await python(tools, tmp_path, "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)")
+    assert run == ToolRun(exit_code=3, stdout=b"out\n", stderr_tail="err")
+
+
+async def test_environment_and_stdin_are_empty_and_it_yields_to_others(tools: MediaTools, tmp_path: Path) -> None:
+    os.environ["CLIPMESH_TEST_SECRET"] = "x"
+    try:
+        run = await python(
+            tools, tmp_path, "import os,sys; print([k for k in os.environ if k != 'LC_CTYPE'], repr(sys.stdin.read()), os.nice(0))"
+        )
+    finally:
+        del os.environ["CLIPMESH_TEST_SECRET"]
+    assert run.stdout == f"[] '' {os.nice(0) + LIMITS.nice}\n".encode()
+
+
+async def test_memory_is_bounded(tools: MediaTools, tmp_path: Path) -> None:
+    code = "try:\n x = bytearray(10**9)\nexcept MemoryError:\n print('refused')"
+    assert (await python(tools, tmp_path, code, replace(LIMITS, memory_bytes=400 * 10**6))).stdout == b"refused\n"
+
+
+async def test_a_tool_that_says_it_lacks_memory_is_over_its_limit(tools: MediaTools, tmp_path: Path) -> None:
+    with pytest.raises(MediaToolOverLimit, match="bytes"):
+        await python(tools, tmp_path, "import sys; sys.exit('Cannot allocate memory')")
+
+
+async def test_cpu_is_bounded(tools: MediaTools, tmp_path: Path) -> None:
+    with pytest.raises(MediaToolOverLimit, match="1 CPU seconds"):
+        await python(tools, tmp_path, "while True: pass", replace(LIMITS, cpu_s=1))
+
+
+async def test_wall_time_is_bounded_and_grandchildren_die_too(tools: MediaTools, tmp_path: Path) -> None:
+    code = "import os,time\nopen('pids','w').write(f'{os.getpid()}')\nos.fork()\nopen(f'p{os.getpid()}','w').close()\ntime.sleep(60)"
+    with pytest.raises(MediaToolTimedOut, match=r"longer than 0\.8 s"):
+        await python(tools, tmp_path, code, replace(LIMITS, wall_s=0.8))
+    pids = [int(path.name[1:]) for path in tmp_path.glob("p[0-9]*")]
+    assert len(pids) == 2
+    await gone(*pids)
+
+
+async def test_cancelling_kills_the_group(tools: MediaTools, tmp_path: Path) -> None:
+    task = asyncio.create_task(python(tools, tmp_path, "import os,time\nopen('pid','w').write(str(os.getpid()))\ntime.sleep(60)"))
+    pid = await pid_in(tmp_path / "pid")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await gone(pid)
+
+
+async def test_it_dies_with_its_worker(tools: MediaTools, tmp_path: Path) -> None:
+    worker = textwrap.dedent(f"""
+        import asyncio, sys
+        from pathlib import Path
+        sys.path.insert(0, {str(ROOT)!r})
+        from svc_video.processing.media.sandbox import Limits, run_tool
+        from svc_video.processing.media.tools import locate_tools
+        code = "import os,time;open('pid','w').write(str(os.getpid()));time.sleep(60)"
+        reads = [Path({sys.base_prefix!r}), Path({str(PYTHON.parent)!r})]
+        limits = Limits(wall_s=60, cpu_s=10)
+        asyncio.run(run_tool(locate_tools(), [{str(PYTHON)!r}, "-I", "-S", "-c", code], cwd=Path({str(tmp_path)!r}), reads=reads, limits=limits))
+    """)
+    process = subprocess.Popen([sys.executable, "-c", worker])
+    try:
+        pid = await pid_in(tmp_path / "pid")
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    await gone(pid)
+
+
+async def test_output_is_bounded_and_only_the_tail_of_stderr_is_kept(tools: MediaTools, tmp_path: Path) -> None:
+    with pytest.raises(MediaToolOverLimit, match="printed more than 1000 bytes"):
+        await python(tools, tmp_path, "import time; print('x' * 5000, flush=True); time.sleep(60)", replace(LIMITS, stdout_bytes=1000))
+    run = await python(tools, tmp_path, "import sys; sys.stderr.write('y' * 200_000 + 'end')")
+    assert len(run.stderr_tail) == 32 * 1024
+    assert run.stderr_tail.endswith("yend")
+
+
+async def test_a_file_is_bounded(tools: MediaTools, tmp_path: Path) -> None:
+    code = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_DFL); open('big', 'wb').write(bytes(10**6))"
+    with pytest.raises(MediaToolOverLimit, match="1000 bytes in one file"):
+        await python(tools, tmp_path, code, replace(LIMITS, file_bytes=1000))
+    assert (tmp_path / "big").stat().st_size <= 1000
+
+
+@needs_landlock
+async def test_only_its_folder_can_be_written_and_only_what_it_was_given_can_be_read(tools: MediaTools, tmp_path: Path) -> None:
+    inside, given, secret = tmp_path / "inside", tmp_path / "given", tmp_path / "secret"
+    inside.mkdir()
+    given.write_text("given")
+    secret.write_text("secret")
+    code = textwrap.dedent(f"""
+        print(open({str(given)!r}).read())
+        open('mine', 'w').write('mine')
+        for path, mode in (({str(secret)!r}, 'r'), ({str(given)!r}, 'w'), ({str(tmp_path / "new")!r}, 'w'), ('/etc/passwd', 'r')):
+            try:
+                open(path, mode)
+                print('opened', path)
+            except PermissionError:
+                pass
+    """)
+    run = await python(tools, inside, code, reads=(given,))
+    assert run == ToolRun(exit_code=0, stdout=b"given\n", stderr_tail="")
+    assert (inside / "mine").read_text() == "mine"
+    assert given.read_text() == "given"
+
+
+@needs_landlock
+async def test_there_is_no_network(tools: MediaTools, tmp_path: Path) -> None:
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        run = await python(tools, tmp_path, f"import socket; socket.create_connection(('127.0.0.1', {port}))")
+    assert run.exit_code == 1
+    assert "Error" in run.stderr_tail
+
+
+async def test_a_crash_is_told_with_its_signal_and_a_missing_tool_by_name(tools: MediaTools, tmp_path: Path) -> None:
+    with pytest.raises(MediaToolFailed, match="SIGSEGV"):
+        await python(tools, tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    with pytest.raises(MediaToolMissing):
+        await run_tool(tools, ["/bin/true"], cwd=tmp_path / "nowhere", reads=[], limits=LIMITS)
+
+
+async def pid_in(path: Path) -> int:
+    deadline = time.monotonic() + 20
+    while not path.exists() or not path.read_text():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+    return int(path.read_text())
+
+
+async def gone(*pids: int) -> None:
+    deadline = time.monotonic() + 10
+    while any(alive(pid) for pid in pids):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
