@@ -21,8 +21,9 @@ class FeedSettings(ServiceSettings):
     """The whole of one For You page, in milliseconds (spec: 500)."""
     feed_stage_ms: int = 150
     """Time limit of one hydrator or source, in milliseconds; what is late is left out and counted."""
-    feed_refresh_s: float = 30.0
-    """How often the corpus in memory is read again from the tables, in seconds."""
+    feed_refresh_s: float = 300.0
+    """How often the corpus in memory is compared with the tables, in seconds: what this process writes and hears it knows at once, this is how late
+    it learns what other feed processes did."""
 
     def check(self) -> None:
         """ValueError for numbers out of range."""

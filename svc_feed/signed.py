@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from typing import Any
 
 from joserfc import jwt
@@ -14,6 +16,7 @@ class Signer:
 
     def __init__(self, key: bytes) -> None:
         self._key = OctKey.import_key(key)
+        self._pseudonym_key = hmac.digest(key, b"pseudonym", hashlib.sha256)
 
     def sign(self, typ: str, claims: dict[str, Any]) -> str:
         """A compact token of a kind."""
@@ -26,3 +29,8 @@ class Signer:
         except (JoseError, ValueError, KeyError, TypeError):
             return None
         return dict(decoded.claims) if decoded.header.get("typ") == typ else None
+
+    def pseudonym(self, *parts: str) -> str:
+        """A name for `parts` that nobody without the key can lead back to them; the same parts always get the same one."""
+        spoken = b"".join(len(raw).to_bytes(4, "big") + raw for raw in (part.encode() for part in parts))
+        return hmac.digest(self._pseudonym_key, spoken, hashlib.sha256)[:18].hex()

@@ -1,33 +1,14 @@
-"""Wires the sound service: stores, actions, servicers, consumers."""
+"""Wires the sound service as a process: stores, servicers, consumer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from clipmesh.sound.v1 import catalogue_service_pb2, catalogue_service_pb2_grpc
-
 from mesh.app import Dependency, Process
 from mesh.backbone import Backbone
-from mesh.pages import PageTokens
-from mesh.server import ANYONE, Access, Priority, ServedService
-from svc_sound.catalogue.actions import CatalogueActions
-from svc_sound.catalogue.service import CatalogueServicer
-from svc_sound.catalogue.store import CatalogueStore
-from svc_sound.catalogue.tables import OriginalSound, Sound
+from mesh.server import ServedService
 from svc_sound.settings import SoundSettings
-from svc_sound.usage.actions import UsageActions
-from svc_sound.usage.consumers import SoundUses
-from svc_sound.usage.store import UsageStore
-from svc_sound.usage.tables import SoundUse, VideoSound
-
-ROW_TYPES = (Sound, OriginalSound, SoundUse, VideoSound)
-
-ACCESS = {
-    "RegisterOriginalSound": Access(callers={"video"}, viewer=ANYONE, idempotent=True, priority=Priority.WRITE),
-    "BatchGetSounds": Access(callers={"gateway", "feed", "video"}, viewer=ANYONE, idempotent=True, priority=Priority.FEED),
-    "GetSound": Access(callers={"gateway"}, viewer=ANYONE, idempotent=True, priority=Priority.FEED),
-    "ListSoundVideos": Access(callers={"gateway"}, viewer=ANYONE, idempotent=True, priority=Priority.FEED),
-}
+from svc_sound.wiring import ROW_TYPES, Sounds
 
 
 class SoundApp:
@@ -42,33 +23,19 @@ class SoundApp:
 
     async def start(self) -> None:
         """Open the stores, begin to fold video's events."""
-        settings = self._settings
-        backbone = await Backbone.open(
-            self.process, tables=settings.tables, redis=settings.redis, events=settings.events, row_types=ROW_TYPES
-        )
+        settings, process = self._settings, self.process
+        backbone = await Backbone.open(process, tables=settings.tables, redis=settings.redis, events=settings.events, row_types=ROW_TYPES)
         self._backbone = backbone
-        uses = UsageStore(tables=backbone.tables)
-        catalogue = CatalogueActions(
-            store=CatalogueStore(tables=backbone.tables),
+        sounds = Sounds(
+            tables=backbone.tables,
             events=backbone.events,
             next_id=backbone.ids.next,
-            clock=self.process.clock,
+            clock=process.clock,
+            page_token_key=process.secrets.named("page_token_key"),
         )
-        servicer = CatalogueServicer(
-            catalogue=catalogue,
-            usage=UsageActions(store=uses),
-            tokens=PageTokens(self.process.secrets.named("page_token_key")),
-        )
-        self.services = (
-            ServedService(
-                add_to_server=catalogue_service_pb2_grpc.add_CatalogueServiceServicer_to_server,
-                servicer=servicer,
-                descriptor=catalogue_service_pb2.DESCRIPTOR.services_by_name["CatalogueService"],
-                access=ACCESS,
-            ),
-        )
+        self.services = sounds.services
         self.dependencies = backbone.dependencies
-        backbone.consume(SoundUses(store=uses))
+        backbone.consume(sounds.consumer)
 
     async def stop(self) -> None:
         """Finish and close."""

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clipmesh.feed.v1 import events_pb2, signal_service_pb2
+from clipmesh.feed.v1 import signal_service_pb2
 
+from mesh import deadline
 from mesh.clock import Clock
-from mesh.events.event import Event, EventMaker
+from mesh.events.event import Event
+from mesh.pages import clamp
+from mesh.telemetry import Telemetry
 from svc_feed.foryou.corpus import Corpus
-from svc_feed.foryou.cursors import LIFE_MS, Cursor, Cursors
+from svc_feed.foryou.cursors import Cursor, Cursors
+from svc_feed.foryou.effects import SideEffect
 from svc_feed.foryou.errors import BadCursor, CursorExpired
 from svc_feed.foryou.pipeline import Pipeline
-from svc_feed.foryou.query import Candidate, Count, Query, Slate, played_before
+from svc_feed.foryou.query import Query, Slot
+from svc_feed.foryou.sessions import Place, Sessions, continued, slots_of, slots_text
+from svc_feed.foryou.stages import EXPECTED, Count, StageLog
 from svc_feed.foryou.store import ForYouStore
 from svc_feed.foryou.tables import FeedVideo, ServedPage
+from svc_feed.metrics import PAGES
 from svc_feed.signals.actions import Offer, SignalActions
 from svc_feed.viewers import Watcher
 
 DEFAULT_PAGE, MOST_PAGE = 10, 20
+PAGE_LIFE_MS = 24 * 3_600_000
+"""How long served pages are kept: longer than cursors live, since later pages refer to them."""
+ANSWER_MS = 20
+"""What is kept of the budget for making tokens and the answer, in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,110 +69,124 @@ class ForYouActions:
         store: ForYouStore,
         corpus: Corpus,
         pipeline: Pipeline,
+        effects: Sequence[SideEffect],
         signals: SignalActions,
         cursors: Cursors,
-        events: EventMaker,
         clock: Clock,
-        source_bits: dict[str, int],
+        telemetry: Telemetry,
+        source_bits: Mapping[str, int],
+        stage_s: float,
     ) -> None:
         self._store = store
+        self._sessions = Sessions(store=store)
         self._corpus = corpus
         self._pipeline = pipeline
+        self._effects = effects
         self._signals = signals
         self._cursors = cursors
-        self._events = events
         self._clock = clock
+        self._telemetry = telemetry
         self._source_bits = source_bits
+        self._stage_s = stage_s
 
     async def page(self, watcher: Watcher, *, page_size: int, after: str) -> ForYouPage:
-        """The page after a cursor. Raises BadCursor, CursorExpired."""
+        """The page after a cursor. Raises BadCursor, CursorExpired.
+
+        While the tables are away a page is answered all the same and says `degraded`; its cursors lead nowhere once they are back.
+        """
         now_ms = self._clock.now_ms()
-        size = min(page_size or DEFAULT_PAGE, MOST_PAGE)
+        log = StageLog(telemetry=self._telemetry)
+        size = clamp(page_size, default=DEFAULT_PAGE, most=MOST_PAGE)
         query = Query(watcher=watcher, page_size=size, session_id=secrets.token_urlsafe(12), now_ms=now_ms)
-        cursor_key = ""
+        cursor, place = None, None
         if after:
             cursor = self._cursors.read(after, viewer_key=watcher.key, now_ms=now_ms)
-            cursor_key = cursor.key
-            query.session_id = cursor.session_id
-            pages = await self._store.pages(cursor.session_id)
-            served = next((page for page in pages if page.cursor_key == cursor_key), None)
-            if served is not None:
-                return self._answer(watcher, served, ())
-            chain = played_before(pages, cursor_key)
-            if not chain:
-                raise CursorExpired()
-            query.played = _played(chain)
-            query.rewatch = chain[0][0].policy == "rewatch"
-            query.slot = len(query.played)
-        slate = await self._pipeline.run(query)
-        page = self._page_of(query, slate, cursor_key)
-        served = await self._store.serve(page, [self._impressions(query, page, slate.items)])
-        return self._answer(watcher, served, tuple(slate.counts))
-
-    def _page_of(self, query: Query, slate: Slate, cursor_key: str) -> ServedPage:
-        return ServedPage(
+            query.session_id, query.opens, query.played = cursor.session_id, False, (cursor.video_id,)
+            place = await self._place(cursor, log)
+            if place is not None and place.served is not None:
+                self._telemetry.count(PAGES, policy="stored")
+                return self._answer(query, place.served, log)
+            if place is not None:
+                query.played, query.rewatch = place.played, place.parent.policy == "rewatch"
+        slate = await self._pipeline.run(query, log)
+        page = ServedPage(
             session_id=query.session_id,
-            cursor_key=cursor_key,
-            page_id=secrets.token_urlsafe(9).replace(":", "_"),
-            items=self._listed(slate.items),
-            reserve=self._listed(slate.reserve),
-            first_slot=query.slot,
+            cursor_key=cursor.key if cursor else "",
+            page_id=secrets.token_urlsafe(9),
+            slots=slots_text(slate.slots),
+            page_size=size,
             policy=slate.policy,
             degraded=" ".join(slate.degraded),
             has_more=slate.has_more,
-            page_size=query.page_size,
-            created_at_ms=query.now_ms,
-            expires_at_ms=query.now_ms + LIFE_MS,
+            created_at_ms=now_ms,
+            expires_at_ms=now_ms + PAGE_LIFE_MS,
         )
+        if cursor is not None and place is not None:
+            page = continued(page, place, cursor)
+        if cursor is None or place is not None:
+            # A page that does not know what was played must not become what later pages build on.
+            page = await self._serve(query, page, slate.slots[:size], log)
+        self._telemetry.count(PAGES, policy=page.policy)
+        return self._answer(query, page, log)
 
-    def _listed(self, candidates: Sequence[Candidate]) -> str:
-        return json.dumps([[one.video.video_id, self._mask(one.sources), round(one.score, 6)] for one in candidates], separators=(",", ":"))
+    async def _place(self, cursor: Cursor, log: StageLog) -> Place | None:
+        began = time.perf_counter_ns()
+        try:
+            async with asyncio.timeout(deadline.remaining_s(self._stage_s)):
+                place = await self._sessions.place(cursor)
+        except (BadCursor, CursorExpired):
+            raise
+        except EXPECTED as error:
+            log.gave_up("session", began, error)
+            return None
+        log.done("session", 1, len(place.played), began)
+        return place
 
-    def _mask(self, sources: set[str]) -> int:
-        return sum(self._source_bits[name] for name in sources)
+    async def _serve(self, query: Query, page: ServedPage, shown: Sequence[Slot], log: StageLog) -> ServedPage:
+        events = self._events(query, page, shown, log)
+        began = time.perf_counter_ns()
+        try:
+            async with asyncio.timeout(max(0.0, deadline.remaining_s(self._stage_s + ANSWER_MS / 1000) - ANSWER_MS / 1000)):
+                page = await self._store.serve(page, events)
+        except EXPECTED as error:
+            log.gave_up("serve", began, error)
+        else:
+            log.done("serve", 1, 1, began)
+        return page
 
-    def _impressions(self, query: Query, page: ServedPage, items: Sequence[Candidate]) -> Event:
-        history_id = query.watcher.history_id
-        served = events_pb2.ImpressionServed(
-            feed_session_id=query.session_id,
-            viewer_id=history_id,
-            policy=page.policy,
-            impressions=[
-                events_pb2.Impression(
-                    video_id=item.video.video_id,
-                    slot=query.slot + number,
-                    source_mask=self._mask(item.sources),
-                    selection_probability=1.0,
-                )
-                for number, item in enumerate(items)
-            ],
-        )
-        return self._events.make(served, key=f"{page.session_id}.{page.page_id}", subject_ids=(history_id,) if history_id else ())
+    def _events(self, query: Query, page: ServedPage, shown: Sequence[Slot], log: StageLog) -> list[Event]:
+        events: list[Event] = []
+        for effect in self._effects:
+            if effect.enabled(query):
+                began = time.perf_counter_ns()
+                try:
+                    made = effect.events(query, page, shown)
+                except Exception as error:
+                    log.gave_up(effect.name, began, error)
+                else:
+                    events += made
+                    log.done(effect.name, len(shown), len(made), began)
+        return events
 
-    def _answer(self, watcher: Watcher, page: ServedPage, counts: tuple[Count, ...]) -> ForYouPage:
-        items = self._items(watcher, page, json.loads(page.items), 0)
-        reserve = self._items(watcher, page, json.loads(page.reserve), len(json.loads(page.items)))
+    def _answer(self, query: Query, page: ServedPage, log: StageLog) -> ForYouPage:
+        """A page as it may be shown at this moment: the hard filters are asked again, and the reserve fills what they remove."""
+        slots = slots_of(page)
+        may_show = self._pipeline.may_show(query, [slot.video_id for slot in slots])
+        items = tuple(self._item(query.watcher, page, slot, index) for index, slot in enumerate(slots) if may_show[index])
+        wanted = min(page.page_size, len(slots))
         return ForYouPage(
-            items=items,
-            reserve=reserve,
+            items=items[:wanted],
+            reserve=items[wanted:],
             session_id=page.session_id,
             policy=page.policy,
-            degraded=tuple(page.degraded.split()),
+            degraded=tuple(dict.fromkeys((*page.degraded.split(), *log.failed))),
             has_more=page.has_more,
-            counts=counts,
+            counts=tuple(log.counts),
         )
 
-    def _items(self, watcher: Watcher, page: ServedPage, listed: list[list[float]], first: int) -> tuple[Item, ...]:
-        """Items of a stored page; what was withdrawn since is left out."""
-        items = []
-        for index, (video_id, mask, score) in enumerate(listed, first):
-            video = self._corpus.video(int(video_id))
-            if video is None or not video.recommendable:
-                continue
-            items.append(self._item(watcher, page, video, index=index, mask=int(mask), score=score))
-        return tuple(items)
-
-    def _item(self, watcher: Watcher, page: ServedPage, video: FeedVideo, *, index: int, mask: int, score: float) -> Item:
+    def _item(self, watcher: Watcher, page: ServedPage, slot: Slot, index: int) -> Item:
+        video = self._corpus.video(slot.video_id)
+        assert video is not None, "the hard filters keep known videos only"
         offer = Offer(
             video_id=video.video_id,
             creator_id=video.creator_id,
@@ -169,7 +195,7 @@ class ForYouActions:
             category=video.category,
             hashtags=video.hashtags,
             session=page.session_id,
-            source_mask=mask,
+            source_mask=slot.source_mask,
             model_version=page.policy,
             token_id=f"{page.page_id}.{index}",
             offered_at_ms=page.created_at_ms,
@@ -178,28 +204,15 @@ class ForYouActions:
             viewer_key=watcher.key,
             session_id=page.session_id,
             page_id=page.page_id,
+            page_key=page.cursor_key,
             index=index,
             video_id=video.video_id,
             generated_at_ms=page.created_at_ms,
         )
         return Item(
             video=video,
-            sources=tuple(name for name, bit in self._source_bits.items() if mask & bit),
-            score=score,
+            sources=tuple(name for name, bit in self._source_bits.items() if slot.source_mask & bit),
+            score=slot.score,
             view_token=self._signals.mint(offer, watcher),
             cursor=self._cursors.sign(cursor),
         )
-
-
-def _played(chain: list[tuple[ServedPage, int]]) -> frozenset[int]:
-    """Videos played along a chain of pages: of each page the items up to the cursor, reserve items by their index behind them."""
-    played: list[int] = []
-    for page, index in chain:
-        items, reserve = json.loads(page.items), json.loads(page.reserve)
-        shown = [entry[0] for entry in items[: index + 1]]
-        if index >= len(items):
-            if index - len(items) >= len(reserve):
-                raise BadCursor()
-            shown += [entry[0] for entry in reserve[: index - len(items) + 1]]
-        played += shown
-    return frozenset(played)

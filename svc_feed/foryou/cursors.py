@@ -20,15 +20,17 @@ class Cursor:
     viewer_key: str
     session_id: str
     page_id: str
+    page_key: str
+    """The cursor_key under which the page is kept."""
     index: int
-    """Item of the page that was played last, from 0."""
+    """Slot of the page that was played last, from 0; slots of the reserve come behind those of the page."""
     video_id: int
     generated_at_ms: int
     epoch: int = 0
 
     @property
     def key(self) -> str:
-        """How served pages name it."""
+        """The cursor_key of the page that continues here."""
         return f"{self.page_id}:{self.index}"
 
 
@@ -46,6 +48,7 @@ class Cursors:
                 "sub": cursor.viewer_key,
                 "ses": cursor.session_id,
                 "pag": cursor.page_id,
+                "key": cursor.page_key,
                 "idx": cursor.index,
                 "vid": str(cursor.video_id),
                 "iat": cursor.generated_at_ms,
@@ -58,16 +61,23 @@ class Cursors:
     def read(self, text: str, *, viewer_key: str, now_ms: int) -> Cursor:
         """The cursor of this viewer. Raises BadCursor, CursorExpired."""
         claims = self._signer.read(TYPE, text)
-        if claims is None or claims["pur"] != PURPOSE or claims["sub"] != viewer_key:
+        if claims is None or claims.get("pur") != PURPOSE or claims.get("sub") != viewer_key:
             raise BadCursor()
-        if now_ms >= claims["exp_ms"]:
+        try:
+            cursor = Cursor(
+                viewer_key=claims["sub"],
+                session_id=claims["ses"],
+                page_id=claims["pag"],
+                page_key=claims["key"],
+                index=claims["idx"],
+                video_id=int(claims["vid"]),
+                generated_at_ms=claims["iat"],
+                epoch=claims["epo"],
+            )
+            expires_at_ms = claims["exp_ms"]
+        except KeyError as missing:
+            # Signed by a release whose cursors said less.
+            raise CursorExpired() from missing
+        if now_ms >= expires_at_ms:
             raise CursorExpired()
-        return Cursor(
-            viewer_key=claims["sub"],
-            session_id=claims["ses"],
-            page_id=claims["pag"],
-            index=claims["idx"],
-            video_id=int(claims["vid"]),
-            generated_at_ms=claims["iat"],
-            epoch=claims["epo"],
-        )
+        return cursor

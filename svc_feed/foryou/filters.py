@@ -1,93 +1,100 @@
-"""Filters: what must not be shown; each answers what it kept and what it removed."""
+"""Filters: what must not be shown. They are never skipped, late or degraded: one that fails ends the call."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from svc_feed.foryou.query import Candidate, Query
+import numpy as np
 
-
-class Filtered(NamedTuple):
-    """The two halves of a list."""
-
-    kept: list[Candidate]
-    removed: list[Candidate]
+from svc_feed.foryou.corpus import Corpus
+from svc_feed.foryou.query import BoolArray, IntArray, Query
 
 
 class Filter(Protocol):
-    """Decides by itself; filters are never skipped, late or degraded."""
+    """Decides by itself."""
 
     name: str
+    hard: bool
+    """True when it is asked again on every answer, also for pages that were made before."""
 
     def enabled(self, query: Query) -> bool:
         """Whether it has anything to remove for this query."""
         ...
 
-    def keeps(self, query: Query, candidate: Candidate) -> bool:
-        """Whether the candidate may be shown."""
+    def keeps(self, query: Query, rows: IntArray) -> BoolArray:
+        """For each row of the corpus whether it may be shown."""
         ...
-
-
-def apply(one: Filter, query: Query, candidates: list[Candidate]) -> Filtered:
-    """Split candidates by a filter, order kept."""
-    kept: list[Candidate] = []
-    removed: list[Candidate] = []
-    for candidate in candidates:
-        (kept if one.keeps(query, candidate) else removed).append(candidate)
-    return Filtered(kept, removed)
 
 
 class NotVisible:
     """Withdrawn, limited, hidden or unknown clips."""
 
     name = "filter.not_visible"
+    hard = True
+
+    def __init__(self, *, corpus: Corpus) -> None:
+        self._corpus = corpus
 
     def enabled(self, query: Query) -> bool:
         """Always."""
         return True
 
-    def keeps(self, query: Query, candidate: Candidate) -> bool:
-        """Only recommendable clips."""
-        return candidate.video.recommendable
+    def keeps(self, query: Query, rows: IntArray) -> BoolArray:
+        """Only recommendable clips; an unknown one has row -1."""
+        return self._corpus.columns.recommendable[rows] & (rows >= 0)
 
 
 class Own:
     """The viewer's own clips."""
 
     name = "filter.own"
+    hard = True
+
+    def __init__(self, *, corpus: Corpus) -> None:
+        self._corpus = corpus
 
     def enabled(self, query: Query) -> bool:
         """For signed-in people."""
         return query.watcher.user_id != 0
 
-    def keeps(self, query: Query, candidate: Candidate) -> bool:
+    def keeps(self, query: Query, rows: IntArray) -> BoolArray:
         """Other people's clips."""
-        return candidate.video.creator_id != query.watcher.user_id
+        kept: BoolArray = self._corpus.columns.creators[rows] != query.watcher.user_id
+        return kept
 
 
 class Played:
     """What was shown in this session: never twice."""
 
     name = "filter.played"
+    hard = False
+
+    def __init__(self, *, corpus: Corpus) -> None:
+        self._corpus = corpus
 
     def enabled(self, query: Query) -> bool:
         """From the second page on."""
         return bool(query.played)
 
-    def keeps(self, query: Query, candidate: Candidate) -> bool:
+    def keeps(self, query: Query, rows: IntArray) -> BoolArray:
         """Clips that this session has not shown."""
-        return candidate.video.video_id not in query.played
+        return ~np.isin(rows, self._corpus.rows(query.played))
 
 
 class Seen:
     """What the person watched before."""
 
     name = "filter.seen"
+    hard = False
+
+    def __init__(self, *, corpus: Corpus) -> None:
+        self._corpus = corpus
 
     def enabled(self, query: Query) -> bool:
         """With a history, unless everything there is was seen."""
-        return bool(query.history) and not query.rewatch
+        return len(query.watched.ids) > 0 and not query.rewatch
 
-    def keeps(self, query: Query, candidate: Candidate) -> bool:
+    def keeps(self, query: Query, rows: IntArray) -> BoolArray:
         """Clips that are not in the history."""
-        return candidate.video.video_id not in query.history
+        there, _ = query.watched.find(self._corpus.columns.ids[rows])
+        return ~there

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Protocol
 
-from svc_feed.foryou.query import Query
-from svc_feed.signals.actions import SignalActions
-from svc_feed.signals.tables import WatchedVideo
+from svc_feed.foryou.columns import feature_names
+from svc_feed.foryou.query import Query, Watched
+from svc_feed.signals.actions import SignalActions, WatchedVideo
 
 TASTE_EVENTS = 100
 """Latest watches that shape tastes (spec: last 100 events)."""
@@ -17,7 +18,7 @@ TASTE_PRIOR = 2.0
 
 
 class Hydrator(Protocol):
-    """Fills a part of the query; a failed one leaves it empty."""
+    """Fills a part of the query; a failed one leaves it empty and is named in `degraded`."""
 
     name: str
 
@@ -45,8 +46,11 @@ class History:
     async def hydrate(self, query: Query) -> int:
         """Read the history and derive tastes."""
         rows = await self._signals.history(query.watcher)
-        query.history = {row.video_id: row for row in rows}
-        query.tastes = tastes_of(sorted(rows, key=lambda row: -row.watched_at_ms)[:TASTE_EVENTS])
+        last_at_ms: dict[int, int] = {}
+        for row in rows:
+            last_at_ms[row.video_id] = max(row.watched_at_ms, last_at_ms.get(row.video_id, 0))
+        query.watched = Watched.of(last_at_ms)
+        query.tastes = tastes_of(heapq.nlargest(TASTE_EVENTS, rows, key=lambda row: (row.watched_at_ms, row.token_id)))
         return len(rows)
 
 
@@ -55,13 +59,7 @@ def tastes_of(history: Iterable[WatchedVideo]) -> dict[str, float]:
     sums: dict[str, float] = defaultdict(float)
     counts: dict[str, int] = defaultdict(int)
     for row in history:
-        for name in features(row.category, row.creator_id, row.hashtags):
+        for name in feature_names(row.category, row.creator_id, row.hashtags):
             sums[name] += row.share - 0.5
             counts[name] += 1
     return {name: total / (counts[name] + TASTE_PRIOR) for name, total in sums.items()}
-
-
-def features(category: int, creator_id: int, hashtags: str) -> list[str]:
-    """The tastes a clip speaks to."""
-    names = [f"creator:{creator_id}", *(f"tag:{tag}" for tag in hashtags.split())]
-    return [f"category:{category}", *names] if category else names

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Sequence
 
-from mesh.errors import MeshError
-from mesh.stores.tables.port import TablesError
-from svc_feed.foryou import filters as filtering
+import numpy as np
+
+from mesh import deadline
+from mesh.telemetry import Telemetry
+from svc_feed.foryou.corpus import Corpus
 from svc_feed.foryou.filters import Filter
 from svc_feed.foryou.hydrators import Hydrator
-from svc_feed.foryou.query import Candidate, Count, Query, Slate
+from svc_feed.foryou.query import BoolArray, Candidates, IntArray, Query, Slate, Slot
 from svc_feed.foryou.scorers import Scorer
 from svc_feed.foryou.selector import select
 from svc_feed.foryou.sources import Source
-
-_log = logging.getLogger("clipmesh.feed.pipeline")
+from svc_feed.foryou.stages import StageLog
+from svc_feed.metrics import REMOVED
 
 RESERVE = 5
 """Spare items of a page, for slots that can no longer be shown."""
-
-
-STAGE_FAILURES = (TimeoutError, MeshError, TablesError, OSError)
-"""What a hydrator or source may answer instead of facts; the page goes on without it. Anything else is a bug and ends the call."""
 
 
 class Pipeline:
@@ -33,99 +30,108 @@ class Pipeline:
     def __init__(
         self,
         *,
+        corpus: Corpus,
         hydrators: Sequence[Hydrator],
         sources: Sequence[Source],
         filters: Sequence[Filter],
         scorers: Sequence[Scorer],
         stage_s: float,
+        telemetry: Telemetry,
     ) -> None:
+        self._corpus = corpus
         self._hydrators = hydrators
         self._sources = sources
         self._filters = filters
         self._scorers = scorers
         self._stage_s = stage_s
+        self._telemetry = telemetry
 
-    async def run(self, query: Query) -> Slate:
+    async def run(self, query: Query, log: StageLog) -> Slate:
         """A slate for a query: as good as the stages that answered in time."""
-        counts: list[Count] = []
-        counts += await asyncio.gather(*(self._hydrate(one, query) for one in self._hydrators if one.enabled(query)))
-        found = await asyncio.gather(*(self._source(one, query) for one in self._sources if one.enabled(query)))
+        await asyncio.gather(*(self._hydrate(one, query, log) for one in self._hydrators if one.enabled(query)))
+        found = await asyncio.gather(*(self._source(one, query, log) for one in self._sources if one.enabled(query)))
+        # From here on nothing waits: rows and columns stay as they are.
         candidates = _merge(found)
-        counts += [count for _, _, count in found]
-        kept = self._filter(query, candidates, counts)
-        if not kept and query.history and not query.played:
+        kept = self._filter(query, candidates, log)
+        if not len(kept) and query.opens and len(query.watched.ids):
             query.rewatch = True
-            kept = self._filter(query, candidates, counts)
-        self._score(query, kept, counts)
+            kept = self._filter(query, candidates, log)
+        kept = self._score(query, kept, log)
         began = time.perf_counter_ns()
-        chosen, broken = select(kept, count=query.page_size + RESERVE)
-        counts.append(_count("select", len(kept), len(chosen), began))
-        degraded = [count.stage for count in counts if count.failed] + [f"rule.{rule}" for rule in broken]
+        chosen, broken = select(self._corpus, kept, count=query.page_size + RESERVE, before=query.played)
+        log.done("select", len(kept), len(chosen), began)
+        ids = self._corpus.columns.ids[chosen.rows]
         return Slate(
-            items=chosen[: query.page_size],
-            reserve=chosen[query.page_size :],
+            slots=tuple(
+                Slot(int(video_id), int(mask), round(float(score), 6))
+                for video_id, mask, score in zip(ids, chosen.sources, chosen.scores, strict=True)
+            ),
             has_more=len(kept) > query.page_size,
-            policy=_policy(query),
-            degraded=degraded,
-            counts=counts,
+            policy="rewatch" if query.rewatch else "personal" if query.tastes else "contextual",
+            degraded=(*log.failed, *(f"rule.{rule}" for rule in broken)),
         )
 
-    async def _hydrate(self, one: Hydrator, query: Query) -> Count:
+    def may_show(self, query: Query, video_ids: Sequence[int]) -> BoolArray:
+        """For each video whether the hard filters let it through at this moment."""
+        rows = self._corpus.rows(video_ids)
+        kept = np.ones(len(rows), np.bool_)
+        for one in self._filters:
+            if one.hard and one.enabled(query):
+                kept &= one.keeps(query, rows)
+        return kept
+
+    async def _hydrate(self, one: Hydrator, query: Query, log: StageLog) -> None:
         began = time.perf_counter_ns()
         try:
-            async with asyncio.timeout(self._stage_s):
+            async with asyncio.timeout(deadline.remaining_s(self._stage_s)):
                 found = await one.hydrate(query)
-        except STAGE_FAILURES as error:
-            return _failed(one.name, began, error)
-        return _count(one.name, 0, found, began)
+        except Exception as error:
+            log.gave_up(one.name, began, error)
+        else:
+            log.done(one.name, 0, found, began)
 
-    async def _source(self, one: Source, query: Query) -> tuple[Source, list[Candidate], Count]:
-        began = time.perf_counter_ns()
+    async def _source(self, one: Source, query: Query, log: StageLog) -> tuple[Source, IntArray]:
+        name, began = f"source.{one.name}", time.perf_counter_ns()
+        # What is going to be removed must not use up the quota.
+        quota = one.quota + len(query.watched.ids) + len(query.played)
         try:
-            async with asyncio.timeout(self._stage_s):
-                videos = await one.candidates(query, one.quota)
-        except STAGE_FAILURES as error:
-            return one, [], _failed(f"source.{one.name}", began, error)
-        candidates = [Candidate(video=video, sources={one.name}) for video in videos]
-        return one, candidates, _count(f"source.{one.name}", one.quota, len(candidates), began)
+            async with asyncio.timeout(deadline.remaining_s(self._stage_s)):
+                rows = await one.candidates(query, quota)
+        except Exception as error:
+            log.gave_up(name, began, error)
+            return one, np.zeros(0, np.int64)
+        log.done(name, quota, len(rows), began)
+        return one, rows
 
-    def _filter(self, query: Query, candidates: list[Candidate], counts: list[Count]) -> list[Candidate]:
+    def _filter(self, query: Query, candidates: Candidates, log: StageLog) -> Candidates:
         for one in self._filters:
             if one.enabled(query):
                 began = time.perf_counter_ns()
-                kept, _ = filtering.apply(one, query, candidates)
-                counts.append(_count(one.name, len(candidates), len(kept), began))
+                kept = candidates.where(one.keeps(query, candidates.rows))
+                self._telemetry.count(REMOVED, len(candidates) - len(kept), stage=one.name)
+                log.done(one.name, len(candidates), len(kept), began)
                 candidates = kept
         return candidates
 
-    def _score(self, query: Query, candidates: list[Candidate], counts: list[Count]) -> None:
+    def _score(self, query: Query, candidates: Candidates, log: StageLog) -> Candidates:
+        scores = candidates.scores
         for one in self._scorers:
             if one.enabled(query):
                 began = time.perf_counter_ns()
-                for candidate in candidates:
-                    candidate.score += one.score(query, candidate)
-                counts.append(_count(one.name, len(candidates), len(candidates), began))
+                try:
+                    scores = scores + one.score(query, candidates.rows)
+                except Exception as error:
+                    log.gave_up(one.name, began, error)
+                else:
+                    log.done(one.name, len(candidates), len(candidates), began)
+        return Candidates(rows=candidates.rows, sources=candidates.sources, scores=scores)
 
 
-def _merge(found: Sequence[tuple[Source, list[Candidate], Count]]) -> list[Candidate]:
+def _merge(found: Sequence[tuple[Source, IntArray]]) -> Candidates:
     """Every video once, remembering all sources that found it."""
-    merged: dict[int, Candidate] = {}
-    for source, candidates, _ in found:
-        for candidate in candidates:
-            merged.setdefault(candidate.video.video_id, candidate).sources.add(source.name)
-    return list(merged.values())
-
-
-def _policy(query: Query) -> str:
-    if query.rewatch:
-        return "rewatch"
-    return "personal" if query.tastes else "contextual"
-
-
-def _count(stage: str, count_in: int, count_out: int, began_ns: int) -> Count:
-    return Count(stage, count_in, count_out, (time.perf_counter_ns() - began_ns) // 1000)
-
-
-def _failed(stage: str, began_ns: int, error: Exception) -> Count:
-    _log.warning("a stage gave nothing", extra={"stage": stage, "error": type(error).__name__})
-    return Count(stage, 0, 0, (time.perf_counter_ns() - began_ns) // 1000, failed=True)
+    every = np.concatenate([np.zeros(0, np.int64), *(rows for _, rows in found)])
+    bits = np.concatenate([np.zeros(0, np.int64), *(np.full(len(rows), source.bit, np.int64) for source, rows in found)])
+    rows, places = np.unique(every, return_inverse=True)
+    sources = np.zeros(len(rows), np.int64)
+    np.bitwise_or.at(sources, places, bits)
+    return Candidates(rows=rows, sources=sources, scores=np.zeros(len(rows)))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
 from typing import Protocol
 
 from svc_feed.foryou.corpus import Corpus
-from svc_feed.foryou.query import Query
-from svc_feed.foryou.tables import FeedVideo
+from svc_feed.foryou.query import IntArray, Query
 
 FRESH_QUOTA = 5_000
 POPULAR_QUOTA = 5_000
@@ -25,8 +23,8 @@ class Source(Protocol):
         """Whether it has anything to say to this query."""
         ...
 
-    async def candidates(self, query: Query, quota: int) -> list[FeedVideo]:
-        """At most `quota` videos, best first."""
+    async def candidates(self, query: Query, quota: int) -> IntArray:
+        """At most `quota` rows of the corpus, best first, none twice."""
         ...
 
 
@@ -44,9 +42,9 @@ class Fresh:
         """Always."""
         return True
 
-    async def candidates(self, query: Query, quota: int) -> list[FeedVideo]:
+    async def candidates(self, query: Query, quota: int) -> IntArray:
         """Newest first."""
-        return heapq.nlargest(quota, self._corpus.recommendable(), key=lambda video: (video.published_at_ms, video.video_id))
+        return self._corpus.newest(quota)
 
 
 class Popular:
@@ -63,9 +61,6 @@ class Popular:
         """Always."""
         return True
 
-    async def candidates(self, query: Query, quota: int) -> list[FeedVideo]:
+    async def candidates(self, query: Query, quota: int) -> IntArray:
         """Largest decayed watch share first; clips that nobody watched are not popular."""
-        scored = (
-            (self._corpus.popularity(video.video_id).score(query.now_ms), video.video_id, video) for video in self._corpus.recommendable()
-        )
-        return [video for _, _, video in heapq.nlargest(quota, (entry for entry in scored if entry[0] > 0))]
+        return self._corpus.hottest(quota)

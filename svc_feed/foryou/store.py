@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from mesh.events.event import Event
 from mesh.stores.tables.port import RowExists, Tables
 from svc_feed.foryou.tables import FeedVideo, ServedPage
-
-MOST_PAGES = 1000
-"""Pages of one session that are looked at; a longer session has to begin anew."""
 
 
 class ForYouStore:
@@ -18,21 +15,20 @@ class ForYouStore:
     def __init__(self, *, tables: Tables) -> None:
         self._tables = tables
 
-    async def all_videos(self) -> list[FeedVideo]:
-        """Every copy, for filling the memory."""
-        videos: list[FeedVideo] = []
+    async def all_videos(self) -> AsyncIterator[Sequence[FeedVideo]]:
+        """Every copy, some at a time, for filling the memory."""
         after = ""
         while True:
             page = await self._tables.walk(FeedVideo, after=after)
-            videos += page.rows
+            yield page.rows
             after = page.next
             if not after:
-                return videos
+                return
 
-    async def pages(self, session_id: str) -> list[ServedPage]:
-        """Pages that a session was served."""
-        page = await self._tables.scan(ServedPage, session_id, limit=MOST_PAGES)
-        return list(page.rows)
+    async def pages(self, session_id: str, *cursor_keys: str) -> list[ServedPage | None]:
+        """Pages of a session in the order asked, None for those that were not served or have expired."""
+        rows = await self._tables.get_many(ServedPage, [(session_id, key) for key in cursor_keys])
+        return [rows.get((session_id, key)) for key in cursor_keys]
 
     async def serve(self, page: ServedPage, events: Sequence[Event]) -> ServedPage:
         """Write a page with its events, or find what was served to the same cursor meanwhile."""

@@ -29,23 +29,26 @@ class FeedVideo:
 @table("served_pages", guard=Guard.GUARDED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedPage:
-    """One page that was served, put if absent: the same cursor asked again gets the same page."""
+    """One page that was served, put if absent: the same cursor asked again gets the same page. It does not say to whom."""
 
     session_id: Partition[str]
     cursor_key: Clustering[str]
-    """What was asked: empty for the first page, else PAGE:INDEX of the last played item."""
+    """What was asked: empty for the first page, else PAGE:INDEX of the last played slot."""
     page_id: str = ""
-    items: str = ""
-    """JSON list of [video_id, source mask, score] in slot order."""
-    reserve: str = ""
-    """JSON list like items."""
-    first_slot: int = 0
-    """Slot of the first item, counted over the session."""
+    slots: str = ""
+    """JSON list of [video_id, source mask, score] in the order to show; those behind the first `page_size` that can be shown are spare."""
+    page_size: int = 0
+    played: bytes = b""
+    """Videos played in the session before this page and after its base, oldest first, 8 bytes each."""
+    base_key: str = ""
+    """With base_index >= 0: the cursor_key of an earlier page whose slots up to base_index, and all before them, were played too."""
+    base_index: int = -1
+    played_count: int = 0
+    """How many videos were played before this page: the number of its first slot."""
     policy: str = ""
     degraded: str = ""
     """Separated by blanks."""
     has_more: bool = False
-    page_size: int = 0
     created_at_ms: int = 0
     expires_at_ms: int = 0
     version: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from clipmesh.feed.v1 import signal_service_pb2 as pb
@@ -24,10 +25,12 @@ LOOP_SHARE = 0.8
 """Every claimed loop needs at least this share of the clip's length in watching."""
 HALF_LIFE_MS = 6 * 3_600_000
 """Half-life of the popularity score, six hours."""
-PACE_WINDOW_MS = 600_000
 PACE_FACTOR = 1.5
-PACE_SLACK_MS = 60_000
-"""A viewer may claim 1.5 times the window plus a minute: several devices, not a farm."""
+"""How much faster than time a viewer may watch for long: several devices, not a farm."""
+PACE_AHEAD_MS = 40_000
+"""How far claims may run ahead of time: a minute of watching at PACE_FACTOR."""
+PACE_WINDOW_MS = 30 * 60_000
+"""How far back unused time still counts: one report may tell of at most 45 minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,14 @@ class Report:
     watched_ms: int
     loops: int
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A report with its genuine token."""
+
+    token: ViewToken
+    report: Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,23 +77,20 @@ def count(token: ViewToken, report: Report, before: LedgerEntry | None, *, now_m
     """What the report adds to its token; None when it claims more watching than time went by, or loops that nobody watched."""
     watched_before = before.watched_ms if before else 0
     loops_before = before.loops if before else 0
-    if watched_before + report.watched_ms > now_ms - token.minted_at_ms + WATCH_SLACK_MS:
+    claimed_ms, claimed_loops = watched_before + report.watched_ms, min(MAX_LOOPS, loops_before + report.loops)
+    if claimed_ms > now_ms - token.minted_at_ms + WATCH_SLACK_MS:
         return None
-    if report.loops * token.duration_ms * LOOP_SHARE > report.watched_ms:
+    # A loop may have begun in an earlier report, so loops are held against all of the token's watching.
+    if claimed_loops and claimed_ms < max(1, claimed_loops * token.duration_ms * LOOP_SHARE):
         return None
-    most_ms = MAX_LOOPS * token.duration_ms
-    watched_ms = max(0, min(report.watched_ms, most_ms - watched_before))
-    loops = max(0, min(report.loops, MAX_LOOPS - loops_before))
+    total_ms = min(claimed_ms, MAX_LOOPS * token.duration_ms)
     share_before = before.share_sum if before else 0.0
-    total_ms = watched_before + watched_ms
-    share_after = max(share_before, min(1.0, total_ms / max(1, token.duration_ms)))
-    viewed = total_ms >= VIEW_MS or loops_before + loops >= 1
     return Counted(
-        watched_ms=watched_ms,
-        loops=loops,
+        watched_ms=total_ms - watched_before,
+        loops=claimed_loops - loops_before,
         share_before=share_before,
-        share_after=share_after,
-        makes_view=viewed and not (before and before.views),
+        share_after=max(share_before, min(1.0, total_ms / max(1, token.duration_ms))),
+        makes_view=(total_ms >= VIEW_MS or claimed_loops >= 1) and not (before and before.views),
     )
 
 
@@ -107,6 +115,7 @@ def tally_after(token: ViewToken, before: LedgerEntry | None, counted: Counted, 
     """The video's tally after the report; `first` when the token was never reported before."""
     base = before or LedgerEntry(video_id=token.video_id, shard=shard, entry="")
     gained = counted.share_after - counted.share_before
+    at_ms = max(now_ms, base.score_at_ms)
     return replace(
         base,
         views=base.views + counted.makes_view,
@@ -114,25 +123,23 @@ def tally_after(token: ViewToken, before: LedgerEntry | None, counted: Counted, 
         watched_ms=base.watched_ms + counted.watched_ms,
         loops=base.loops + counted.loops,
         share_sum=base.share_sum + gained,
-        score=decayed(base.score, since_ms=base.score_at_ms, now_ms=now_ms) + gained,
-        score_at_ms=now_ms,
+        score=decayed(base.score, since_ms=base.score_at_ms, now_ms=at_ms) + gained,
+        score_at_ms=at_ms,
     )
 
 
-def too_fast(pace: ViewerPace | None, watched_ms: int, *, now_ms: int) -> bool:
-    """True when a viewer would have watched more in the window than a person can."""
-    if pace is None or now_ms - pace.window_start_ms >= PACE_WINDOW_MS:
-        return False
-    return pace.watched_ms + watched_ms > (now_ms - pace.window_start_ms) * PACE_FACTOR + PACE_SLACK_MS
+def within_pace(pace: ViewerPace, claims: Sequence[Claim], *, now_ms: int) -> tuple[ViewerPace, list[bool]]:
+    """Which claims a person could have watched, answered in their order, and the pace with those.
 
-
-def pace_after(pace: ViewerPace, watched_ms: int, *, now_ms: int) -> ViewerPace:
-    """The pace with more watching; a new window when the old one is over."""
-    if now_ms - pace.window_start_ms >= PACE_WINDOW_MS:
-        return replace(
-            pace,
-            window_start_ms=now_ms - min(watched_ms, PACE_WINDOW_MS - 1),
-            watched_ms=watched_ms,
-            expires_at_ms=now_ms + 2 * PACE_WINDOW_MS,
-        )
-    return replace(pace, watched_ms=pace.watched_ms + watched_ms)
+    Each piece of watching lies behind the one before it and behind its token, shortened by PACE_FACTOR; it must end at most PACE_AHEAD_MS
+    from now. A missing row is the same as one that was paid until PACE_WINDOW_MS ago, so the row may go by then.
+    """
+    paid_until_ms = max(pace.paid_until_ms, now_ms - PACE_WINDOW_MS)
+    fits = [False] * len(claims)
+    # What was offered first was watched first, whatever order the reports came in.
+    for index, claim in sorted(enumerate(claims), key=lambda entry: entry[1].token.minted_at_ms):
+        end_ms = max(paid_until_ms, claim.token.minted_at_ms) + int(claim.report.watched_ms / PACE_FACTOR)
+        if end_ms <= now_ms + PACE_AHEAD_MS:
+            fits[index] = True
+            paid_until_ms = end_ms
+    return replace(pace, paid_until_ms=paid_until_ms, expires_at_ms=paid_until_ms + PACE_WINDOW_MS), fits

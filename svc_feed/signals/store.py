@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 from mesh.events.event import Event
 from mesh.stores.tables.port import Change, Insert, RowExists, Tables, Transition, VersionConflict
 from mesh.stores.tables.retry import update
-from svc_feed.signals.tables import SHARDS, LedgerEntry, ViewerPace, WatchedVideo
+from svc_feed.signals.tables import SHARDS, LedgerEntry, ReportedEvent, ViewerPace, WatchedVideo
 from svc_feed.signals.tokens import ViewToken
 
 HISTORY_PAGE = 1000
+HISTORY_ROWS = 3_000
+"""Offers that are remembered as seen: more would take a page too long to read."""
+TALLY_VIDEOS = 1000 // SHARDS
+"""Videos whose tallies fit into one read of at most 1,000 keys."""
 
 
 def shard_of(token_id: str) -> int:
@@ -19,11 +24,44 @@ def shard_of(token_id: str) -> int:
     return zlib.crc32(token_id.encode()) % SHARDS
 
 
+class Turns:
+    """Lets writers of one key in this process write one after the other instead of colliding; other processes still collide and retry."""
+
+    def __init__(self, count: int = 256) -> None:
+        self._locks = tuple(asyncio.Lock() for _ in range(count))
+
+    def of(self, key: Hashable) -> asyncio.Lock:
+        """The lock of a key; few keys share one."""
+        return self._locks[hash(key) % len(self._locks)]
+
+
 class SignalStore:
     """Reads and writes ledgers, histories and paces."""
 
     def __init__(self, *, tables: Tables) -> None:
         self._tables = tables
+        self._turns = Turns()
+
+    def turn(self, token: ViewToken) -> asyncio.Lock:
+        """Held while a report of this token is read, judged and written."""
+        return self._turns.of((token.video_id, shard_of(token.token_id)))
+
+    async def owner_of_event(self, event: ReportedEvent) -> str:
+        """The token that an event id belongs to: this one's if nobody was first."""
+        try:
+            row = await self._tables.insert(event)
+        except RowExists as met:
+            row = met.row
+        return row.token_id
+
+    async def reported(self, keys: Sequence[tuple[ViewToken, str]]) -> set[tuple[str, str]]:
+        """Which of (token, event id) are in the ledger, as (token id, event id)."""
+        rows = await self._tables.get_many(
+            LedgerEntry,
+            [(token.video_id, shard_of(token.token_id), f"e:{token.token_id}:{event_id}") for token, event_id in keys],
+        )
+        found = {entry for _, _, entry in rows}
+        return {(token.token_id, event_id) for token, event_id in keys if f"e:{token.token_id}:{event_id}" in found}
 
     async def entries(self, token: ViewToken, event_id: str) -> tuple[LedgerEntry | None, LedgerEntry | None, LedgerEntry | None]:
         """Tally, token and report entries of one report, each None when absent; one round trip."""
@@ -32,74 +70,49 @@ class SignalStore:
         rows = await self._tables.get_many(LedgerEntry, keys)
         return rows.get(keys[0]), rows.get(keys[1]), rows.get(keys[2])
 
-    async def record(self, tally: LedgerEntry, token: LedgerEntry, report: LedgerEntry, events: Sequence[Event]) -> bool:
-        """Write a report with its token and tally in one step; False when somebody else wrote meanwhile: read and judge again."""
+    async def record(
+        self, tally: LedgerEntry, token: LedgerEntry, report: LedgerEntry, events: Sequence[Event]
+    ) -> tuple[LedgerEntry, LedgerEntry] | None:
+        """Write a report with its token and tally in one step; tally and token as written, None when somebody else wrote meanwhile: judge again."""
         changes: list[Change] = [Transition(row, row.version) if row.version else Insert(row) for row in (tally, token)]
         try:
-            await self._tables.commit(*changes, Insert(report), events=events)
+            written = await self._tables.commit(*changes, Insert(report), events=events)
         except (RowExists, VersionConflict):
-            return False
-        return True
+            return None
+        return written[0], written[1]
 
     async def tallies(self, video_ids: Sequence[int]) -> dict[int, list[LedgerEntry]]:
-        """The tallies of videos, those that exist; 100 videos a round trip."""
+        """The tallies of videos, those that exist."""
         found: dict[int, list[LedgerEntry]] = {video_id: [] for video_id in video_ids}
         unique = list(found)
-        for start in range(0, len(unique), 100):
-            keys = [(video_id, shard, "") for video_id in unique[start : start + 100] for shard in range(SHARDS)]
+        for start in range(0, len(unique), TALLY_VIDEOS):
+            keys = [(video_id, shard, "") for video_id in unique[start : start + TALLY_VIDEOS] for shard in range(SHARDS)]
             for key, row in (await self._tables.get_many(LedgerEntry, keys)).items():
                 found[key[0]].append(row)
         return found
 
-    async def all_tallies(self) -> AsyncIterator[LedgerEntry]:
-        """Every tally, for rebuilding what is kept in memory."""
-        after = ""
-        while True:
-            page = await self._tables.walk(LedgerEntry, after=after)
-            for row in page.rows:
-                if not row.entry:
-                    yield row
-            after = page.next
-            if not after:
-                return
-
     async def remember(self, watched: WatchedVideo) -> None:
-        """Keep the larger share of a person's watching of a video."""
-        before = await self._tables.get(WatchedVideo, watched.viewer_id, watched.video_id)
-        if before is None or before.share < watched.share or before.watched_at_ms < watched.watched_at_ms:
-            share = max(watched.share, before.share if before else 0.0)
-            await self._tables.put(
-                WatchedVideo(
-                    viewer_id=watched.viewer_id,
-                    video_id=watched.video_id,
-                    creator_id=watched.creator_id,
-                    category=watched.category,
-                    hashtags=watched.hashtags,
-                    share=share,
-                    watched_at_ms=watched.watched_at_ms,
-                    version=max(watched.version, (before.version if before else 0) + 1),
-                )
-            )
+        """Write what a person watched; an older state of the same offer changes nothing."""
+        await self._tables.put(watched)
 
     async def history(self, viewer_id: int) -> list[WatchedVideo]:
-        """Everything a person watched, in no order."""
+        """The last HISTORY_ROWS offers that a person watched, newest first."""
         rows: list[WatchedVideo] = []
         after = ""
-        while True:
-            page = await self._tables.scan(WatchedVideo, viewer_id, after=after, limit=HISTORY_PAGE)
+        while len(rows) < HISTORY_ROWS:
+            page = await self._tables.scan(WatchedVideo, viewer_id, after=after, limit=min(HISTORY_PAGE, HISTORY_ROWS - len(rows)))
             rows += page.rows
             after = page.next
             if not after:
-                return rows
+                break
+        return rows
 
-    async def pace(self, viewer_key: str) -> ViewerPace | None:
-        """How much a viewer claims to have watched lately."""
-        return await self._tables.get(ViewerPace, viewer_key)
-
-    async def change_pace(self, viewer_key: str, change: Callable[[ViewerPace], ViewerPace]) -> None:
+    async def change_pace(self, pace_key: str, change: Callable[[ViewerPace], ViewerPace]) -> None:
         """Change a viewer's pace, whatever it is by now."""
-        if await update(self._tables, ViewerPace, (viewer_key,), change) is None:
+        async with self._turns.of(pace_key):
+            if await update(self._tables, ViewerPace, (pace_key,), change) is not None:
+                return
             try:
-                await self._tables.insert(change(ViewerPace(viewer_key=viewer_key)))
+                await self._tables.insert(change(ViewerPace(pace_key=pace_key)))
             except RowExists:
-                await update(self._tables, ViewerPace, (viewer_key,), change)
+                await update(self._tables, ViewerPace, (pace_key,), change)

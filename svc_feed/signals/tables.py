@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mesh.stores.tables.schema import Clustering, Guard, Partition, table
+from mesh.stores.tables.schema import Clustering, ClusteringDescending, Guard, Partition, table
 
 SHARDS = 8
 """Partitions of one video's ledger: conditional writes of one partition queue behind one another."""
@@ -16,7 +16,7 @@ class LedgerEntry:
     """One entry of a video's watch ledger: its tally, a view token or a report.
 
     They share a partition so that a report, its token and the tally change in one step: nothing is counted twice, nothing half.
-    Tokens and reports expire with the token; the tally stays.
+    Tokens and reports expire with the token; the tally stays. Nobody is named here: a token's id is random.
     """
 
     video_id: Partition[int]
@@ -39,31 +39,52 @@ class LedgerEntry:
     version: int = 0
 
 
+@table("reported_events", guard=Guard.GUARDED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedEvent:
+    """Which view token a client's event id belongs to, put if absent: with another token the id is a repetition."""
+
+    event_key: Partition[str]
+    """Pseudonym of viewer and event id."""
+    token_id: str = ""
+    expires_at_ms: int = 0
+    version: int = 0
+
+
 @table("watched_videos", guard=Guard.PLAIN)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedVideo:
-    """What a person who consents watched of a video: the seen set and the history of tastes."""
+    """What a person who consents watched of one offer: the seen set and the history of tastes, newest first. Old rows expire.
+
+    It repeats the token's entry of the ledger under that entry's version, so that it can be written again at any time.
+    """
 
     viewer_id: Partition[int]
-    video_id: Clustering[int]
+    offered_at_ms: ClusteringDescending[int]
+    token_id: Clustering[str]
+    video_id: int = 0
     creator_id: int = 0
     category: int = 0
     hashtags: str = ""
     """Separated by blanks."""
     share: float = 0.0
-    """Largest share of the clip watched in one showing, 0 to 1."""
+    """Share of the clip that was watched, 0 to 1."""
     watched_at_ms: int = 0
+    expires_at_ms: int = 0
     version: int = 0
-    """Server time of the write in milliseconds."""
 
 
 @table("viewer_paces", guard=Guard.GUARDED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewerPace:
-    """How much a viewer claims to have watched lately: nobody watches faster than time goes by."""
+    """Until when a viewer's claims take up the time: nobody watches faster than time goes by.
 
-    viewer_key: Partition[str]
-    window_start_ms: int = 0
-    watched_ms: int = 0
+    It says nothing of what was watched, is kept under a pseudonym and ends by itself as soon as it could no longer refuse anything.
+    """
+
+    pace_key: Partition[str]
+    """Pseudonym of the viewer."""
+    paid_until_ms: int = 0
+    """When all claimed watching would be over, one piece after the other."""
     expires_at_ms: int = 0
     version: int = 0

@@ -68,21 +68,25 @@ class ViewTokens:
         claims = self._signer.read(TYPE, text)
         if claims is None:
             return None
-        return ViewToken(
-            token_id=claims["jti"],
-            video_id=int(claims["vid"]),
-            creator_id=int(claims["own"]),
-            duration_ms=claims["dur"],
-            viewer_key=claims["sub"],
-            surface=claims["srf"],
-            session=claims["ses"],
-            minted_at_ms=claims["iat"],
-            source_mask=claims["src"],
-            model_version=claims["mod"],
-            selection_probability=claims["prb"],
-            category=claims["cat"],
-            hashtags=claims["tag"],
-        )
+        try:
+            return ViewToken(
+                token_id=claims["jti"],
+                video_id=int(claims["vid"]),
+                creator_id=int(claims["own"]),
+                duration_ms=claims["dur"],
+                viewer_key=claims["sub"],
+                surface=claims["srf"],
+                session=claims["ses"],
+                minted_at_ms=claims["iat"],
+                source_mask=claims["src"],
+                model_version=claims["mod"],
+                selection_probability=claims["prb"],
+                category=claims["cat"],
+                hashtags=claims["tag"],
+            )
+        except KeyError:
+            # Signed by a release whose tokens said less.
+            return None
 
 
 def new_token_id() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from clipmesh.sound.v1 import events_pb2
 
@@ -35,7 +36,7 @@ class CatalogueActions:
             audio_key=audio_key,
             created_at_ms=self._clock.now_ms(),
         )
-        created = events_pb2.SoundCreated(sound=sound_to_proto(sound, video_count=0))
+        created = events_pb2.SoundCreated(sound=sound_to_proto(replace(sound, version=1), video_count=0))
         event = self._events.make(created, key=str(sound_id), subject_ids=(creator_id,))
         return await self._store.add(sound, [event])
 

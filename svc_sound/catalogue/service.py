@@ -49,10 +49,10 @@ class CatalogueServicer(rpc.CatalogueServiceServicer):
         scope = str(request.sound_id)
         page = await self._usage.videos_of(
             request.sound_id,
-            after=self._tokens.decode("sound-videos", scope, request.page_token),
+            before=int(self._tokens.decode("sound-videos", scope, request.page_token) or 0),
             limit=clamp(request.page_size),
         )
         return pb.ListSoundVideosResponse(
             video_ids=page.video_ids,
-            next_page_token=self._tokens.encode("sound-videos", scope, page.next),
+            next_page_token=self._tokens.encode("sound-videos", scope, str(page.last) if page.last else ""),
         )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from clipmesh.video.v1 import events_pb2, video_service_pb2
-from mesh.events.consumers import Incoming, VersionedRow
 
+from mesh.events.consumers import Incoming, VersionedRow
 from svc_sound.usage.store import UsageStore
 from svc_sound.usage.tables import SoundUse, VideoSound
 
-_PUBLIC = frozenset({video_service_pb2.VIDEO_STATE_READY, video_service_pb2.VIDEO_STATE_RESTRICTED})
+_SHOWN = frozenset({video_service_pb2.VIDEO_STATE_READY, video_service_pb2.VIDEO_STATE_RESTRICTED})
 
 
 class SoundUses(VersionedRow):
@@ -42,7 +42,7 @@ class SoundUses(VersionedRow):
         known = await self._store.of_video(video.video_id)
         if known is not None and known.version > version:
             return []
-        rows = self._rows(video.video_id, video.sound_id, public=video.state in _PUBLIC)
+        rows = self._rows(video.video_id, video.sound_id, public=_is_public(video))
         if known is not None and known.sound_id not in {0, video.sound_id}:
             rows.append(SoundUse(sound_id=known.sound_id, video_id=video.video_id, public=False))
         return rows
@@ -52,3 +52,7 @@ class SoundUses(VersionedRow):
         if sound_id:
             rows.append(SoundUse(sound_id=sound_id, video_id=video_id, public=public))
         return rows
+
+
+def _is_public(video: video_service_pb2.Video) -> bool:
+    return video.state in _SHOWN and video.visibility == video_service_pb2.VISIBILITY_PUBLIC

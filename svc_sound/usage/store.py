@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from mesh.stores.tables.port import Tables
 from svc_sound.usage.tables import SoundUse, VideoSound
 
-COUNT_PAGE = 1000
+COUNT_PAGE, SCAN_PAGE = 1000, 200
 READS_AT_ONCE = 16
-
-
-@dataclass(frozen=True, slots=True)
-class VideoPage:
-    """One page of the videos of a sound."""
-
-    video_ids: tuple[int, ...]
-    next: str
 
 
 class UsageStore:
@@ -31,10 +22,18 @@ class UsageStore:
         """Which sound a video uses, as last heard."""
         return await self._tables.get(VideoSound, video_id)
 
-    async def page(self, sound_id: int, *, after: str, limit: int) -> VideoPage:
-        """Public videos of a sound, newest first; may be short and still have a next page."""
-        page = await self._tables.scan(SoundUse, sound_id, after=after, limit=limit)
-        return VideoPage(tuple(use.video_id for use in page.rows if use.public), page.next)
+    async def videos(self, sound_id: int, *, before: int, most: int) -> list[int]:
+        """At most `most` public videos of a sound, newest first, those before a video (0: from the newest)."""
+        found: list[int] = []
+        first = (before - 1,) if before else ()
+        after = ""
+        while len(found) < most:
+            page = await self._tables.scan(SoundUse, sound_id, first=first, after=after, limit=SCAN_PAGE)
+            found += [use.video_id for use in page.rows if use.public]
+            after = page.next
+            if not after:
+                break
+        return found[:most]
 
     async def counts(self, sound_ids: Sequence[int]) -> dict[int, int]:
         """Sizes of the sets of public videos; sounds nobody uses answer 0."""

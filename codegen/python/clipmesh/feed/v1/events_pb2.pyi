@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ImpressionServed(_message.Message):
-    """ImpressionServed says what a page held; topic feed, key feed session id."""
+    """ImpressionServed says what a page held; topic feed, key feed_session_id.page, one event a key."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

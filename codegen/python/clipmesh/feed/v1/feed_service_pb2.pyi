@@ -29,7 +29,7 @@ class GetForYouRequest(_message.Message):
     page_size: _builtins.int
     """page_size is 1 to 20; 0 means 10, larger is clamped."""
     after: _builtins.str
-    """after is the cursor of the last item that was played; empty starts a session."""
+    """after is the cursor of the last item that was played; empty starts a session. The same cursor gets the same page, whatever its size was to be."""
     def __init__(
         self,
         *,
@@ -140,7 +140,7 @@ class GetForYouResponse(_message.Message):
     served_by: _builtins.str
     """served_by is the policy that made the page, for example contextual or personal."""
     has_more: _builtins.bool
-    """has_more is false when nothing unseen is left."""
+    """has_more is false when the session has nothing more to show; a new session may."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeedItem]:
         """items are in the order to show."""
