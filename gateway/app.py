@@ -1,29 +1,44 @@
-"""Wires the gateway: identity of viewers, stubs, GraphQL, sign-in, media edge, pages, metrics; serves them with uvicorn."""
+"""Wires the gateway: identity of viewers, stubs, GraphQL, sign-in, media edge, pages; serves them with uvicorn."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
-import uvicorn
 from clipmesh.social.v1 import identity_service_pb2
 from clipmesh.video.v1 import playback_service_pb2
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp
 
 from gateway import pages
+from gateway.admission import Admission
+from gateway.browsers import Origins, SecureHeaders
 from gateway.clients import Clients
-from gateway.graphql import GraphQLApp, make_schema
+from gateway.context import Contexts
+from gateway.errors import INTERNAL_MESSAGE
+from gateway.execution.engine import Engine
+from gateway.health import Health
+from gateway.listening import Listener
 from gateway.media.door import UploadDoorApp
 from gateway.media.edge import MediaEdge
 from gateway.media.revocations import RevocationCopy
-from gateway.media.sockets import tune_listener
+from gateway.metrics import CONNECTIONS, COUNTING_ALONE, DOCUMENT_HITS
 from gateway.oauth import OAuth
+from gateway.problems import problem
+from gateway.protocols.connections import Connections
+from gateway.protocols.events import EventStreams
+from gateway.protocols.http import GraphQLHTTP
+from gateway.protocols.running import Running
+from gateway.protocols.sockets import GraphQLSockets, SocketLimits
+from gateway.rates import RateLimiter
+from gateway.schema.root import make_schema
 from gateway.schema.uploads import PROGRESS_TOPIC
 from gateway.settings import GatewaySettings
 from gateway.viewers import Viewers
@@ -33,7 +48,7 @@ from mesh.events.hints import Hints
 from mesh.events.stream import open_stream
 from mesh.server import ServedService
 from mesh.stores.blobs import open_blobs, upload_door
-from mesh.stores.redis import open_redis
+from mesh.stores.redis import Redis, open_redis
 from mesh.tokens import AccessTokenVerifier
 
 DRAIN_S = 5
@@ -48,10 +63,31 @@ class GatewayApp:
         self.dependencies: Mapping[str, Dependency] = {}
         self._settings = settings
         self._stack = contextlib.AsyncExitStack()
-        self._server: uvicorn.Server | None = None
+        self._listener: Listener | None = None
+        self._connections = Connections(most=settings.sockets)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on, 0 before it does."""
+        return self._listener.port if self._listener is not None else 0
+
+    @property
+    def open_connections(self) -> int:
+        """Sockets and event streams that are open now."""
+        return self._connections.open
 
     async def start(self) -> None:
         """Open what is read, begin to listen."""
+        settings = self._settings
+        listener = Listener(
+            app=await self.application(), host=settings.host, port=settings.port, message_bytes=settings.body_bytes, drain_s=DRAIN_S
+        )
+        await listener.start()
+        self._listener = listener
+        self._stack.push_async_callback(listener.stop)
+
+    async def application(self) -> ASGIApp:
+        """Everything but the listening; `stop` closes what it opened."""
         settings, process = self._settings, self.process
         redis = open_redis(settings.redis)
         self._stack.push_async_callback(redis.close)
@@ -59,32 +95,81 @@ class GatewayApp:
         self._stack.push_async_callback(stream.close)
         clients = Clients.open(process.channels)
         verifier = AccessTokenVerifier(clock=process.clock, source=_signing_keys(clients))
-        viewers = Viewers(
-            verifier=verifier,
-            signer=ViewerSigner(secrets=process.secrets, clock=process.clock),
-            settings=settings,
-            cookie_key=process.secrets.named("session_cookie_key"),
-        )
+        viewers = Viewers(verifier=verifier, settings=settings, cookie_key=process.secrets.named("session_cookie_key"))
         hints = Hints(stream=stream, topics=(PROGRESS_TOPIC,))
         self._background(verifier.run(stream), hints.run())
-        graphql = GraphQLApp(
-            schema=make_schema(),
+        admission = self._admission(redis)
+        health = Health(
+            redis=redis,
+            verifier=verifier,
             viewers=viewers,
-            clients=clients,
-            hints=hints,
+            telemetry=process.telemetry,
+            clock=process.clock,
             development=settings.development,
-            budget_s=settings.operation_ms / 1000,
         )
+        oauth = OAuth(clients=clients, viewers=viewers, admission=admission, settings=settings, page=pages.signin_page())
         routes = [
-            Route("/healthz", _healthz, methods=["GET"]),
-            Route("/metrics", self._metrics, methods=["GET"]),
-            Route("/graphql", graphql),
-            WebSocketRoute("/graphql", graphql),
-            *OAuth(clients=clients, viewers=viewers, settings=settings, page=pages.signin_page()).routes(),
+            *health.routes(),
+            *self._graphql_routes(clients=clients, viewers=viewers, admission=admission, hints=hints),
+            *oauth.routes(),
             *await self._media_routes(clients),
             *pages.routes(),
         ]
-        await self._listen(Starlette(routes=routes))
+        app = Starlette(routes=routes, exception_handlers={HTTPException: _problem_of, Exception: _internal})
+        return SecureHeaders(app, https=settings.origin.startswith("https:"))
+
+    def _admission(self, redis: Redis) -> Admission:
+        settings = self._settings
+        limiter = RateLimiter(redis=redis, clock=self.process.clock)
+        self.process.telemetry.watch(COUNTING_ALONE, lambda: float(limiter.local))
+        return Admission(limiter=limiter, user=settings.user_rate, address=settings.address_rate, sign_in=settings.sign_in_rate)
+
+    def _graphql_routes(self, *, clients: Clients, viewers: Viewers, admission: Admission, hints: Hints) -> list[BaseRoute]:
+        settings, process = self._settings, self.process
+        engine = Engine(
+            schema=make_schema(),
+            limits=settings.operation_limits,
+            introspection=settings.development,
+            cached_characters=settings.graphql_cache_characters,
+        )
+        signer = ViewerSigner(secrets=process.secrets, clock=process.clock)
+        contexts = Contexts(clients=clients, hints=hints, signer=signer, budget_s=settings.operation_ms / 1000)
+        running = Running(engine=engine, admission=admission, contexts=contexts, telemetry=process.telemetry)
+        self._stack.push_async_callback(running.drain, DRAIN_S)
+        process.telemetry.watch(CONNECTIONS, lambda: self._connections.open)
+        process.telemetry.watch(DOCUMENT_HITS, lambda: engine.documents.hit_ratio)
+        origins = Origins(own=settings.origin, allowed=settings.cors_origins)
+        events = EventStreams(
+            running=running,
+            viewers=viewers,
+            clock=process.clock,
+            connections=self._connections,
+            keepalive_s=settings.socket_keepalive_ms / 1000,
+            stall_s=settings.socket_stall_ms / 1000,
+        )
+        http = GraphQLHTTP(
+            running=running,
+            viewers=viewers,
+            admission=admission,
+            origins=origins,
+            events=events,
+            body_bytes=settings.body_bytes,
+            batch=settings.graphql_batch,
+            development=settings.development,
+        )
+        limits = SocketLimits(
+            init_s=settings.socket_init_ms / 1000, operations=settings.socket_operations, message_bytes=settings.body_bytes
+        )
+        sockets = GraphQLSockets(
+            running=running,
+            viewers=viewers,
+            admission=admission,
+            origins=origins,
+            streams=events,
+            connections=self._connections,
+            limits=limits,
+        )
+        return [Route("/graphql", http), WebSocketRoute("/graphql", sockets)]
 
     async def _media_routes(self, clients: Clients) -> list[BaseRoute]:
         process = self.process
@@ -115,53 +200,9 @@ class GatewayApp:
 
         self._stack.push_async_callback(end)
 
-    async def _listen(self, application: Starlette) -> None:
-        config = uvicorn.Config(
-            application,
-            host=self._settings.host,
-            port=self._settings.port,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=DRAIN_S,
-            ws_max_size=1 << 20,
-            ws_max_queue=32,
-            h11_max_incomplete_event_size=64 * 1024,
-            proxy_headers=False,
-        )
-        server = _Server(config)
-        self._server = server
-        listener = config.bind_socket()
-        tune_listener(listener)
-        task = asyncio.create_task(server.serve(sockets=[listener]), name="http")
-        while not server.started:
-            if task.done():
-                task.result()
-                raise OSError(f"{self._settings.host}:{self._settings.port} cannot be listened on")
-            await asyncio.sleep(0.01)
-
-        async def end() -> None:
-            server.should_exit = True
-            await asyncio.gather(task, return_exceptions=True)
-
-        self._stack.push_async_callback(end)
-
-    async def _metrics(self, request: Request) -> Response:
-        return Response(generate_latest(self.process.telemetry.metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
     async def stop(self) -> None:
         """Finish open requests, close what was opened, in reverse."""
         await self._stack.aclose()
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to the process that runs it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def _signing_keys(clients: Clients) -> Callable[[], Awaitable[Sequence[identity_service_pb2.SigningKey]]]:
@@ -173,8 +214,14 @@ def _signing_keys(clients: Clients) -> Callable[[], Awaitable[Sequence[identity_
     return keys
 
 
-async def _healthz(request: Request) -> Response:
-    return JSONResponse({"ok": True})
+async def _problem_of(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    return problem(status, status.name, f"{status.phrase}.", headers=dict(error.headers or {}))
+
+
+async def _internal(request: Request, error: Exception) -> Response:
+    return problem(500, "INTERNAL", INTERNAL_MESSAGE)
 
 
 def build(settings: GatewaySettings) -> GatewayApp:

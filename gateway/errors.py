@@ -3,14 +3,24 @@
 MeshError (of a service)
 ├── expected outcome of a mutation   userErrors {code = reason}
 └── fault                            GraphQL error {code = one of CODES}
+
+Fault                                ours, or a service's with its code
+├── TooCostly                        QUERY_TOO_COSTLY (gateway.execution.limits)
+└── RateLimited                      RATE_LIMITED (gateway.rates)
+everything else                      a bug: INTERNAL, its text stays inside
 """
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 import grpc
-from graphql import GraphQLError
+from graphql import FieldNode, GraphQLError
 
 from mesh.errors import MeshError
+
+_log = logging.getLogger("clipmesh.gateway")
 
 CODES = {
     grpc.StatusCode.UNAUTHENTICATED: "UNAUTHENTICATED",
@@ -42,6 +52,11 @@ OUTCOMES = frozenset(
 )
 """What a mutation answers as a userError; RESOURCE_EXHAUSTED is one too unless it is plain overload."""
 
+AWAY = frozenset({"UNAVAILABLE", "TIMEOUT"})
+"""Codes that say nothing of the question, only that nobody answered it."""
+
+INTERNAL_MESSAGE = "something went wrong on our side"
+
 
 def code_of(error: MeshError) -> str:
     """The code of a fault."""
@@ -56,17 +71,54 @@ def is_outcome(error: MeshError) -> bool:
 
 
 class Fault(GraphQLError):
-    """An error with a code that clients may rely on."""
+    """An error with a code that clients may rely on; facts become extensions."""
 
-    def __init__(self, code: str, message: str, *, retry_after_ms: int = 0) -> None:
-        extensions: dict[str, object] = {"code": code}
+    def __init__(self, code: str, message: str, *, retry_after_ms: int = 0, **facts: str | int) -> None:
+        extensions: dict[str, object] = {"code": code, **facts}
         if retry_after_ms:
             extensions["retryAfterMs"] = retry_after_ms
         super().__init__(message, extensions=extensions)
+        self.code = code
+        self.retry_after_ms = retry_after_ms
 
 
 def fault_of(error: MeshError) -> Fault:
     """A service's error as a fault; texts of internal errors stay inside."""
     code = code_of(error)
-    message = "something went wrong on our side" if code == "INTERNAL" else error.message
+    message = INTERNAL_MESSAGE if code == "INTERNAL" else error.message
     return Fault(code, message, retry_after_ms=error.retry_after_ms)
+
+
+def told(error: GraphQLError, request_id: str, *, executing: bool = False) -> dict[str, Any]:
+    """An error as the client may see it; what is no fault of the client's or of a known kind is masked and logged."""
+    message, extensions = _seen(error, executing)
+    answer: dict[str, Any] = {"message": message}
+    if error.locations:
+        answer["locations"] = [{"line": one.line, "column": one.column} for one in error.locations]
+    if error.path:
+        answer["path"] = list(error.path)
+    answer["extensions"] = {**extensions, "requestId": request_id}
+    return answer
+
+
+def code_told(error: GraphQLError) -> str:
+    """The code of an error of the document."""
+    cause = error.original_error or error
+    return cause.code if isinstance(cause, Fault) else "BAD_USER_INPUT"
+
+
+def _seen(error: GraphQLError, executing: bool) -> tuple[str, dict[str, Any]]:
+    cause = error.original_error or error
+    if isinstance(cause, MeshError):
+        cause = fault_of(cause)
+    if isinstance(cause, Fault):
+        return cause.message, dict(cause.extensions or {})
+    if isinstance(cause, GraphQLError) and (not executing or _is_about_arguments(error)):
+        return error.message, {"code": "BAD_USER_INPUT"}
+    _log.error("an operation failed", exc_info=cause, extra={"error_type": type(cause).__name__})
+    return INTERNAL_MESSAGE, {"code": "INTERNAL"}
+
+
+def _is_about_arguments(error: GraphQLError) -> bool:
+    """True for a value in the document that turned out wrong while running, as a null variable does; others point at a field."""
+    return bool(error.nodes) and not any(isinstance(node, FieldNode) for node in error.nodes or ())

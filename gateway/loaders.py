@@ -3,50 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
 
 from clipmesh.feed.v1 import signal_service_pb2
 from clipmesh.social.v1 import profile_service_pb2
 from clipmesh.sound.v1 import catalogue_service_pb2
 from clipmesh.video.v1 import playback_service_pb2, video_service_pb2
-from strawberry.dataloader import DataLoader
 
+from gateway.batching import Batched, Missing
 from gateway.clients import Clients
-from mesh.errors import MeshError
 
-K = TypeVar("K")
-V = TypeVar("V")
+__all__ = ["Loaders", "Missing"]
 
 PLAYBACKS_A_CALL = 50
 """BatchGetPlayback takes at most that many ids (video.v1)."""
-
-
-class Missing(Exception):
-    """A service did not answer; `service` names it and `error` says why."""
-
-    def __init__(self, service: str, error: MeshError) -> None:
-        super().__init__(f"{service}: {error.reason}")
-        self.service = service
-        self.error = error
-
-
-def _batched(service: str, fetch: Callable[[list[K]], Awaitable[dict[K, V]]], *, most: int) -> DataLoader[K, V | Missing | None]:
-    """A loader whose keys are None when absent and Missing when the service is; a dead service fails its own fields alone."""
-
-    async def one_call(keys: list[K]) -> list[V | Missing | None]:
-        try:
-            found = await fetch(keys)
-        except MeshError as error:
-            return [Missing(service, error)] * len(keys)
-        return [found.get(key) for key in keys]
-
-    async def load(keys: list[K]) -> Sequence[V | Missing | None]:
-        groups = [keys[start : start + most] for start in range(0, len(keys), most)]
-        answers = await asyncio.gather(*(one_call(group) for group in groups))
-        return [value for answer in answers for value in answer]
-
-    return DataLoader(load_fn=load)
 
 
 class Loaders:
@@ -54,12 +23,18 @@ class Loaders:
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
-        self.video = _batched("video", self._videos, most=200)
-        self.playback = _batched("video", self._playbacks, most=PLAYBACKS_A_CALL)
-        self.profile = _batched("social", self._profiles, most=200)
-        self.sound = _batched("sound", self._sounds, most=200)
-        self.views = _batched("feed", self._views, most=200)
-        self.view_token = _batched("feed", self._view_tokens, most=100)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.video = Batched("video", self._videos, most=200, tasks=self._tasks)
+        self.playback = Batched("video", self._playbacks, most=PLAYBACKS_A_CALL, tasks=self._tasks)
+        self.profile = Batched("social", self._profiles, most=200, tasks=self._tasks)
+        self.sound = Batched("sound", self._sounds, most=200, tasks=self._tasks)
+        self.views = Batched("feed", self._views, most=200, tasks=self._tasks)
+        self.view_token = Batched("feed", self._view_tokens, most=100, tasks=self._tasks)
+
+    def cancel(self) -> None:
+        """End the calls under way; nobody waits for them any more."""
+        for task in tuple(self._tasks):
+            task.cancel()
 
     async def _videos(self, ids: list[int]) -> dict[int, video_service_pb2.Video]:
         answer = await self._clients.videos.BatchGetVideos(video_service_pb2.BatchGetVideosRequest(video_ids=ids))

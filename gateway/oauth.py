@@ -13,8 +13,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from gateway.admission import Admission
 from gateway.clients import Clients
+from gateway.pages import page_headers
 from gateway.problems import problem
+from gateway.rates import RateLimited
 from gateway.settings import GatewaySettings
 from gateway.viewers import Viewers
 from mesh import deadline
@@ -33,9 +36,10 @@ _SENTENCES = {
 class OAuth:
     """Routes of RFC 6749, 7009, 7517, 7636 and 8414, as far as a first-party public client needs them."""
 
-    def __init__(self, *, clients: Clients, viewers: Viewers, settings: GatewaySettings, page: str) -> None:
+    def __init__(self, *, clients: Clients, viewers: Viewers, admission: Admission, settings: GatewaySettings, page: str) -> None:
         self._clients = clients
         self._viewers = viewers
+        self._admission = admission
         self._origin = settings.origin
         self._page = page
 
@@ -52,21 +56,25 @@ class OAuth:
 
     async def form(self, request: Request) -> Response:
         """The page where a person types handle and password."""
-        return self._form(request.query_params, status=200)
+        return self._form(request, request.query_params, status=200)
 
-    def _form(self, values: Mapping[str, Any], *, status: int, sentence: str = "", login: str = "") -> HTMLResponse:
+    def _form(self, request: Request, values: Mapping[str, Any], *, status: int, sentence: str = "", login: str = "") -> HTMLResponse:
         hidden = "".join(f'<input type="hidden" name="{name}" value="{escape(str(values.get(name, "")), quote=True)}">' for name in CARRIED)
         html = (
             self._page.replace("<!--hidden-->", hidden)
             .replace("<!--error-->", escape(sentence))
             .replace("<!--login-->", escape(login, quote=True))
         )
-        return HTMLResponse(html, status_code=status, headers={"cache-control": "no-store"})
+        return HTMLResponse(html, status_code=status, headers={**page_headers(request.headers.get("host", "")), **_NO_STORE})
 
     async def authorize(self, request: Request) -> Response:
         """Check the password; send the browser back with a code, or show the form again."""
         if not self._same_origin(request):
             return problem(403, "CROSS_SITE", "this form takes no posts from other sites")
+        try:
+            await self._admission.charge_sign_in(self._viewers.address(request))
+        except RateLimited as limited:
+            return problem(429, limited.code, limited.message, headers=limited.headers)
         form = await _form_of(request)
         if form is None:
             return problem(413, "BODY_TOO_LARGE", "the form is too large")
@@ -88,7 +96,7 @@ class OAuth:
             if error.reason in _SENTENCES or error.reason == "INVALID_REQUEST":
                 status = 429 if error.reason == "TOO_MANY_ATTEMPTS" else 401
                 sentence = _SENTENCES.get(error.reason, _SENTENCES["WRONG_CREDENTIALS"])
-                return self._form(form, status=status, sentence=sentence, login=form.get("login", ""))
+                return self._form(request, form, status=status, sentence=sentence, login=form.get("login", ""))
             if isinstance(error, Unavailable):
                 return problem(503, "UNAVAILABLE", "sign-in is not available at this moment; try again")
             # A client or redirect that is not ours is never redirected to (RFC 9700 4.11).
@@ -103,6 +111,10 @@ class OAuth:
 
     async def token(self, request: Request) -> Response:
         """Codes and refresh tokens for token pairs."""
+        try:
+            await self._admission.charge_sign_in(self._viewers.address(request))
+        except RateLimited as limited:
+            return _refused("temporarily_unavailable", limited.message, 429, headers=limited.headers)
         form = await _form_of(request)
         if form is None:
             return _refused("invalid_request", "the form is too large", 413)
@@ -182,9 +194,10 @@ class OAuth:
 _NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
 
 
-def _refused(word: str, sentence: str, status: int = 400) -> JSONResponse:
+def _refused(word: str, sentence: str, status: int = 400, *, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """An error of the token endpoint (RFC 6749 5.2)."""
-    return JSONResponse({"error": word, "error_description": sentence}, status_code=status, headers=_NO_STORE)
+    body = {"error": word, "error_description": sentence}
+    return JSONResponse(body, status_code=status, headers={**_NO_STORE, **(headers or {})})
 
 
 async def _form_of(request: Request) -> dict[str, str] | None:

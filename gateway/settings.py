@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from gateway.execution.limits import OperationLimits
+from gateway.rates import Rate
 from mesh.app import ServiceSettings
+
+_ORIGIN = re.compile(r"https?://[^/\s]+")
+_AT_LEAST_ONE = (
+    *("body_bytes", "graphql_document_bytes", "graphql_tokens", "graphql_depth", "graphql_fields", "graphql_root_fields", "graphql_cost"),
+    *("graphql_batch", "socket_init_ms", "socket_operations", "socket_keepalive_ms", "socket_stall_ms", "sockets"),
+    *("rate_user_burst", "rate_user_per_s", "rate_address_burst", "rate_address_per_s", "rate_sign_in_burst", "rate_sign_in_per_minute"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +33,8 @@ class GatewaySettings(ServiceSettings):
     """Port to listen on."""
     origin: str = "http://127.0.0.1:8080"
     """Scheme, host and port as browsers write them; other origins may not act for a signed-in browser."""
+    cors_origins: tuple[str, ...] = ()
+    """Other origins whose pages may ask the GraphQL endpoint, without cookies; empty means none."""
     geo: str = "fixed:US"
     """Where the region comes from: `fixed:CC`, or `header:NAME` of a trusted proxy."""
     trusted_proxies: int = 0
@@ -31,16 +42,103 @@ class GatewaySettings(ServiceSettings):
     operation_ms: int = 5_000
     """Budget of one GraphQL operation, in milliseconds; travels to every RPC."""
 
+    body_bytes: int = 262_144
+    """Largest body of a GraphQL request and largest message of a socket."""
+    graphql_document_bytes: int = 32_768
+    """Longest document, in characters."""
+    graphql_tokens: int = 2_000
+    """Lexical tokens of a document."""
+    graphql_depth: int = 16
+    """How deep selections may nest; GraphiQL's own question is 15 deep."""
+    graphql_fields: int = 400
+    """Fields of a document after fragments are merged in."""
+    graphql_repeats: int = 100
+    """How often fields may be asked again beside themselves."""
+    graphql_aliases: int = 40
+    """Aliased fields of a document."""
+    graphql_directives: int = 40
+    """Directives of a document."""
+    graphql_root_fields: int = 20
+    """Fields at the top of an operation."""
+    graphql_fragments: int = 40
+    """Fragments of a document."""
+    graphql_cost: int = 10_000
+    """Price of an operation, with its variables; a page of 20 with every field costs about 1,100."""
+    graphql_batch: int = 10
+    """Operations of one HTTP request; 1 refuses batches."""
+    graphql_cache_characters: int = 1_000_000
+    """Total length of the documents that are remembered as valid; parsed they take about 60 times the memory."""
+
+    sockets: int = 2_000
+    """Sockets and event streams at once; more are refused."""
+    socket_init_ms: int = 5_000
+    """How long a socket may wait with connection_init, in milliseconds."""
+    socket_operations: int = 20
+    """Operations at once of one socket."""
+    socket_keepalive_ms: int = 15_000
+    """Time between pings, in milliseconds; the token is looked at again with each."""
+    socket_stall_ms: int = 10_000
+    """How long a reader may take for one message before the socket is dropped, in milliseconds."""
+
+    rate_user_burst: int = 30_000
+    """Cost that one signed-in person may ask at once."""
+    rate_user_per_s: int = 3_000
+    """Cost that one signed-in person may ask every second."""
+    rate_address_burst: int = 300_000
+    """Cost that one address may ask at once; many people may share it."""
+    rate_address_per_s: int = 30_000
+    """Cost that one address may ask every second."""
+    rate_sign_in_burst: int = 120
+    """Sign-ups and sign-ins of one address at once, tokens included."""
+    rate_sign_in_per_minute: int = 60
+    """Sign-ups and sign-ins of one address every minute."""
+
+    @property
+    def operation_limits(self) -> OperationLimits:
+        """Bounds of one document."""
+        return OperationLimits(
+            document_bytes=self.graphql_document_bytes,
+            tokens=self.graphql_tokens,
+            depth=self.graphql_depth,
+            fields=self.graphql_fields,
+            repeats=self.graphql_repeats,
+            aliases=self.graphql_aliases,
+            directives=self.graphql_directives,
+            root_fields=self.graphql_root_fields,
+            fragments=self.graphql_fragments,
+            cost=self.graphql_cost,
+        )
+
+    @property
+    def user_rate(self) -> Rate:
+        """Bucket of a signed-in person."""
+        return Rate(name="user", burst=self.rate_user_burst, per_s=self.rate_user_per_s)
+
+    @property
+    def address_rate(self) -> Rate:
+        """Bucket of an address."""
+        return Rate(name="address", burst=self.rate_address_burst, per_s=self.rate_address_per_s)
+
+    @property
+    def sign_in_rate(self) -> Rate:
+        """Stricter bucket of an address, for what costs a password hash or makes an account."""
+        return Rate(name="signin", burst=self.rate_sign_in_burst, per_s=self.rate_sign_in_per_minute / 60)
+
     def check(self) -> None:
         """ValueError for values that do not go together."""
         ServiceSettings.check(self)
         if not re.fullmatch(r"fixed:[A-Z]{2}|header:[A-Za-z0-9-]+", self.geo):
             raise ValueError(f"CLIPMESH_GEO={self.geo!r}: use fixed:CC or header:NAME")
-        if not re.fullmatch(r"https?://[^/]+", self.origin):
+        if not _ORIGIN.fullmatch(self.origin):
             raise ValueError(f"CLIPMESH_ORIGIN={self.origin!r} is no origin: scheme://host[:port]")
+        if wrong := [origin for origin in self.cors_origins if not _ORIGIN.fullmatch(origin)]:
+            raise ValueError(f"CLIPMESH_CORS_ORIGINS: {wrong[0]!r} is no origin: scheme://host[:port]")
         if self.geo.startswith("header:") and self.trusted_proxies < 1:
             raise ValueError("CLIPMESH_GEO=header:... needs CLIPMESH_TRUSTED_PROXIES of at least 1: anybody could set the header")
         if not 0 <= self.trusted_proxies <= 10:
             raise ValueError("CLIPMESH_TRUSTED_PROXIES lies between 0 and 10")
         if not 100 <= self.operation_ms <= 60_000:
             raise ValueError("CLIPMESH_OPERATION_MS lies between 100 and 60000")
+        for name in _AT_LEAST_ONE:
+            if getattr(self, name) < 1:
+                raise ValueError(f"CLIPMESH_{name.upper()} has to be at least 1")

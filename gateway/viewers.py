@@ -6,14 +6,13 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from clipmesh.common.v1 import viewer_pb2
 from starlette.requests import HTTPConnection
 
 from gateway.settings import GatewaySettings
-from mesh.auth import ViewerSigner
-from mesh.tokens import AccessClaims, AccessTokenVerifier
+from mesh.tokens import AccessClaims, AccessTokenVerifier, InvalidAccessToken
 
 SESSION_COOKIE = "clipmesh_session"
 SESSION_S = 180 * 86_400
@@ -35,29 +34,26 @@ class Viewer:
     """The asking person as the gateway knows them for one request or socket."""
 
     context: viewer_pb2.ViewerContext
-    signed: viewer_pb2.SignedViewerContext
     address: str
     """The client's address, for limits; never passed on in clear but to sign-in attempts."""
     new_session: str = ""
     """Cookie value to set, empty when the browser has one."""
+    token: str = field(default="", repr=False)
+    """The access token that proves who it is, empty for anonymous."""
+    expires_at_ms: int = 0
+    """When the token ends, 0 for anonymous."""
 
     @property
     def user_id(self) -> int:
         """0 for anonymous."""
         return self.context.user_id
 
-    @property
-    def limit_key(self) -> str:
-        """Whom rate limits count: the person, else the address."""
-        return f"u:{self.context.user_id}" if self.context.user_id else f"a:{self.address}"
-
 
 class Viewers:
     """Builds viewers from requests."""
 
-    def __init__(self, *, verifier: AccessTokenVerifier, signer: ViewerSigner, settings: GatewaySettings, cookie_key: bytes) -> None:
+    def __init__(self, *, verifier: AccessTokenVerifier, settings: GatewaySettings, cookie_key: bytes) -> None:
         self._verifier = verifier
-        self._signer = signer
         self._settings = settings
         self._cookie_key = cookie_key
 
@@ -67,16 +63,28 @@ class Viewers:
         Raises mesh.tokens.InvalidAccessToken for a token that is no good, TokensUnverifiable when no keys are known.
         """
         header = connection.headers.get("authorization", "") if authorization is None else authorization
-        scheme, _, token = header.partition(" ")
-        claims = await self._verifier.verify(token.strip()) if scheme.lower() == "bearer" and token else None
+        token = _bearer(header)
+        claims = await self._verifier.verify(token) if token else None
         session, fresh = self._session(connection.cookies)
-        context = self._context(connection.headers, claims, session)
         return Viewer(
-            context=context,
-            signed=self._signer.sign(context),
+            context=self._context(connection.headers, claims, session),
             address=self.address(connection),
             new_session=fresh,
+            token=token,
+            expires_at_ms=claims.expires_at_ms if claims is not None else 0,
         )
+
+    async def recheck(self, viewer: Viewer) -> None:
+        """Look again at the token of a socket that stays open. Raises InvalidAccessToken once it is expired or its session over."""
+        if viewer.token:
+            await self._verifier.verify(viewer.token)
+
+    def cookie(self, viewer: Viewer) -> str:
+        """The Set-Cookie header of a new session, empty when there is none to set."""
+        if not viewer.new_session:
+            return ""
+        secure = "; Secure" if self._settings.origin.startswith("https:") else ""
+        return f"{SESSION_COOKIE}={viewer.new_session}; Max-Age={SESSION_S}; Path=/; HttpOnly; SameSite=Lax{secure}"
 
     def _context(self, headers: Mapping[str, str], claims: AccessClaims | None, session: str) -> viewer_pb2.ViewerContext:
         region, source = self._region(headers)
@@ -124,6 +132,16 @@ class Viewers:
 
     def _tag(self, value: str) -> str:
         return hmac.new(self._cookie_key, value.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def _bearer(header: str) -> str:
+    """The token of an Authorization header, empty for none. Raises InvalidAccessToken for what is neither: it must not pass for anonymous."""
+    if not header.strip():
+        return ""
+    scheme, _, token = header.strip().partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise InvalidAccessToken("authorization has to be `Bearer <access token>`")
+    return token.strip()
 
 
 def _device(headers: Mapping[str, str]) -> viewer_pb2.DeviceClass.ValueType:

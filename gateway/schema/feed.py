@@ -6,8 +6,9 @@ import strawberry
 from clipmesh.feed.v1 import feed_service_pb2, signal_service_pb2
 
 from gateway.context import GatewayInfo
+from gateway.execution.costs import Cost, ListSize
 from gateway.schema.enums import WatchOutcome
-from gateway.schema.outcomes import UserError, ask, attempt, required
+from gateway.schema.outcomes import UserError, ask, attempt, required, user_errors_field
 from gateway.schema.pages import PageInfo, page_info, page_size
 from gateway.schema.scalars import DateTime
 from gateway.schema.videos import Video
@@ -34,7 +35,10 @@ class FeedConnection:
 
 @strawberry.type
 class FeedQuery:
-    @strawberry.field(description="The next clips for this viewer.")
+    @strawberry.field(
+        description="The next clips for this viewer.",
+        directives=[Cost(weight="50"), ListSize(assumed_size=10, slicing_arguments=["first"], sized_fields=["edges"])],
+    )
     async def for_you(self, info: GatewayInfo, first: int = 10, after: str | None = None) -> FeedConnection:
         size = page_size(first, most=MOST_ITEMS)
         request = feed_service_pb2.GetForYouRequest(page_size=size, after=after or "")
@@ -75,7 +79,7 @@ class ReportWatchInput:
 @strawberry.type(description="One outcome a report, in their order.")
 class ReportWatchPayload:
     outcomes: list[WatchOutcome]
-    user_errors: list[UserError]
+    user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import strawberry
 
 from gateway.context import Context
-from gateway.errors import fault_of, is_outcome
+from gateway.errors import AWAY, code_of, fault_of, is_outcome
+from gateway.execution.costs import ListSize
 from gateway.loaders import Missing
 from mesh.client import RpcFailed
 from mesh.errors import MeshError
@@ -31,7 +32,14 @@ class UserError:
     message: str = strawberry.field(description="One sentence for a person.")
     field: list[str] | None = strawberry.field(description="Path of the input field that is wrong; null when it is none alone.")
     retryable: bool = strawberry.field(description="True when the same call may work later.")
-    details: list[ErrorDetail]
+    details: list[ErrorDetail] = strawberry.field(directives=[ListSize(assumed_size=5)])
+
+
+def user_errors_field() -> Any:
+    """The field that every mutation's payload ends with."""
+    return strawberry.field(
+        description="Expected outcomes that are not success; empty when it worked.", directives=[ListSize(assumed_size=3)]
+    )
 
 
 def _camel(name: str) -> str:
@@ -68,6 +76,17 @@ async def ask(call: Awaitable[T]) -> T:
     try:
         return await call
     except MeshError as error:
+        raise fault_of(error) from error
+
+
+async def ask_or_degrade(context: Context, service: str, call: Awaitable[T]) -> T | None:
+    """Like `ask`, None when the service is away, which the answer then says under `degraded`."""
+    try:
+        return await call
+    except MeshError as error:
+        if code_of(error) in AWAY:
+            context.degraded.add(service)
+            return None
         raise fault_of(error) from error
 
 

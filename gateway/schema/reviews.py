@@ -8,8 +8,9 @@ import strawberry
 from clipmesh.rights.v1 import publication_service_pb2, review_service_pb2
 
 from gateway.context import GatewayInfo
+from gateway.execution.costs import Cost, ListSize
 from gateway.schema.enums import ReviewState, VerdictKind
-from gateway.schema.outcomes import UserError, ask, attempt
+from gateway.schema.outcomes import UserError, ask, attempt, user_errors_field
 from gateway.schema.pages import PageInfo, Place, page_info, page_size
 from gateway.schema.scalars import DateTime, id_of, moment, number_of
 from gateway.schema.users import User, load_user
@@ -27,7 +28,7 @@ class Evidence:
 class Verdict:
     kind: VerdictKind
     policy: str
-    evidence: list[Evidence]
+    evidence: list[Evidence] = strawberry.field(directives=[ListSize(assumed_size=20)])
     decided_at: DateTime
 
     @classmethod
@@ -95,7 +96,10 @@ class ReviewConnection:
 
 @strawberry.type
 class ReviewQuery:
-    @strawberry.field(description="The review queue, most severe and oldest first; for moderators.")
+    @strawberry.field(
+        description="The review queue, most severe and oldest first; for moderators.",
+        directives=[Cost(weight="10"), ListSize(assumed_size=20, slicing_arguments=["first"], sized_fields=["edges"])],
+    )
     async def review_queue(
         self, info: GatewayInfo, state: ReviewState = ReviewState.OPEN, first: int = 20, after: str | None = None
     ) -> ReviewConnection:
@@ -122,7 +126,7 @@ class DecideReviewInput:
 @strawberry.type(description="The ended case, or why it did not end.")
 class ReviewPayload:
     review: Review | None
-    user_errors: list[UserError]
+    user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type

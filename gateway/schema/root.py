@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+
 import strawberry
 
 from gateway.context import GatewayInfo
 from gateway.errors import Fault
+from gateway.execution.costs import ListSize
 from gateway.schema.feed import FeedMutation, FeedQuery
 from gateway.schema.nodes import Node
 from gateway.schema.reviews import ReviewMutation, ReviewQuery
-from gateway.schema.scalars import number_of
+from gateway.schema.scalars import CONFIG, number_of
 from gateway.schema.sounds import Sound, SoundQuery, load_sound
 from gateway.schema.uploads import UploadMutation, UploadQuery, UploadSubscription
 from gateway.schema.users import User, UserMutation, UserQuery, load_user
@@ -32,11 +36,14 @@ class Query(UserQuery, VideoQuery, SoundQuery, FeedQuery, UploadQuery, ReviewQue
     async def node(self, info: GatewayInfo, id: strawberry.ID) -> Node | None:
         return await _node(info, id)
 
-    @strawberry.field(description="Several nodes, at most 50, null where one is not there.")
+    @strawberry.field(
+        description="Several nodes, at most 50, null where one is not there.",
+        directives=[ListSize(assumed_size=MOST_VIDEOS, slicing_arguments=["ids"])],
+    )
     async def nodes(self, info: GatewayInfo, ids: list[strawberry.ID]) -> list[Node | None]:
         if len(ids) > MOST_VIDEOS:
             raise Fault("BAD_USER_INPUT", f"at most {MOST_VIDEOS} ids")
-        return [await _node(info, one) for one in ids]
+        return list(await asyncio.gather(*(_node(info, one) for one in ids)))
 
 
 @strawberry.type(description="What can be done; expected outcomes come as userErrors.")
@@ -51,3 +58,11 @@ class Subscription(UploadSubscription):
 
 TYPES = (User, Video, Sound)
 """Types that are reachable by the Node interface alone."""
+
+ENTITIES: Mapping[str, str] = {"User": "id", "Video": "id", "Sound": "id"}
+"""Federation entities -> their key; each class has a batched `resolve_reference`."""
+
+
+def make_schema() -> strawberry.Schema:
+    """The schema for clients."""
+    return strawberry.Schema(query=Query, mutation=Mutation, subscription=Subscription, types=TYPES, config=CONFIG)

@@ -8,9 +8,10 @@ import strawberry
 from clipmesh.sound.v1 import catalogue_service_pb2
 
 from gateway.context import GatewayInfo
+from gateway.execution.costs import Cost, ListSize
 from gateway.schema.enums import SoundKind
 from gateway.schema.nodes import Node
-from gateway.schema.outcomes import ask, present, required
+from gateway.schema.outcomes import ask_or_degrade, present, required
 from gateway.schema.pages import Place, page_info, page_size
 from gateway.schema.scalars import BigInt, DateTime, big, id_of, number_of
 from gateway.schema.users import User, load_user
@@ -35,11 +36,16 @@ class Sound(Node):
     async def source_video(self, info: GatewayInfo) -> Video | None:
         return await load_video(info, self.source_video_id)
 
-    @strawberry.field(description="Public videos that use it, newest first.")
+    @strawberry.field(
+        description="Public videos that use it, newest first.",
+        directives=[Cost(weight="10"), ListSize(assumed_size=20, slicing_arguments=["first"], sized_fields=["edges"])],
+    )
     async def videos(self, info: GatewayInfo, first: int = 20, after: str | None = None) -> VideoConnection | None:
         size, place = page_size(first), Place.decode(after)
         request = catalogue_service_pb2.ListSoundVideosRequest(sound_id=int(self.id), page_size=size + place.skip, page_token=place.token)
-        answer = await ask(info.context.clients.sounds.ListSoundVideos(request))
+        answer = await ask_or_degrade(info.context, "sound", info.context.clients.sounds.ListSoundVideos(request))
+        if answer is None:
+            return None
         ids = answer.video_ids[place.skip :]
         cursors = place.cursors(len(ids), answer.next_page_token)
         found = [present(info.context, one) for one in await info.context.loaders.video.load_many(list(ids))]

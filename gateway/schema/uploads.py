@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator
 from typing import Self
@@ -10,15 +11,18 @@ import strawberry
 from clipmesh.video.v1 import upload_service_pb2
 
 from gateway.context import GatewayInfo
-from gateway.errors import Fault
-from gateway.loaders import Loaders
+from gateway.errors import AWAY, Fault
+from gateway.execution.costs import Cost, ListSize
 from gateway.schema.enums import ProcessingStage, UploadState
-from gateway.schema.outcomes import UserError, ask, ask_or_none, attempt
+from gateway.schema.outcomes import UserError, ask, ask_or_none, attempt, user_errors_field
 from gateway.schema.pages import PageInfo, Place, page_info, page_size
 from gateway.schema.scalars import BigInt, DateTime, big, id_of, number_of
 from gateway.schema.videos import Video, load_video
+from mesh.events.hints import Watch
 
 PROGRESS_TOPIC = "video.progress"
+LOOK_AGAIN_S = 5.0
+"""How long a watcher waits for a hint before it looks by itself."""
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _OVER = frozenset({ProcessingStage.DONE, ProcessingStage.FAILED})
 _ENDED = frozenset({UploadState.ABORTED, UploadState.EXPIRED, UploadState.FAILED})
@@ -47,7 +51,7 @@ class Upload:
     mime_type: str
     part_size_bytes: int
     part_count: int
-    received_parts: list[ReceivedPart]
+    received_parts: list[ReceivedPart] = strawberry.field(directives=[ListSize(assumed_size=100)])
     expires_at: DateTime
     created_at: DateTime
     failure_code: str | None
@@ -103,7 +107,10 @@ class UploadQuery:
         answer = await ask_or_none(info.context.clients.uploads.GetUpload(request))
         return Upload.of(answer.upload) if answer is not None else None
 
-    @strawberry.field(description="The viewer's own sessions, newest first.")
+    @strawberry.field(
+        description="The viewer's own sessions, newest first.",
+        directives=[Cost(weight="10"), ListSize(assumed_size=20, slicing_arguments=["first"], sized_fields=["edges"])],
+    )
     async def uploads(self, info: GatewayInfo, first: int = 20, after: str | None = None) -> UploadConnection:
         size, place = page_size(first), Place.decode(after)
         request = upload_service_pb2.ListUploadsRequest(page_size=size + place.skip, page_token=place.token)
@@ -153,13 +160,13 @@ class AbortUploadInput:
 @strawberry.type(description="The session after the call, or why nothing happened.")
 class UploadPayload:
     upload: Upload | None
-    user_errors: list[UserError]
+    user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="URLs in the order asked, or why there are none.")
 class SignUploadPartsPayload:
-    parts: list[SignedPart]
-    user_errors: list[UserError]
+    parts: list[SignedPart] = strawberry.field(directives=[ListSize(assumed_size=100)])
+    user_errors: list[UserError] = user_errors_field()
 
 
 def _payload(answer: upload_service_pb2.Upload | None, errors: list[UserError]) -> UploadPayload:
@@ -217,15 +224,40 @@ class UploadSubscription:
     @strawberry.subscription(description="The state now, then every change; ends when processing is over.")
     async def upload_progress(self, info: GatewayInfo, upload_id: strawberry.ID) -> AsyncGenerator[Upload, None]:
         number = number_of(upload_id)
-        request = upload_service_pb2.GetUploadRequest(upload_id=number)
         told: tuple[object, ...] = ()
         with info.context.hints.watch(PROGRESS_TOPIC, str(number)) as changes:
-            async for _ in changes:
-                info.context.loaders = Loaders(info.context.clients)
-                upload = Upload.of((await ask(info.context.clients.uploads.GetUpload(request))).upload)
+            async for _ in _at_least_every(LOOK_AGAIN_S, changes):
+                try:
+                    with info.context.acting():
+                        upload = await _own_upload(info, number)
+                except Fault as fault:
+                    # Whoever has heard something waits out an outage; the first look tells of it.
+                    if not told or fault.code not in AWAY:
+                        raise
+                    continue
                 news = (upload.state, upload.stage, upload.progress_percent, upload.playable)
                 if news != told:
                     told = news
                     yield upload
                 if upload.stage in _OVER or upload.state in _ENDED:
                     return
+
+
+async def _own_upload(info: GatewayInfo, upload_id: int) -> Upload:
+    request = upload_service_pb2.GetUploadRequest(upload_id=upload_id)
+    return Upload.of((await ask(info.context.clients.uploads.GetUpload(request))).upload)
+
+
+async def _at_least_every(pause_s: float, changes: Watch) -> AsyncGenerator[None, None]:
+    """Each change, and a look without one after `pause_s`: a hint may be lost with Redis, and the last one would be missed for ever."""
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle | None = None
+    try:
+        async for _ in changes:
+            if timer is not None:
+                timer.cancel()
+            timer = loop.call_later(pause_s, changes.tell, 0)
+            yield
+    finally:
+        if timer is not None:
+            timer.cancel()

@@ -10,10 +10,11 @@ from clipmesh.social.v1 import identity_service_pb2, profile_service_pb2
 
 from gateway.context import GatewayInfo
 from gateway.errors import Fault
+from gateway.execution.costs import Cost, ListSize
 from gateway.loaders import Missing
 from gateway.schema.enums import AgeBand, ConsentPurpose, Role
 from gateway.schema.nodes import Node
-from gateway.schema.outcomes import UserError, ask, ask_or_none, attempt, present, required
+from gateway.schema.outcomes import UserError, ask, ask_or_none, attempt, present, required, user_errors_field
 from gateway.schema.scalars import DateTime, id_of, number_of
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ class User(Node):
     is_private: bool
     created_at: DateTime
 
-    @strawberry.field(description="Videos of this person, newest first: all of them for themselves, the visible ones for others.")
+    @strawberry.field(
+        description="Videos of this person, newest first: all of them for themselves, the visible ones for others.",
+        directives=[Cost(weight="10"), ListSize(assumed_size=20, slicing_arguments=["first"], sized_fields=["edges"])],
+    )
     async def videos(
         self, info: GatewayInfo, first: int = 20, after: str | None = None
     ) -> Annotated[VideoConnection, strawberry.lazy("gateway.schema.videos")] | None:
@@ -134,19 +138,19 @@ class UpdateConsentsInput:
 @strawberry.type(description="The new person, or why there is none.")
 class SignUpPayload:
     user: User | None
-    user_errors: list[UserError]
+    user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="The profile after the change, or why it did not change.")
 class UpdateProfilePayload:
     user: User | None
-    user_errors: list[UserError]
+    user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="The account after the change, or why it did not change.")
 class UpdateConsentsPayload:
     account: Account | None
-    user_errors: list[UserError]
+    user_errors: list[UserError] = user_errors_field()
 
 
 def _purposes(consents: list[ConsentPurpose] | None) -> list[viewer_pb2.ConsentPurpose.ValueType]:

@@ -10,9 +10,10 @@ from clipmesh.video.v1 import playback_service_pb2, video_service_pb2
 
 from gateway.context import GatewayInfo
 from gateway.errors import Fault
+from gateway.execution.costs import Cost, ListSize
 from gateway.schema.enums import Category, PlaybackRefusal, Surface, VideoState, Visibility
 from gateway.schema.nodes import Node
-from gateway.schema.outcomes import UserError, ask, attempt, present, required
+from gateway.schema.outcomes import UserError, ask_or_degrade, attempt, present, required, user_errors_field
 from gateway.schema.pages import PageInfo, Place, page_info, page_size
 from gateway.schema.scalars import BigInt, DateTime, big, id_of, moment, number_of
 from gateway.schema.users import User, load_user
@@ -98,7 +99,7 @@ class Video(Node):
         views = present(info.context, await info.context.loaders.views.load(int(self.id)))
         return None if views is None else big(views)
 
-    @strawberry.field(description="How to play it.")
+    @strawberry.field(description="How to play it.", directives=[Cost(weight="3")])
     async def playback(self, info: GatewayInfo) -> Playback | None:
         playback = present(info.context, await info.context.loaders.playback.load(int(self.id)))
         return Playback.of(playback) if playback is not None else None
@@ -166,7 +167,9 @@ async def creator_videos(info: GatewayInfo, creator_id: int, first: int, after: 
     """A page of a creator's videos."""
     size, place = page_size(first), Place.decode(after)
     request = video_service_pb2.ListCreatorVideosRequest(creator_id=creator_id, page_size=size + place.skip, page_token=place.token)
-    answer = await ask(info.context.clients.videos.ListCreatorVideos(request))
+    answer = await ask_or_degrade(info.context, "video", info.context.clients.videos.ListCreatorVideos(request))
+    if answer is None:
+        return None
     videos = answer.videos[place.skip :]
     for video in videos:
         info.context.loaders.video.prime(video.video_id, video)
@@ -184,7 +187,10 @@ class VideoQuery:
         video = required(await info.context.loaders.video.load(number_of(id)))
         return Video.of(video) if video is not None else None
 
-    @strawberry.field(description="Videos by id, at most 50, null where one is not there for this viewer.")
+    @strawberry.field(
+        description="Videos by id, at most 50, null where one is not there for this viewer.",
+        directives=[ListSize(assumed_size=MOST_VIDEOS, slicing_arguments=["ids"])],
+    )
     async def videos(self, info: GatewayInfo, ids: list[strawberry.ID]) -> list[Video | None]:
         if len(ids) > MOST_VIDEOS:
             raise Fault("BAD_USER_INPUT", f"at most {MOST_VIDEOS} ids")
@@ -241,13 +247,13 @@ class DeleteVideoInput:
 @strawberry.type(description="The video after the call, or why nothing happened.")
 class VideoPayload:
     video: Video | None
-    user_errors: list[UserError]
+    user_errors: list[UserError] = user_errors_field()
 
 
 @strawberry.type(description="The id of what is gone, or why nothing happened.")
 class DeleteVideoPayload:
     deleted_video_id: strawberry.ID | None
-    user_errors: list[UserError]
+    user_errors: list[UserError] = user_errors_field()
 
 
 def _category(category: Category | None) -> category_pb2.Category.ValueType:

@@ -1,0 +1,49 @@
+"""Who may ask now: what each request counts against the buckets of its person and address."""
+
+from __future__ import annotations
+
+from gateway.rates import Rate, RateLimiter, Taking, address_key
+from gateway.viewers import Viewer
+
+BASE_COST = 20
+"""Of any operation, on top of its price: headers, token and signature have to be read."""
+REFUSED_COST = 200
+"""Of an operation that is refused: reading a document is the larger part of the work, and nobody refused has a reason to go on."""
+SIGN_UPS = frozenset({"signUp"})
+"""Mutations that count as sign-ins, each time they are asked."""
+
+
+class Admission:
+    """The rate limits as the gateway applies them."""
+
+    def __init__(self, *, limiter: RateLimiter, user: Rate, address: Rate, sign_in: Rate) -> None:
+        self._limiter = limiter
+        self._user = user
+        self._address = address
+        self._sign_in = sign_in
+
+    def _takings(self, viewer: Viewer) -> list[Taking]:
+        address = Taking(rate=self._address, who=address_key(viewer.address))
+        return [Taking(rate=self._user, who=f"u:{viewer.user_id}"), address] if viewer.user_id else [address]
+
+    def check(self, viewer: Viewer) -> None:
+        """Refuse whoever was refused a moment ago. Raises RateLimited."""
+        self._limiter.check(self._takings(viewer))
+
+    async def charge(self, viewer: Viewer, cost: int, *, sign_ups: int = 0) -> None:
+        """Count an operation that will run. Raises RateLimited."""
+        await self._limiter.take(self._takings(viewer), BASE_COST + cost)
+        if sign_ups:
+            await self.charge_sign_in(viewer.address, sign_ups)
+
+    async def charge_refusal(self, viewer: Viewer) -> None:
+        """Count an operation that was refused. Raises RateLimited."""
+        await self._limiter.take(self._takings(viewer), REFUSED_COST)
+
+    async def charge_stranger(self, address: str) -> None:
+        """Count a request whose token was no good. Raises RateLimited."""
+        await self._limiter.take([Taking(rate=self._address, who=address_key(address))], REFUSED_COST)
+
+    async def charge_sign_in(self, address: str, count: int = 1) -> None:
+        """Count sign-ups, sign-ins and questions for tokens. Raises RateLimited."""
+        await self._limiter.take([Taking(rate=self._sign_in, who=address_key(address))], count)

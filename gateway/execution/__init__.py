@@ -1,0 +1,1 @@
+"""How a GraphQL operation is read, limited, priced and run."""

@@ -1,0 +1,162 @@
+"""Documents, parsed, limited and validated once: a bounded cache by text."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    OperationType,
+    parse,
+    validate,
+)
+from graphql.validation import MaxIntrospectionDepthRule, specified_rules
+
+from gateway.errors import Fault
+from gateway.execution.costs import Price, price_of
+from gateway.execution.limits import OperationLimits, TooCostly, check_shape
+
+MOST_ERRORS = 10
+"""Errors of one document that are told; finding more costs time and helps nobody."""
+
+
+class Invalid(Exception):
+    """The document cannot be run; `errors` say why."""
+
+    def __init__(self, errors: Sequence[GraphQLError]) -> None:
+        super().__init__("; ".join(error.message for error in errors))
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation of a document."""
+
+    node: OperationDefinitionNode
+    kind: OperationType
+    prices: tuple[Price, ...]
+    root_fields: tuple[str, ...]
+    """Names of the fields at the top, as often as they are asked; fragments are followed one level."""
+
+    def cost(self, variables: Mapping[str, Any]) -> int:
+        """The price with raw variables."""
+        return sum(price.of(variables) for price in self.prices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A document whose shape is within bounds."""
+
+    text: str
+    node: DocumentNode
+    operations: Mapping[str, Operation]
+    """By name, "" for the one without."""
+    weight: int
+    """Characters, as a measure of the memory it takes."""
+
+    def operation(self, name: str | None) -> Operation:
+        """The operation of a name, or the only one. Raises Invalid."""
+        if name:
+            found = self.operations.get(name)
+            if found is None:
+                raise Invalid([Fault("BAD_USER_INPUT", "there is no operation of that name in the document")])
+            return found
+        if len(self.operations) != 1:
+            raise Invalid([Fault("BAD_USER_INPUT", "the document holds several operations: say which in operationName")])
+        return next(iter(self.operations.values()))
+
+
+class Documents:
+    """Reads documents for one schema."""
+
+    def __init__(self, *, schema: GraphQLSchema, limits: OperationLimits, introspection: bool, cached_characters: int) -> None:
+        self._schema = schema
+        self._limits = limits
+        self._rules = (*specified_rules, MaxIntrospectionDepthRule, *(() if introspection else (NoSchemaIntrospectionCustomRule,)))
+        self._room = cached_characters
+        self._valid: OrderedDict[str, Document] = OrderedDict()
+        self._held = 0
+        self.hits = self.misses = 0
+
+    @property
+    def hit_ratio(self) -> float:
+        """Share of the documents that were known already."""
+        return self.hits / max(1, self.hits + self.misses)
+
+    def read(self, text: str) -> Document:
+        """The document of a text, its shape checked, maybe not valid yet. Raises Invalid with syntax errors and passed limits."""
+        known = self._valid.get(text)
+        if known is not None:
+            self._valid.move_to_end(text)
+            self.hits += 1
+            return known
+        self.misses += 1
+        limits = self._limits
+        if len(text) > limits.document_bytes:
+            sentence = f"a document has at most {limits.document_bytes} characters"
+            raise Invalid([TooCostly("documentBytes", sentence, most=limits.document_bytes, found=len(text))])
+        try:
+            node = parse(text, max_lexical_tokens=limits.tokens)
+            check_shape(node, limits)
+        except GraphQLError as error:
+            raise Invalid([_limited(error, limits)]) from error
+        fragments = {one.name.value: one for one in node.definitions if isinstance(one, FragmentDefinitionNode)}
+        found = [one for one in node.definitions if isinstance(one, OperationDefinitionNode)]
+        if not found:
+            raise Invalid([Fault("BAD_USER_INPUT", "the document holds no operation")])
+        operations = {
+            one.name.value if one.name else "": Operation(
+                node=one, kind=one.operation, prices=price_of(self._schema, one, fragments), root_fields=_root_fields(one, fragments)
+            )
+            for one in found
+        }
+        return Document(text=text, node=node, operations=operations, weight=len(text))
+
+    def validate(self, document: Document) -> None:
+        """Check a document against the schema, once; valid ones are remembered. Raises Invalid."""
+        if document.text in self._valid:
+            return
+        errors = validate(self._schema, document.node, self._rules, max_errors=MOST_ERRORS, hide_suggestions=True)
+        if errors:
+            raise Invalid(errors[:MOST_ERRORS])
+        self._valid[document.text] = document
+        self._held += document.weight
+        while self._held > self._room:
+            _, oldest = self._valid.popitem(last=False)
+            self._held -= oldest.weight
+
+
+def _limited(error: GraphQLError, limits: OperationLimits) -> GraphQLError:
+    """The parser tells of its own bounds in words alone."""
+    if "more than" in error.message and "tokens" in error.message:
+        return TooCostly("tokens", f"a document has at most {limits.tokens} tokens", most=limits.tokens)
+    if "nested too deeply" in error.message:
+        return TooCostly("depth", f"selections nest at most {limits.depth} deep", most=limits.depth)
+    return error
+
+
+def _root_fields(operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]) -> tuple[str, ...]:
+    names: list[str] = []
+    waiting = [operation.selection_set]
+    seen: set[str] = set()
+    while waiting:
+        for selection in waiting.pop().selections:
+            if isinstance(selection, FieldNode):
+                names.append(selection.name.value)
+            elif getattr(selection, "selection_set", None) is not None:
+                waiting.append(selection.selection_set)  # type: ignore[attr-defined]
+            else:
+                name = selection.name.value  # type: ignore[attr-defined]
+                if name not in seen and name in fragments:
+                    seen.add(name)
+                    waiting.append(fragments[name].selection_set)
+    return tuple(names)

@@ -1,0 +1,143 @@
+"""What one operation may ask, checked on its document before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+    VariableDefinitionNode,
+)
+
+from gateway.errors import Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationLimits:
+    """Upper bounds of one document; all of them are far above what our pages ask."""
+
+    document_bytes: int = 32_768
+    """Length of the document as text."""
+    tokens: int = 2_000
+    """Lexical tokens, comments included."""
+    depth: int = 16
+    """Nesting of selections, fragments followed."""
+    fields: int = 400
+    """Fields after fragments are merged in, over all operations of the document."""
+    repeats: int = 100
+    """How often a field may be asked again beside itself: comparing repeated fields takes quadratic time."""
+    aliases: int = 40
+    """Aliased fields."""
+    directives: int = 40
+    """Directives, wherever they stand."""
+    root_fields: int = 20
+    """Fields at the top of an operation."""
+    fragments: int = 40
+    """Fragment definitions."""
+    cost: int = 10_000
+    """Price of an operation with its variables, see gateway.execution.costs."""
+
+
+class TooCostly(Fault):
+    """The operation asks for more than anybody may ask at once; `limit` names which bound was passed."""
+
+    def __init__(self, limit: str, sentence: str, *, most: int, found: int | None = None) -> None:
+        if found is None:
+            super().__init__("QUERY_TOO_COSTLY", sentence, limit=limit, most=most)
+        else:
+            super().__init__("QUERY_TOO_COSTLY", sentence, limit=limit, most=most, found=found)
+        self.limit = limit
+
+
+class _Shape:
+    """Walks a document as an executor would, merging equal response names, and stops at the first bound that is passed."""
+
+    def __init__(self, document: DocumentNode, limits: OperationLimits) -> None:
+        self._limits = limits
+        self._fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+        self._reached: set[str] = set()
+        self._fields = self._repeats = self._aliases = self._directives = 0
+
+    def check(self, document: DocumentNode) -> None:
+        limits = self._limits
+        if len(self._fragments) > limits.fragments:
+            raise TooCostly("fragments", f"at most {limits.fragments} fragments", most=limits.fragments, found=len(self._fragments))
+        operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+        for operation in operations:
+            self._count_directives(operation)
+            for variable in operation.variable_definitions or ():
+                self._count_directives(variable)
+            self._walk([operation.selection_set], 1, frozenset())
+        # Validation looks at fragments that nobody uses, too.
+        for name, fragment in self._fragments.items():
+            if name not in self._reached:
+                self._walk([fragment.selection_set], 1, frozenset({name}))
+
+    def _walk(self, sets: list[SelectionSetNode], depth: int, inside: frozenset[str]) -> None:
+        limits = self._limits
+        if depth > limits.depth:
+            raise TooCostly("depth", f"selections nest at most {limits.depth} deep", most=limits.depth)
+        merged: dict[str, list[SelectionSetNode]] = {}
+        spread: set[str] = set()
+        waiting = [(one, 0) for one in sets]
+        while waiting:
+            selection_set, nesting = waiting.pop()
+            if nesting > limits.depth:
+                raise TooCostly("depth", f"fragments nest at most {limits.depth} deep", most=limits.depth)
+            for selection in selection_set.selections:
+                self._count_directives(selection)
+                if isinstance(selection, FieldNode):
+                    self._field(selection, merged)
+                elif isinstance(selection, InlineFragmentNode):
+                    waiting.append((selection.selection_set, nesting + 1))
+                elif isinstance(selection, FragmentSpreadNode):
+                    name = selection.name.value
+                    if name in inside:
+                        raise Fault("BAD_USER_INPUT", "a fragment contains itself")
+                    if name not in spread and name in self._fragments:
+                        spread.add(name)
+                        self._count_directives(self._fragments[name])
+                        waiting.append((self._fragments[name].selection_set, nesting + 1))
+        self._reached |= spread
+        if depth == 1 and len(merged) > limits.root_fields:
+            raise TooCostly("rootFields", f"at most {limits.root_fields} root fields", most=limits.root_fields, found=len(merged))
+        self._fields += len(merged)
+        if self._fields > limits.fields:
+            raise TooCostly("fields", f"at most {limits.fields} fields", most=limits.fields)
+        for children in merged.values():
+            if children:
+                self._walk(children, depth + 1, inside | spread)
+
+    def _field(self, node: FieldNode, merged: dict[str, list[SelectionSetNode]]) -> None:
+        limits = self._limits
+        if node.alias is not None:
+            self._aliases += 1
+            if self._aliases > limits.aliases:
+                raise TooCostly("aliases", f"at most {limits.aliases} aliases", most=limits.aliases)
+        name = node.alias.value if node.alias is not None else node.name.value
+        children = merged.get(name)
+        if children is None:
+            children = merged[name] = []
+        else:
+            self._repeats += 1
+            if self._repeats > limits.repeats:
+                raise TooCostly("repeats", f"at most {limits.repeats} repeated fields", most=limits.repeats)
+        if node.selection_set is not None:
+            children.append(node.selection_set)
+
+    def _count_directives(self, node: SelectionNode | VariableDefinitionNode | OperationDefinitionNode | FragmentDefinitionNode) -> None:
+        self._directives += len(node.directives or ())
+        if self._directives > self._limits.directives:
+            raise TooCostly("directives", f"at most {self._limits.directives} directives", most=self._limits.directives)
+
+
+def check_shape(document: DocumentNode, limits: OperationLimits) -> None:
+    """Refuse a document that is too deep, wide or repetitive. Raises TooCostly, and Fault for a fragment within itself."""
+    _Shape(document, limits).check(document)

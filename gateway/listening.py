@@ -1,0 +1,71 @@
+"""The HTTP server: uvicorn, started and stopped as a part of the process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+KEEP_ALIVE_S = 30
+MOST_HEADER_BYTES = 64 * 1024
+SOCKET_QUEUE = 32
+"""Messages of a socket that wait to be read; then its client waits."""
+
+
+class Listener:
+    """One address that serves one application."""
+
+    def __init__(self, *, app: ASGIApp, host: str, port: int, message_bytes: int, drain_s: int) -> None:
+        self._where = f"{host}:{port}"
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=drain_s,
+                ws_max_size=message_bytes,
+                ws_max_queue=SOCKET_QUEUE,
+                ws_per_message_deflate=False,
+                h11_max_incomplete_event_size=MOST_HEADER_BYTES,
+                proxy_headers=False,
+            )
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Return when the address answers. Raises OSError when it cannot be had."""
+        self._task = asyncio.create_task(self._server.serve(), name="http")
+        while not self._server.started:
+            if self._task.done():
+                self._task.result()
+                raise OSError(f"{self._where} cannot be listened on")
+            await asyncio.sleep(0.005)
+
+    @property
+    def port(self) -> int:
+        """The port that was taken, of use when 0 was asked for."""
+        port: int = self._server.servers[0].sockets[0].getsockname()[1]
+        return port
+
+    async def stop(self) -> None:
+        """Take no more connections, let requests under way end."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the process that runs it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

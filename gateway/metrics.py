@@ -1,0 +1,48 @@
+"""What the edge counts, and what to do when it moves."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.errors import CODES, NAMED
+from mesh.telemetry import Kind, Metric
+
+REFUSED: Final = "refused"
+"""Kind of an operation that was not begun."""
+
+OPERATIONS: Final = Metric(
+    name="gateway_operations_total",
+    kind=Kind.COUNTER,
+    help="Queries and mutations, by the code of their first error; refused ones were not begun.",
+    labels={
+        "kind": frozenset({"query", "mutation", REFUSED}),
+        "code": frozenset({"OK", "INTERNAL", "QUERY_TOO_COSTLY", *CODES.values(), *NAMED.values()}),
+    },
+    when_it_moves="INTERNAL: find the request id in the logs. UNAVAILABLE or TIMEOUT: rpc_client_calls_total names the service. "
+    "Refused with QUERY_TOO_COSTLY or RATE_LIMITED: somebody asks too much, or a page of ours grew beyond CLIPMESH_GRAPHQL_COST.",
+)
+OPERATION_SECONDS: Final = Metric(
+    name="gateway_operation_seconds",
+    kind=Kind.HISTOGRAM,
+    help="How long queries and mutations ran, their calls included.",
+    labels={"kind": frozenset({"query", "mutation"})},
+    when_it_moves="Compare with rpc_client_seconds: what is not spent in calls is CPU of this process; add gateways.",
+)
+CONNECTIONS: Final = Metric(
+    name="gateway_connections",
+    kind=Kind.GAUGE,
+    help="Sockets and event streams that are open.",
+    when_it_moves="Near CLIPMESH_SOCKETS: further ones are told to come again; add gateways.",
+)
+COUNTING_ALONE: Final = Metric(
+    name="gateway_rates_local",
+    kind=Kind.GAUGE,
+    help="1 while rate limits are counted by this process alone.",
+    when_it_moves="1: Redis is away or slow; each gateway then allows the whole limit.",
+)
+DOCUMENT_HITS: Final = Metric(
+    name="gateway_document_hit_ratio",
+    kind=Kind.GAUGE,
+    help="Share of operations whose document was known already.",
+    when_it_moves="Low: clients write values into their documents instead of variables, or CLIPMESH_GRAPHQL_CACHE_CHARACTERS is too small.",
+)

@@ -1,0 +1,1 @@
+"""How GraphQL travels: over HTTP, event streams and sockets."""

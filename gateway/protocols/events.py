@@ -1,0 +1,156 @@
+"""GraphQL over server-sent events, in the distinct connections mode of graphql-sse: one stream an operation."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+import orjson
+from graphql import OperationType
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gateway.errors import Fault, fault_of
+from gateway.execution.documents import Invalid
+from gateway.execution.engine import Plan, refusal_of
+from gateway.protocols.connections import Connections, TooManyConnections
+from gateway.protocols.negotiation import Media
+from gateway.protocols.running import Running
+from gateway.viewers import Viewer, Viewers
+from mesh.clock import Clock
+from mesh.errors import Unavailable
+from mesh.tokens import InvalidAccessToken
+
+_PING = b": ping\n\n"
+_SHORTEST_WAIT_S = 0.05
+_COMPLETE = b"event: complete\ndata:\n\n"
+
+
+class EventStreams:
+    """Makes the responses of event streams."""
+
+    def __init__(
+        self, *, running: Running, viewers: Viewers, clock: Clock, connections: Connections, keepalive_s: float, stall_s: float
+    ) -> None:
+        self.running = running
+        self.viewers = viewers
+        self.clock = clock
+        self.connections = connections
+        self.keepalive_s = keepalive_s
+        self.stall_s = stall_s
+
+    def response(self, plan: Plan | Invalid, viewer: Viewer, request_id: str, headers: Mapping[str, str]) -> Response:
+        """The response that streams an operation; what speaks against it comes as its first event, since browsers hide other statuses."""
+        return _EventStream(self, plan, viewer, request_id, headers)
+
+    def wait_s(self, viewer: Viewer) -> float:
+        """Until the next ping, or until the token ends when that is sooner."""
+        if not viewer.expires_at_ms:
+            return self.keepalive_s
+        return max(_SHORTEST_WAIT_S, min(self.keepalive_s, (viewer.expires_at_ms - self.clock.now_ms()) / 1000))
+
+    async def still_welcome(self, viewer: Viewer) -> Fault | None:
+        """Why the stream of a viewer has to end, None while it may go on."""
+        try:
+            await self.viewers.recheck(viewer)
+        except InvalidAccessToken as error:
+            return fault_of(error)
+        except Unavailable:
+            # Nobody can tell at this moment: the token was good, and ends within minutes by itself.
+            if viewer.expires_at_ms <= self.clock.now_ms():
+                return Fault("UNAUTHENTICATED", "the token is expired")
+        return None
+
+
+class _EventStream(Response):
+    def __init__(self, streams: EventStreams, plan: Plan | Invalid, viewer: Viewer, request_id: str, headers: Mapping[str, str]) -> None:
+        super().__init__(headers={**headers, "content-type": Media.EVENTS.content_type, "x-accel-buffering": "no"})
+        del self.headers["content-length"]
+        self._streams = streams
+        self._plan = plan
+        self._viewer = viewer
+        self._request_id = request_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            with self._streams.connections.one():
+                await self._stream(receive, send)
+        except TooManyConnections:
+            fault = Fault("UNAVAILABLE", "too many streams are open; try again", retry_after_ms=1_000)
+            body = orjson.dumps(refusal_of([fault], self._request_id))
+            response = Response(body, status_code=503, headers={"retry-after": "1", "content-type": Media.JSON.content_type})
+            await response(scope, receive, send)
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        # Room for one: the source waits for a slow reader, and hints are merged meanwhile.
+        queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(1)
+        filling = asyncio.create_task(self._fill(queue))
+        gone = asyncio.create_task(_until_gone(receive))
+        try:
+            await self._pump(queue, gone, send)
+        except TimeoutError:
+            return
+        finally:
+            gone.cancel()
+            filling.cancel()
+            await asyncio.gather(filling, gone, return_exceptions=True)
+
+    async def _pump(self, queue: asyncio.Queue[dict[str, Any] | None], gone: asyncio.Task[None], send: Send) -> None:
+        taking: asyncio.Task[dict[str, Any] | None] = asyncio.create_task(queue.get())
+        try:
+            while not gone.done():
+                await asyncio.wait({taking, gone}, timeout=self._streams.wait_s(self._viewer), return_when=asyncio.FIRST_COMPLETED)
+                if taking.done():
+                    body = taking.result()
+                    if body is None:
+                        break
+                    await self._send(send, _event(body))
+                    taking = asyncio.create_task(queue.get())
+                elif not gone.done():
+                    fault = await self._streams.still_welcome(self._viewer)
+                    if fault is not None:
+                        await self._send(send, _event(refusal_of([fault], self._request_id)))
+                        break
+                    await self._send(send, _PING)
+            if not gone.done():
+                await self._send(send, _COMPLETE)
+                await send({"type": "http.response.body", "body": b""})
+        finally:
+            taking.cancel()
+
+    async def _send(self, send: Send, data: bytes) -> None:
+        async with asyncio.timeout(self._streams.stall_s):
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def _fill(self, queue: asyncio.Queue[dict[str, Any] | None]) -> None:
+        async with contextlib.aclosing(self._bodies()) as bodies:
+            async for body in bodies:
+                await queue.put(body)
+        await queue.put(None)
+
+    async def _bodies(self) -> AsyncGenerator[dict[str, Any], None]:
+        plan, running = self._plan, self._streams.running
+        try:
+            if isinstance(plan, Invalid):
+                raise plan
+            if plan.kind is OperationType.SUBSCRIPTION:
+                follow = running.engine.follow(plan, lambda: running.contexts.make(self._viewer, self._request_id))
+                async with contextlib.aclosing(follow) as bodies:
+                    async for body in bodies:
+                        yield body
+            else:
+                yield await running.answer(plan, self._viewer, self._request_id)
+        except Invalid as invalid:
+            yield refusal_of(invalid.errors, self._request_id)
+
+
+def _event(body: Mapping[str, Any]) -> bytes:
+    return b"event: next\ndata: " + orjson.dumps(body) + b"\n\n"
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,54 @@
+"""Media types: what a client accepts, and what it sends (RFC 9110 12.5.1, GraphQL over HTTP)."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Media(enum.StrEnum):
+    """What the endpoint can answer with."""
+
+    JSON = "application/json"
+    GRAPHQL = "application/graphql-response+json"
+    EVENTS = "text/event-stream"
+    PAGE = "text/html"
+
+    @property
+    def content_type(self) -> str:
+        """As a header."""
+        return f"{self.value}; charset=utf-8"
+
+
+_NAMES = {media.value: media for media in Media} | {"*/*": Media.JSON, "application/*": Media.JSON}
+MOST_RANGES = 32
+
+
+def accepted(header: str | None) -> list[Media]:
+    """What the client takes of ours, most wanted first; JSON when it says nothing. Empty when it takes nothing of ours."""
+    if header is None or not header.strip():
+        return [Media.JSON]
+    weighted: list[tuple[float, int, Media]] = []
+    for position, item in enumerate(header.split(",")[:MOST_RANGES]):
+        name, *parameters = (part.strip().lower() for part in item.split(";"))
+        media = _NAMES.get(name)
+        if media is not None and (weight := _weight(parameters)) > 0:
+            weighted.append((-weight, position, media))
+    return list(dict.fromkeys(media for _, _, media in sorted(weighted)))
+
+
+def _weight(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def is_json(header: str) -> bool:
+    """True for a content type of JSON in UTF-8, the only one that is taken: pages of other origins cannot send it unasked."""
+    name, *parameters = (part.strip().lower() for part in header.split(";"))
+    charsets = [part.partition("=")[2].strip('" ') for part in parameters if part.startswith("charset")]
+    return name == Media.JSON.value and all(charset in {"utf-8", "utf8"} for charset in charsets)

@@ -1,0 +1,118 @@
+"""Operations under way: what becomes of them when their client goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from graphql import OperationType
+from opentelemetry.trace import SpanKind
+from starlette.types import Receive
+
+from gateway.admission import SIGN_UPS, Admission
+from gateway.context import Context, Contexts
+from gateway.errors import Fault, code_told
+from gateway.execution.documents import Invalid
+from gateway.execution.engine import Asked, Engine, Plan
+from gateway.execution.limits import TooCostly
+from gateway.metrics import OPERATION_SECONDS, OPERATIONS, REFUSED
+from gateway.viewers import Viewer
+from mesh.telemetry import Telemetry
+
+
+class ClientGone(Exception):
+    """Nobody waits for the answer any more."""
+
+
+class Running:
+    """Plans, admits and runs operations: an abandoned query ends with its calls, an abandoned mutation finishes."""
+
+    def __init__(self, *, engine: Engine, admission: Admission, contexts: Contexts, telemetry: Telemetry) -> None:
+        self.engine = engine
+        self.contexts = contexts
+        self._admission = admission
+        self._telemetry = telemetry
+        self._finishing: set[asyncio.Task[dict[str, Any]]] = set()
+
+    async def admit(self, asked: Sequence[Asked], viewer: Viewer) -> list[Plan | Invalid]:
+        """Plans of what is asked together, or why one has none; counted against the viewer before anything runs.
+
+        Raises RateLimited, and TooCostly when only the sum of them is too much.
+        """
+        try:
+            self._admission.check(viewer)
+            plans = [self._planned(one) for one in asked]
+            await self._charge(plans, viewer)
+        except Fault as fault:
+            self._telemetry.count(OPERATIONS, kind=REFUSED, code=fault.code)
+            raise
+        return plans
+
+    def _planned(self, asked: Asked) -> Plan | Invalid:
+        try:
+            return self.engine.plan(asked)
+        except Invalid as invalid:
+            self._telemetry.count(OPERATIONS, kind=REFUSED, code=code_told(invalid.errors[0]))
+            return invalid
+
+    async def _charge(self, plans: Sequence[Plan | Invalid], viewer: Viewer) -> None:
+        good = [plan for plan in plans if isinstance(plan, Plan)]
+        cost, most = sum(plan.cost for plan in good), self.engine.limits.cost
+        if len(good) < len(plans) or cost > most:
+            await self._admission.charge_refusal(viewer)
+        if cost > most:
+            raise TooCostly("cost", f"the batch costs {cost}, at most {most} may be asked at once", most=most, found=cost)
+        if good:
+            sign_ups = sum(name in SIGN_UPS for plan in good for name in plan.operation.root_fields)
+            await self._admission.charge(viewer, cost, sign_ups=sign_ups)
+
+    async def answer(self, plan: Plan, viewer: Viewer, request_id: str, *, receive: Receive | None = None) -> dict[str, Any]:
+        """The response to a query or mutation. Raises Invalid, and ClientGone when `receive` tells of it first."""
+        context = self.contexts.make(viewer, request_id)
+        task = asyncio.create_task(self._run(plan, context))
+        waiting: set[asyncio.Task[Any]] = {task}
+        gone = asyncio.create_task(_until_gone(receive)) if receive is not None else None
+        if gone is not None:
+            waiting.add(gone)
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise ClientGone
+        finally:
+            if gone is not None:
+                gone.cancel()
+            if not task.done():
+                self._abandon(plan, task)
+
+    async def _run(self, plan: Plan, context: Context) -> dict[str, Any]:
+        began, kind = time.perf_counter(), plan.kind.value
+        with self._telemetry.span(f"graphql.{kind}", kind=SpanKind.SERVER):
+            body = await self.engine.run(plan, context)
+        code = body["errors"][0]["extensions"]["code"] if "errors" in body else "OK"
+        self._telemetry.count(OPERATIONS, kind=kind, code=code)
+        self._telemetry.observe(OPERATION_SECONDS, time.perf_counter() - began, kind=kind)
+        return body
+
+    def _abandon(self, plan: Plan, task: asyncio.Task[dict[str, Any]]) -> None:
+        if plan.kind is not OperationType.MUTATION:
+            task.cancel()
+        self._finishing.add(task)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[dict[str, Any]]) -> None:
+        self._finishing.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Let abandoned mutations finish."""
+        if self._finishing:
+            await asyncio.wait(self._finishing, timeout=timeout_s)
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,113 @@
+"""Who asks and from where: tokens, proxies, regions, devices, languages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from clipmesh.common.v1 import viewer_pb2
+from clipmesh.social.v1 import identity_service_pb2
+from starlette.requests import Request
+
+from gateway.settings import GatewaySettings
+from gateway.viewers import Viewer, Viewers
+from mesh.clock import SystemClock
+from mesh.settings import InvalidSetting, read
+from mesh.tokens import AccessTokenVerifier, InvalidAccessToken
+from tests.gateway.fakes import Fakes
+from tests.gateway.world import token
+
+
+async def keys() -> Any:
+    answer: identity_service_pb2.ListSigningKeysResponse = await Fakes().list_signing_keys(None)
+    return answer.keys
+
+
+async def viewer(headers: Mapping[str, str], **settings: Any) -> Viewer:
+    read_settings = GatewaySettings(secrets="", redis="", blobs="", **settings)
+    read_settings.check()
+    verifier = AccessTokenVerifier(clock=SystemClock(), source=keys)
+    viewers = Viewers(verifier=verifier, settings=read_settings, cookie_key=b"k" * 32)
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "headers": raw, "client": ("192.0.2.1", 1), "method": "GET", "path": "/", "query_string": b""}
+    return await viewers.of(Request(scope))
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (0, "203.0.113.9", "192.0.2.1"),
+        (1, "203.0.113.9", "203.0.113.9"),
+        (1, "198.51.100.66, 203.0.113.9", "203.0.113.9"),
+        (2, "198.51.100.66, 203.0.113.9, 10.0.0.1", "203.0.113.9"),
+        (2, "203.0.113.9", "192.0.2.1"),
+        (1, "", "192.0.2.1"),
+        (1, " , ,", "192.0.2.1"),
+        (1, "x" * 200, "x" * 64),
+    ],
+)
+async def test_the_address_comes_from_so_many_hops_as_are_configured(proxies: int, forwarded: str, address: str) -> None:
+    assert (await viewer({"x-forwarded-for": forwarded}, trusted_proxies=proxies)).address == address
+
+
+async def test_the_region_comes_from_the_setting_or_the_proxys_header_and_never_from_clients() -> None:
+    fixed = (await viewer({"cf-ipcountry": "FR"}, geo="fixed:DE")).context
+    assert (fixed.region, fixed.region_source) == ("DE", viewer_pb2.REGION_SOURCE_FIXED)
+    named = (await viewer({"cf-ipcountry": "fr"}, geo="header:CF-IPCountry", trusted_proxies=1)).context
+    assert (named.region, named.region_source) == ("FR", viewer_pb2.REGION_SOURCE_PROXY)
+    unknown = (await viewer({"cf-ipcountry": "F1X"}, geo="header:CF-IPCountry", trusted_proxies=1)).context
+    assert (unknown.region, unknown.region_source) == ("", viewer_pb2.REGION_SOURCE_UNSPECIFIED)
+
+
+async def test_a_signed_in_person_is_who_the_token_says() -> None:
+    found = await viewer({"authorization": f"bearer {token(user_id=5, roles=[viewer_pb2.ROLE_MODERATOR])}"})
+    assert (found.user_id, list(found.context.roles), found.context.age_band) == (
+        5,
+        [viewer_pb2.ROLE_MODERATOR],
+        viewer_pb2.AGE_BAND_ADULT,
+    )
+    assert "eyJ" not in repr(found)
+
+
+@pytest.mark.parametrize("authorization", ["Bearer", "Bearer  ", "Basic abc", "token abc", "Bearer a b"])
+async def test_what_is_no_bearer_token_never_passes_for_anonymous(authorization: str) -> None:
+    with pytest.raises(InvalidAccessToken):
+        await viewer({"authorization": authorization})
+
+
+async def test_headers_of_the_device_are_read_as_hints() -> None:
+    context = (
+        await viewer(
+            {
+                "user-agent": "Mozilla/5.0 (iPhone) Mobile",
+                "ect": "3g",
+                "save-data": "on",
+                "accept-language": "de-DE;q=0.5, en, fr;q=0, x;q=bad, *",
+            }
+        )
+    ).context
+    assert context.device_class == viewer_pb2.DEVICE_CLASS_PHONE
+    assert context.network_class == viewer_pb2.NETWORK_CLASS_3G
+    assert context.save_data
+    assert list(context.languages) == ["en", "de-DE"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CLIPMESH_GEO", "guess"),
+        ("CLIPMESH_GEO", "header:X-Country"),
+        ("CLIPMESH_ORIGIN", "clipmesh.example"),
+        ("CLIPMESH_CORS_ORIGINS", "https://a.example,*"),
+        ("CLIPMESH_TRUSTED_PROXIES", "11"),
+        ("CLIPMESH_OPERATION_MS", "5"),
+        ("CLIPMESH_GRAPHQL_DEPTH", "0"),
+        ("CLIPMESH_RATE_USER_PER_S", "0"),
+        ("CLIPMESH_PORT", "eighty"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_its_name(name: str, value: str) -> None:
+    environment = {"CLIPMESH_SECRETS": "s", "CLIPMESH_REDIS": "unix:r", "CLIPMESH_BLOBS": "file:///b", name: value}
+    with pytest.raises(InvalidSetting, match=name.removeprefix("CLIPMESH_").split("_")[0]):
+        read(GatewaySettings, environment)
