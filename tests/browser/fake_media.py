@@ -1,0 +1,55 @@
+"""Small real clips for the fake gateway: an MP4 and CMAF segments in two renditions, as the packager of processing makes them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from devstack.clips import make_clip
+from devstack.clips.maker import media_tools
+
+DURATION_S = 5.0
+WIDTH, HEIGHT = 216, 384
+LEVELS = {"216p": (216, 384), "108p": (108, 192)}
+
+
+def make_media(folder: Path, *, seed: int) -> None:
+    """Writes clip.mp4, poster.jpg, start.m3u8, master.m3u8 and their segments. Blocks for a second or two."""
+    folder.mkdir(parents=True)
+    make_clip(folder / "clip.mp4", seed=seed, duration_s=DURATION_S, width=WIDTH, height=HEIGHT)
+    for name, (width, height) in LEVELS.items():
+        _ffmpeg(
+            "-i",
+            "clip.mp4",
+            "-vf",
+            f"scale={width}:{height}",
+            "-g",
+            "30",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-an",
+            f"{name}.src.mp4",
+            cwd=folder,
+        )
+    _ffmpeg("-i", "clip.mp4", "-vn", "-c:a", "copy", "audio.src.mp4", cwd=folder)
+    # The wheel's ffmpeg writes no JPEG file but as a picture of a sequence.
+    _ffmpeg("-i", "clip.mp4", "-frames:v", "1", "-update", "1", "-c:v", "mjpeg", "-f", "image2", "poster.jpg", cwd=folder)
+    streams = [_stream(f"{name}.src.mp4", "video", name) for name in LEVELS]
+    streams.append(_stream("audio.src.mp4", "audio", "audio") + ",hls_group_id=audio,hls_name=original")
+    command = [str(media_tools().packager), "--quiet", *streams, "--segment_duration", "1", "--hls_master_playlist_output", "master.m3u8"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+    master = (folder / "master.m3u8").read_text()
+    lines = master.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("108p/"))
+    (folder / "start.m3u8").write_text("\n".join(lines[: at - 1] + lines[at + 1 :]) + "\n")
+
+
+def _stream(source: str, kind: str, name: str) -> str:
+    return f"in={source},stream={kind},init_segment={name}/init.mp4,segment_template={name}/$Number$.m4s,playlist_name={name}/index.m3u8"
+
+
+def _ffmpeg(*arguments: str, cwd: Path) -> None:
+    command = [str(media_tools().ffmpeg), "-hide_banner", "-loglevel", "error", "-y", *arguments]
+    subprocess.run(command, cwd=cwd, check=True, capture_output=True, timeout=60)
