@@ -12,6 +12,18 @@ from devstack.layout import Layout
 from devstack.system import StartRefused
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 1 to 65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 64:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of workers: 1 to 64")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="clipmesh", description="An open short-video platform on one machine.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -23,8 +35,8 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, text in (("up", "start the whole system and keep it running"), ("demo", "start it, fill it with people and clips, watch")):
         sub = command(name, text)
-        sub.add_argument("--port", type=int, default=8080, help="port of the gateway on 127.0.0.1 (default: 8080)")
-        sub.add_argument("--workers", type=int, default=1, help="media workers (default: 1)")
+        sub.add_argument("--port", type=_port, default=8080, help="port of the gateway on 127.0.0.1 (default: 8080)")
+        sub.add_argument("--workers", type=_count, default=1, help="media workers (default: 1)")
         if name == "demo":
             sub.add_argument("--videos", type=Path, metavar="DIR", help="use the video files of a folder instead of generated clips")
             sub.add_argument("--exit", action="store_true", help="check the result as a client would, stop, and say 0 or 1")
@@ -55,6 +67,9 @@ def main() -> None:
     except StartRefused as refusal:
         print(f"clipmesh: {refusal}", file=sys.stderr)
         code = 2
+    except demo.DemoFailed as failure:
+        print(f"clipmesh: {failure}", file=sys.stderr)
+        code = 1
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)

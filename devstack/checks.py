@@ -6,7 +6,6 @@ import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -87,26 +86,29 @@ class ClientChecks:
         return answer.content
 
     async def _tree(self) -> str:
-        node = (await self._everything())[0]
-        playback = node["playback"]
-        base = str(PurePosixPath(playback["masterPlaylistUrl"]).parent)
+        playback = (await self._everything())[0]["playback"]
         with tempfile.TemporaryDirectory(prefix="cm-check-") as temporary:
-            folder = Path(temporary)
-            waiting, done = [PurePosixPath(playback["masterPlaylistUrl"]).name, PurePosixPath(playback["dashManifestUrl"]).name], set()
-            while waiting:
-                name = waiting.pop()
-                if name in done:
-                    continue
-                done.add(name)
-                content = await self._download(f"{base}/{name}")
-                await asyncio.to_thread(_store, folder / name, content)
-                if name.endswith(".m3u8"):
-                    parent = PurePosixPath(name).parent
-                    waiting += [str(parent / reference) for reference in _references(content.decode())]
-            problems = await check_tree(locate_tools(), folder)
+            problems, files = await self.tree_of(playback, Path(temporary))
         if problems:
             raise AssertionError("; ".join(problems[:3]))
-        return f"{len(done)} files, renditions {playback['renditions']}"
+        return f"{len(files)} files, renditions {playback['renditions']}"
+
+    async def tree_of(self, playback: dict[str, Any], folder: Path) -> tuple[list[str], list[str]]:
+        """Download everything that the playlists of one clip name, into `folder`; what is wrong with it, and the names of its files."""
+        base = str(PurePosixPath(playback["masterPlaylistUrl"]).parent)
+        waiting = [PurePosixPath(playback[name]).name for name in ("masterPlaylistUrl", "dashManifestUrl")]
+        done: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            if name in done:
+                continue
+            done.add(name)
+            content = await self._download(f"{base}/{name}")
+            await asyncio.to_thread(_store, folder / name, content)
+            if name.endswith(".m3u8"):
+                parent = PurePosixPath(name).parent
+                waiting += [str(parent / reference) for reference in _references(content.decode())]
+        return await check_tree(locate_tools(), folder), sorted(done)
 
     async def _mp4s(self) -> str:
         tools = locate_tools()
@@ -131,18 +133,11 @@ class ClientChecks:
         edge = (await self._page(1))["edges"][0]
         before = int(edge["node"]["viewCount"])
         await asyncio.sleep(2.5)
-        report = {
-            "eventId": new_request_id(),
-            "viewToken": edge["viewToken"],
-            "watchedMs": 2400,
-            "loops": 0,
-            "paused": False,
-            "at": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-        }
+        event_id = new_request_id()
         for expected in ("ACCEPTED", "DUPLICATE"):
-            outcomes = (await self._viewer.mutate("reportWatch", "ReportWatchInput", "outcomes", reports=[report]))["outcomes"]
-            if outcomes != [expected]:
-                raise AssertionError(f"{outcomes} instead of {expected}")
+            outcome = await self._viewer.report_watch(edge["viewToken"], watched_ms=2_400, event_id=event_id)
+            if outcome != expected:
+                raise AssertionError(f"{outcome} instead of {expected}")
         video = await self._viewer.query("query($id: ID!) { video(id: $id) { viewCount } }", id=edge["node"]["id"])
         after = int(video["video"]["viewCount"])
         if after != before + 1:

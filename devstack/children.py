@@ -1,4 +1,4 @@
-"""Child processes: started, watched, restarted with backoff, drained in order."""
+"""Child processes: started, watched, restarted with backoff, drained; none outlives its keeper."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-FIRST_BACKOFF_S = 0.2
+FIRST_BACKOFF_S = 0.1
 LONGEST_BACKOFF_S = 5.0
 STEADY_S = 10.0
-"""A child that lived this long starts again without waiting."""
+"""A child that lived this long starts again as if it had never failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,8 @@ class Program:
     """How long the program may take to finish after SIGTERM, in seconds; then it is killed."""
     nice: int = 0
     """Added to the scheduling niceness; media workers yield to what people wait for."""
+    held: tuple[int, ...] = ()
+    """Descriptors that the program keeps open as long as it lives."""
 
 
 @dataclass(slots=True)
@@ -37,36 +41,53 @@ class Child:
     """One program that is kept running until `stop`."""
 
     program: Program
-    restarts: int = 0
+    ends: list[int] = field(default_factory=list)
+    """Return codes of the lives that ended unasked, the latest last; a signal is its negative number."""
+    once: dict[str, str] = field(default_factory=dict)
+    """Variables that only the next life gets on top of its environment."""
     process: asyncio.subprocess.Process | None = None
     _keeper: asyncio.Task[None] | None = None
-    _stopping: bool = False
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _renew: asyncio.Event = field(default_factory=asyncio.Event)
     _started: asyncio.Event = field(default_factory=asyncio.Event)
+    _gentle: bool = True
 
     @property
     def pid(self) -> int:
         """The process id now, 0 while it is not running."""
         return self.process.pid if self.process is not None and self.process.returncode is None else 0
 
+    @property
+    def restarts(self) -> int:
+        """How often it ended unasked and was started again."""
+        return len(self.ends)
+
     async def start(self) -> None:
-        """Start the program and keep it running."""
-        self._keeper = asyncio.create_task(self._keep(), name=f"keep-{self.program.name}")
-        await self._started.wait()
+        """Start the program and keep it running. Raises OSError when it cannot even be started."""
+        keeper = self._keeper = asyncio.create_task(self._keep(), name=f"keep-{self.program.name}")
+        started = asyncio.create_task(self._started.wait())
+        await asyncio.wait({keeper, started}, return_when=asyncio.FIRST_COMPLETED)
+        started.cancel()
+        if keeper.done():
+            await keeper
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         self.program.log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "devstack.leash", str(os.getpid()), *self.program.arguments]
         if self.program.nice:
             command = ["nice", "-n", str(self.program.nice), *command]
+        environment = {**self.program.environment, **self.once}
+        self.once.clear()
         descriptor = os.open(self.program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             return await asyncio.create_subprocess_exec(
                 *command,
                 cwd=self.program.folder,
-                env=dict(self.program.environment),
+                env=environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=descriptor,
                 stderr=descriptor,
+                pass_fds=self.program.held,
                 start_new_session=True,
             )
         finally:
@@ -74,35 +95,60 @@ class Child:
 
     async def _keep(self) -> None:
         backoff_s = FIRST_BACKOFF_S
-        while not self._stopping:
+        while not self._stop.is_set():
             began = time.monotonic()
-            self.process = await self._spawn()
+            self._renew.clear()
+            process = self.process = await self._spawn()
             self._started.set()
-            await self.process.wait()
-            if self._stopping:
-                return
-            backoff_s = FIRST_BACKOFF_S if time.monotonic() - began > STEADY_S else min(backoff_s * 2, LONGEST_BACKOFF_S)
-            self.restarts += 1
-            await asyncio.sleep(backoff_s)
+            await _first(process.wait(), self._stop.wait(), self._renew.wait())
+            if self._stop.is_set() or self._renew.is_set():
+                self._gentle = await self._drain(process)
+                continue
+            if process.returncode is not None:
+                self.ends.append(process.returncode)
+            if time.monotonic() - began > STEADY_S:
+                backoff_s = FIRST_BACKOFF_S
+            await _first(asyncio.sleep(backoff_s), self._stop.wait())
+            backoff_s = min(backoff_s * 2, LONGEST_BACKOFF_S)
+
+    async def _drain(self, process: asyncio.subprocess.Process) -> bool:
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), self.program.drain_s)
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            return False
+        return True
 
     def kill(self) -> None:
         """End the process now, as a power cut would; it is restarted."""
-        if self.pid:
-            self.process.kill()  # type: ignore[union-attr]
+        if self.pid and self.process is not None:
+            with suppress(ProcessLookupError):
+                self.process.kill()
+
+    async def restart(self) -> None:
+        """Drain the process and start it again; returns when the new one runs."""
+        self._started.clear()
+        self._renew.set()
+        await self._started.wait()
 
     async def stop(self) -> bool:
-        """Drain: SIGTERM, then SIGKILL after `drain_s`; True when it ended by itself."""
-        self._stopping = True
-        gentle = True
-        if self.pid and self.process is not None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                await asyncio.wait_for(self.process.wait(), self.program.drain_s)
-            except TimeoutError:
-                gentle = False
-                self.process.kill()
-                await self.process.wait()
+        """Drain: SIGTERM, then SIGKILL after `drain_s`; True when it ended by itself. Safe to repeat."""
+        self._stop.set()
         if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
-        return gentle
+            await asyncio.gather(asyncio.shield(self._keeper), return_exceptions=True)
+        return self._gentle
+
+
+async def _first(*awaitables: Coroutine[Any, Any, object]) -> None:
+    """Wait for the first of several; the others are cancelled."""
+    tasks = [asyncio.create_task(awaitable) for awaitable in awaitables]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -23,7 +23,7 @@ class Layout:
     port: int = 8080
     """Port of the gateway on 127.0.0.1."""
     settings: Mapping[str, str] = field(default_factory=dict)
-    """CLIPMESH_* variables that win over the computed ones."""
+    """CLIPMESH_* variables that win over the computed ones, which win over inherited ones."""
 
     @property
     def run(self) -> Path:
@@ -61,8 +61,10 @@ class Layout:
             "CLIPMESH_OAUTH_REDIRECTS": f"{self.origin}/callback,http://localhost:{self.port}/callback",
             "CLIPMESH_SCRATCH": "scratch",
             "CLIPMESH_DEVELOPMENT": "1",
+            "CLIPMESH_NODE": process,
+            "CLIPMESH_DRAIN_WAIT_MS": "50",
             "PYTHONUNBUFFERED": "1",
         }
         for name in SERVICES:
             computed[f"CLIPMESH_{name.upper()}_ADDRESS"] = f"unix:run/{name}.sock"
-        return {**computed, **inherited, **self.settings}
+        return {**inherited, **computed, **self.settings}

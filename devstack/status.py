@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal, TypeAlias
 
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
@@ -15,15 +17,20 @@ from rich.table import Table
 
 from devstack.health import gateway_serves, metrics_of, service_serves, short_folder
 from devstack.layout import SERVICES
+from devstack.streams import waiting
+from mesh.events.stream.port import StreamUnavailable
+from mesh.stores.redis import RedisUnavailable
 
-SHOWN = {
-    "outbox_lag": "events that wait for the relay",
-    "consumer_lag": "events that wait for consumers",
-    "dead_letters": "dead letters",
-    "video_jobs_open": "media jobs that wait or run",
-    "video_assessments_open": "videos that wait for the gate",
+Samples: TypeAlias = dict[str, list[tuple[dict[str, str], float]]]
+
+_COLUMNS: Final[dict[str, Literal["left", "right"]]] = {
+    "process": "left",
+    "state": "left",
+    "pid": "right",
+    "memory": "right",
+    "restarts": "right",
+    "": "left",
 }
-"""Gauges that are added up over all processes and shown as one number each, by the end of their name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +43,41 @@ class ProcessStatus:
     serves: bool
     restarts: int
     memory_mib: int
+    """Its own share of physical memory."""
+    without: tuple[str, ...] = ()
+    """Stores that do not answer it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One line of what waits."""
+
+    value: float
+    unit: str
+    what: str
+    detail: str = ""
 
 
 def _alive(pid: int) -> bool:
+    if pid <= 0:
+        return False
     try:
         os.kill(pid, 0)
-    except (ProcessLookupError, PermissionError):
+    except ProcessLookupError:
         return False
-    return pid > 0
+    except PermissionError:
+        pass
+    return True
 
 
-def _memory_mib(pid: int) -> int:
+def memory_mib(pid: int) -> int:
+    """Proportional share of physical memory, or the resident set where the kernel tells no share; 0 when there is no such process."""
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) // 1024
+    except OSError:
+        pass
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError, ValueError):
@@ -54,51 +85,99 @@ def _memory_mib(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
 
 
-async def _process(name: str, facts: dict[str, Any], run_folder: Path, origin: str) -> ProcessStatus:
-    alive = _alive(facts["pid"])
+async def _process(name: str, facts: dict[str, Any], run_folder: Path, origin: str, samples: Samples) -> ProcessStatus:
+    pid = facts["pid"]
+    alive = _alive(pid)
     if name in SERVICES:
         serves = alive and await service_serves(run_folder / f"{name}.sock")
     elif name == "gateway":
         serves = alive and await gateway_serves(origin)
     else:
         serves = alive
-    return ProcessStatus(name, facts["pid"], alive, serves, facts["restarts"], _memory_mib(facts["pid"]))
+    without = tuple(sorted(labels["dependency"] for labels, value in samples.get("clipmesh_dependency_up", ()) if not value))
+    return ProcessStatus(name, pid, alive, serves, facts["restarts"], await asyncio.to_thread(memory_mib, pid), without)
 
 
-async def _numbers(run_folder: Path, names: list[str]) -> dict[str, float]:
-    pages = await asyncio.gather(*(metrics_of(run_folder / f"{name}.metrics.sock") for name in names))
-    totals: dict[str, float] = {}
-    for page in pages:
-        for family in text_string_to_metric_families(page):
-            shown = next((word for word in SHOWN if family.name.endswith(word)), None)
-            if shown is not None:
-                totals[shown] = totals.get(shown, 0.0) + sum(sample.value for sample in family.samples)
-    return totals
+async def _samples(socket: Path) -> Samples:
+    """Samples of a metrics page by metric, each with its labels."""
+    found: Samples = {}
+    for family in text_string_to_metric_families(await metrics_of(socket)):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return found
+
+
+async def _numbers(run_folder: Path, samples: list[Samples]) -> list[Number]:
+    def values(metric: str) -> list[float]:
+        return [value for page in samples for _, value in page.get(metric, ())]
+
+    try:
+        groups = await waiting(run_folder / "redis.sock")
+        behind = Number(sum(groups.values()), "", "events that wait for consumers", _named(groups))
+    except (StreamUnavailable, RedisUnavailable):
+        behind = Number(-1, "", "events that wait for consumers", "the stream does not answer")
+    jobs: dict[str, float] = {}
+    for page in samples:
+        for labels, value in page.get("clipmesh_video_jobs_open", ()):
+            jobs[labels["kind"]] = jobs.get(labels["kind"], 0) + value
+    return [
+        Number(max(values("clipmesh_outbox_age_seconds"), default=0), " s", "age of the oldest event that waits for the stream"),
+        behind,
+        Number(sum(values("clipmesh_dead_letters")), "", "dead letters"),
+        Number(sum(jobs.values()), "", "media jobs that wait for a worker", _named(jobs)),
+    ]
+
+
+def _named(counts: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {count:.0f}" for name, count in sorted(counts.items()) if count)
+
+
+async def look(folder: Path) -> tuple[str, list[ProcessStatus], list[Number]]:
+    """Origin, processes and numbers of the system that runs in `folder`. Raises FileNotFoundError when none does."""
+    state = json.loads(await asyncio.to_thread((folder / "run" / "state.json").read_text))
+    with short_folder(folder) as short:
+        processes = state["processes"]
+        samples = await asyncio.gather(*(_samples(short / "run" / f"{name}.metrics.sock") for name in processes))
+        asked = (
+            _process(name, facts, short / "run", state["origin"], page)
+            for (name, facts), page in zip(processes.items(), samples, strict=True)
+        )
+        rows = await asyncio.gather(*asked)
+        return state["origin"], list(rows), await _numbers(short / "run", list(samples))
 
 
 async def run(folder: Path, *, as_json: bool) -> int:
     """Print what runs; 0 when everything serves, 1 when something does not, 2 when nothing runs."""
-    state_file = folder / "run" / "state.json"
-    if not await asyncio.to_thread(state_file.exists):
-        print(f"clipmesh: nothing runs in {folder}")
+    try:
+        origin, rows, numbers = await look(folder)
+    except FileNotFoundError:
+        print(f"clipmesh: nothing runs in {folder}", file=sys.stderr)
         return 2
-    state = json.loads(await asyncio.to_thread(state_file.read_text))
-    with short_folder(folder) as short:
-        rows = await asyncio.gather(*(_process(name, facts, short / "run", state["origin"]) for name, facts in state["processes"].items()))
-        numbers = await _numbers(short / "run", list(state["processes"]))
-    good = all(row.serves for row in rows)
+    good = all(row.serves and not row.without for row in rows)
     if as_json:
-        print(json.dumps({"ok": good, "origin": state["origin"], "processes": [asdict(row) for row in rows], "numbers": numbers}, indent=1))
+        print(
+            json.dumps(
+                {
+                    "ok": good,
+                    "origin": origin,
+                    "processes": [asdict(row) for row in rows],
+                    "numbers": {number.what: number.value for number in numbers},
+                },
+                indent=1,
+            )
+        )
         return 0 if good else 1
-    table = Table(box=None, header_style="bold")
-    for heading, side in (("process", "left"), ("state", "left"), ("pid", "right"), ("memory", "right"), ("restarts", "right")):
-        table.add_column(heading, justify=side)  # type: ignore[arg-type]
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading, side in _COLUMNS.items():
+        table.add_column(heading, justify=side)
     for row in rows:
         word = "[green]serves[/green]" if row.serves else "[yellow]starts[/yellow]" if row.alive else "[red]down[/red]"
-        table.add_row(row.name, word, str(row.pid), f"{row.memory_mib} MiB", str(row.restarts))
+        without = f"[red]without {', '.join(row.without)}[/red]" if row.without else ""
+        table.add_row(row.name, word, str(row.pid), f"{row.memory_mib} MiB", str(row.restarts), without)
     console = Console(highlight=False)
-    console.print(f"[bold]{state['origin']}[/bold]  {folder}")
+    console.print(f"[bold]{origin}[/bold]  {folder}")
     console.print(table)
-    for name, value in sorted(numbers.items()):
-        console.print(f"  {value:>8.0f}  {SHOWN[name]}")
+    for number in numbers:
+        value = "?" if number.value < 0 else f"{number.value:.0f}{number.unit}"
+        console.print(f"{value:>8}  {number.what}{f' [dim]({number.detail})[/dim]' if number.detail else ''}")
     return 0 if good else 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import fcntl
+import errno
 import json
 import os
 import socket
@@ -12,15 +12,21 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
+from devstack import logs
 from devstack.children import Child, Program
+from devstack.folder import FolderInUse, FolderLock
 from devstack.health import gateway_serves, service_serves, short_folder, until
 from devstack.keys import make_keys
 from devstack.layout import SERVICES, Layout
-from mesh.testing.redis_server import redis_binary
+from mesh.testing.redis_server import NoRedisServer, redis_binary
 
 READY_S = 30.0
+"""How long a process may take to serve, in seconds."""
+_HOPELESS_ENDS = 3
+"""A process that ended so often before it served will not serve."""
+_REFUSED_TO_START = 2
+"""Return code of a process whose settings are wrong."""
 
 
 class Mode(enum.StrEnum):
@@ -44,9 +50,12 @@ class System:
     mode: Mode = Mode.PROCESSES
     workers: int = 1
     children: dict[str, Child] = field(default_factory=dict)
+    killed: list[str] = field(default_factory=list)
+    """Processes that did not end in time when the system stopped."""
     _exit: ExitStack = field(default_factory=ExitStack)
     _short: Path = Path()
-    _lock: IO[str] | None = None
+    _lock: FolderLock | None = None
+    _log_starts: dict[str, int] = field(default_factory=dict)
 
     async def __aenter__(self) -> System:
         await self.start()
@@ -56,14 +65,17 @@ class System:
         await self.stop()
 
     async def start(self) -> None:
-        """Start everything and return when the gateway serves. Raises StartRefused."""
+        """Start everything and return when all of it serves. Raises StartRefused, and then nothing runs."""
         if self.mode is Mode.EXTERNAL:
             if not await gateway_serves(self.layout.origin):
                 raise StartRefused(f"no gateway answers at {self.layout.origin}")
             return
-        self.layout.prepare()
-        self._take_folder()
         try:
+            self.layout.prepare()
+        except OSError as error:
+            raise StartRefused(f"{self.layout.folder} cannot be used ({error.strerror}); choose another with --folder") from error
+        try:
+            await self._take_folder()
             self._check_port()
             self._short = self._exit.enter_context(short_folder(self.layout.folder))
             make_keys(self.layout.run / "secrets")
@@ -72,13 +84,12 @@ class System:
             await self.stop()
             raise
 
-    def _take_folder(self) -> None:
-        lock = (self.layout.run / "lock").open("a+")
+    async def _take_folder(self) -> None:
+        lock = FolderLock(self.layout.run)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            raise StartRefused(f"{self.layout.folder} is in use by another clipmesh; stop it or choose another --folder") from None
+            await lock.take()
+        except FolderInUse as error:
+            raise StartRefused(f"{self.layout.folder} is in use: {error}; stop it or choose another --folder") from error
         self._lock = lock
 
     def _check_port(self) -> None:
@@ -87,9 +98,10 @@ class System:
             try:
                 probe.bind(("127.0.0.1", self.layout.port))
             except OSError as error:
-                raise StartRefused(f"port {self.layout.port} is taken ({error.strerror}); choose another with --port") from None
+                why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+                raise StartRefused(f"port {self.layout.port} {why}; choose another with --port") from error
 
-    def _program(self, name: str, *arguments: str, nice: int = 0, drain_s: float = 15.0) -> Program:
+    def _program(self, name: str, *arguments: str, nice: int = 0) -> Program:
         return Program(
             name=name,
             arguments=arguments,
@@ -97,47 +109,69 @@ class System:
             folder=self.layout.folder,
             log=self.layout.log(name),
             nice=nice,
-            drain_s=drain_s,
+            held=(self._lock.lives,) if self._lock is not None else (),
         )
 
     def _programs(self) -> list[Program]:
         python = sys.executable
+        try:
+            server = str(redis_binary())
+        except NoRedisServer as error:
+            raise StartRefused(f"{error}; `clipmesh doctor` says what else is missing") from error
         redis = self._program(
             "redis",
-            str(redis_binary()),
+            server,
             *("--port", "0", "--unixsocket", "../run/redis.sock", "--unixsocketperm", "700", "--dir", "redis"),
-            *("--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--daemonize", "no"),
+            *("--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no"),
         )
         services = [self._program(name, python, "-m", f"svc_{name}") for name in SERVICES]
-        workers = [
-            self._program(f"worker-{number}", python, "-m", "svc_video", "worker", nice=5, drain_s=10.0)
-            for number in range(1, self.workers + 1)
-        ]
-        gateway = self._program("gateway", python, "-m", "gateway")
-        return [redis, *services, *workers, gateway]
+        workers = [self._program(f"worker-{number}", python, "-m", "svc_video", "worker", nice=5) for number in range(1, self.workers + 1)]
+        return [redis, *services, *workers, self._program("gateway", python, "-m", "gateway")]
 
     async def _start_children(self) -> None:
         for program in self._programs():
-            child = Child(program)
-            self.children[program.name] = child
+            self._log_starts[program.name] = logs.size(program.log)
+            child = self.children[program.name] = Child(program)
             await child.start()
             self._write_state()
-        waits = [self._ready(name) for name in (*SERVICES, "gateway")]
-        ready = await asyncio.gather(*waits)
-        late = [name for name, yes in zip((*SERVICES, "gateway"), ready, strict=True) if not yes]
-        if late:
-            raise StartRefused(
-                f"{', '.join(late)} did not get ready within {READY_S:.0f} s; see {self.layout.log(late[0])}:\n{self._tail(late[0])}"
-            )
+        waits = [asyncio.create_task(self.ready(name)) for name in (*SERVICES, "gateway")]
+        try:
+            await asyncio.gather(*waits)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
 
-    async def _ready(self, name: str) -> bool:
+    async def ready(self, name: str) -> None:
+        """Wait until a process serves. Raises StartRefused with the end of its log when that does not come about."""
+        child = self.children[name]
+        before = len(child.ends)
+
+        def hopeless() -> bool:
+            ends = child.ends[before:]
+            return len(ends) >= _HOPELESS_ENDS or _REFUSED_TO_START in ends
+
+        async def served_or_hopeless() -> bool:
+            return hopeless() or await self._serves(name)
+
+        if not await until(served_or_hopeless, timeout_s=READY_S) or hopeless():
+            log = self.layout.log(name)
+            how = f"ended {len(child.ends) - before} times" if hopeless() else f"did not get ready within {READY_S:.0f} s"
+            raise StartRefused(f"{name} {how}; see {log}\n{logs.tail(log, self._log_starts[name])}")
+
+    async def _serves(self, name: str) -> bool:
+        if not self.children[name].pid:
+            return False
         if name == "gateway":
-            return await until(lambda: gateway_serves(self.layout.origin), timeout_s=READY_S)
-        return await until(lambda: service_serves(self._short / "run" / f"{name}.sock"), timeout_s=READY_S)
+            return await gateway_serves(self.layout.origin)
+        if name in SERVICES:
+            return await service_serves(self._short / "run" / f"{name}.sock")
+        return True
 
-    def _tail(self, name: str) -> str:
-        log = self.layout.log(name)
-        return "\n".join(log.read_text(errors="replace").splitlines()[-12:]) if log.exists() else ""
+    async def restart(self, name: str) -> None:
+        """Drain one process and start it again; returns when it serves."""
+        await self.children[name].restart()
+        await self.ready(name)
 
     def _write_state(self) -> None:
         state = {
@@ -155,15 +189,20 @@ class System:
             self._write_state()
             await asyncio.sleep(1.0)
 
+    def _drain_order(self) -> list[list[str]]:
+        """Callers before those they call; what calls nobody of its stage stops beside it."""
+        workers = [name for name in self.children if name.startswith("worker")]
+        return [["gateway"], ["feed", *workers], ["video"], ["sound"], ["social"], ["rights"], ["redis"]]
+
     async def stop(self) -> None:
         """Drain: the edge first, then workers, then services from left to right, Redis last; safe to repeat."""
-        order = ["gateway", *[name for name in self.children if name.startswith("worker")], *reversed(SERVICES), "redis"]
-        for name in order:
-            child = self.children.pop(name, None)
-            if child is not None:
-                await child.stop()
-        (self.layout.run / "state.json").unlink(missing_ok=True)
+        for stage in self._drain_order():
+            children = [self.children[name] for name in stage if name in self.children]
+            gently = await asyncio.gather(*(child.stop() for child in children))
+            self.killed += [child.program.name for child, gentle in zip(children, gently, strict=True) if not gentle]
+        self.children.clear()
         if self._lock is not None:
-            self._lock.close()
+            (self.layout.run / "state.json").unlink(missing_ok=True)
+            self._lock.release()
             self._lock = None
         self._exit.close()

@@ -33,6 +33,9 @@ class ServiceSettings:
 
     secrets: str
     """Path of the secrets file of this process alone."""
+    node: str = ""
+    """Name of this process among its service's replicas, the same after a restart: it then takes over at once what its former self held.
+    Empty: the process id, and what a killed process held waits until its leases end."""
     listen: str = ""
     """Where to listen, `unix:PATH` or `HOST:PORT`; empty takes the address under which the others look for this service."""
     clock: str = ""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import os
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from mesh.app import Dependency, Process
 from mesh.events.consumers import ConsumerGroup
+from mesh.events.dead_letters import DeadLetters
 from mesh.events.event import EventMaker
+from mesh.events.metrics import DEAD_LETTERS
 from mesh.events.relay import Relay
 from mesh.events.rows import EVENT_TABLES
 from mesh.events.shapes import Consumer
@@ -19,9 +23,13 @@ from mesh.events.stream.port import Stream
 from mesh.ids import Ids, NodeLease, open_ids
 from mesh.stores.redis import Redis, open_redis
 from mesh.stores.tables import open_tables
-from mesh.stores.tables.port import Tables
+from mesh.stores.tables.port import Tables, TablesError
 from mesh.stores.tables.requests import RequestRecord
 from mesh.telemetry import trace_context
+
+_log = logging.getLogger("clipmesh.backbone")
+
+_LETTERS_EVERY_S = 5.0
 
 
 class Backbone:
@@ -34,29 +42,37 @@ class Backbone:
         self.redis = redis
         self.stream = stream
         self.events = EventMaker(producer=process.service, next_id=ids.next, clock=process.clock, trace_context=trace_context)
-        self.member = f"{process.service}-{os.getpid()}"
+        self.member = f"{process.service}-{process.settings.node or os.getpid()}"
         self.relay = Relay(tables=tables, stream=stream, owner=self.member, clock=process.clock, telemetry=process.telemetry)
         self.groups: list[ConsumerGroup] = []
         self._tasks: list[asyncio.Task[Any]] = []
+        self._finishing: list[asyncio.Task[Any]] = []
+        """Those of the tasks that end by themselves once they are told to stop."""
 
     @classmethod
     async def open(cls, process: Process, *, tables: str, redis: str, events: str, row_types: Sequence[type]) -> Backbone:
         """Open the stores of one service and begin to relay its events; `row_types` are its own, the mesh's are added."""
         rows = (*row_types, NodeLease, RequestRecord, *EVENT_TABLES)
         opened = await open_tables(tables, service=process.service, row_types=rows, clock=process.clock)
-        try:
+        # Whatever fails half-way must let go of the tables: the next start would find them in use.
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(opened.close)
             ids = await open_ids(opened, service=process.service, clock=process.clock)
-        except BaseException:
-            await opened.close()
-            raise
-        cache = open_redis(redis)
-        backbone = cls(process=process, tables=opened, ids=ids, redis=cache, stream=open_stream(events, redis=cache))
-        backbone.run(backbone.relay.run(), name="relay")
+            undo.push_async_callback(ids.close)
+            cache = open_redis(redis)
+            undo.push_async_callback(cache.close)
+            stream = open_stream(events, redis=cache)
+            undo.pop_all()
+        backbone = cls(process=process, tables=opened, ids=ids, redis=cache, stream=stream)
+        backbone._finishing.append(backbone.run(backbone.relay.run(), name="relay"))
         return backbone
 
-    def run(self, work: Coroutine[Any, Any, Any], *, name: str) -> None:
+    def run(self, work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
         """Keep background work until `close`; it carries neither deadline nor viewer of whoever starts it."""
-        self._tasks.append(asyncio.create_task(work, name=name, context=contextvars.Context()))
+        task = asyncio.create_task(work, name=name, context=contextvars.Context())
+        task.add_done_callback(_tell_of_failure)
+        self._tasks.append(task)
+        return task
 
     def consume(self, consumer: Consumer) -> ConsumerGroup:
         """Begin to feed a consumer."""
@@ -69,8 +85,10 @@ class Backbone:
             clock=self.process.clock,
             telemetry=self.process.telemetry,
         )
+        if not self.groups:
+            self.run(self._count_letters(), name="count-dead-letters")
         self.groups.append(group)
-        self.run(group.run(), name=f"consume-{consumer.name}")
+        self._finishing.append(self.run(group.run(), name=f"consume-{consumer.name}"))
         return group
 
     @property
@@ -85,18 +103,34 @@ class Backbone:
 
         return {"tables": Dependency(tables, required=True), "redis": Dependency(redis, required=False)}
 
+    async def _count_letters(self) -> None:
+        """Keep the gauge of dead letters true."""
+        letters = DeadLetters(tables=self.tables, clock=self.process.clock)
+        while True:
+            with suppress(TablesError):
+                total = sum([await letters.count(group.group) for group in self.groups])
+                self.process.telemetry.set(DEAD_LETTERS, total)
+            await asyncio.sleep(_LETTERS_EVERY_S)
+
     async def close(self) -> None:
         """Finish what consumers and relay have in hand, then close the stores; safe to repeat."""
         for group in self.groups:
             group.stop()
         self.relay.stop()
-        if self._tasks:
-            done, late = await asyncio.wait(self._tasks, timeout=2.0)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*done, *late, return_exceptions=True)
-            self._tasks.clear()
+        if self._finishing:
+            await asyncio.wait(self._finishing, timeout=2.0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        self._finishing.clear()
         await self.stream.close()
         await self.redis.close()
         await self.ids.close()
         await self.tables.close()
+
+
+def _tell_of_failure(task: asyncio.Task[Any]) -> None:
+    """Nobody waits for background work before the end, so its death would go unnoticed."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("background work ended: %s", task.get_name(), exc_info=error)

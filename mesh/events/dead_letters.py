@@ -63,6 +63,16 @@ class DeadLetters:
         page = await self._tables.scan(DeadLetter, group, after=after, limit=limit)
         return Page(tuple(letter for letter in page.rows if not letter.replayed_at_ms), page.next)
 
+    async def count(self, group: str) -> int:
+        """How many letters nobody replayed yet."""
+        found, after = 0, ""
+        while True:
+            page = await self.dead_letters(group, after=after, limit=1_000)
+            found += len(page.rows)
+            if not page.next:
+                return found
+            after = page.next
+
     async def bury(self, group: str, *, envelope: bytes, event: EventEnvelope, error: BaseException, attempts: int) -> DeadLetter:
         """Keep an event that a consumer gave up on; returns when that is durable."""
         before = await self._tables.get(DeadLetter, group, event.event_id)

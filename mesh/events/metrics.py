@@ -35,3 +35,9 @@ EVENT_DELAY = Metric(
     help="Time from the write of an event to its recorded effect.",
     when_it_moves="Compare with outbox_age_seconds: when that is small, a consumer is slow or its partition is blocked by a failing event.",
 )
+DEAD_LETTERS = Metric(
+    name="dead_letters",
+    kind=Kind.GAUGE,
+    help="Events that this service's consumers gave up on and that nobody replayed yet.",
+    when_it_moves="Each is an effect that is missing: list them with their reasons, mend the cause, replay them.",
+)

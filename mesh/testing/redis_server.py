@@ -78,6 +78,14 @@ class RedisServer:
                 stderr=output,
                 stdin=asyncio.subprocess.DEVNULL,
             )
+        try:
+            await self._answers(log)
+        except BaseException:
+            await self.kill()
+            raise
+
+    async def _answers(self, log: Path) -> None:
+        assert self._process is not None
         client = open_redis(self.url)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
@@ -89,7 +97,6 @@ class RedisServer:
                         return
                     await asyncio.sleep(0.01)
         except TimeoutError as error:
-            await self.kill()
             raise NoRedisServer(f"redis-server did not answer within {START_TIMEOUT_S:.0f} s: {_end_of(log)}") from error
         finally:
             await client.close()

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
@@ -23,6 +19,7 @@ from mesh.clock import Clock, SystemClock
 from mesh.secrets import Secrets
 from mesh.server import ServedService, Server
 from mesh.telemetry import Telemetry
+from mesh.testing.folders import socket_folder
 
 S = TypeVar("S")
 
@@ -151,16 +148,14 @@ async def serve(
         queue_limit=queue_limit,
         reflect=True,
     )
-    # pytest's own folders are too deep for a socket path.
-    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="cm-"))
-    address = f"unix:{folder}/{service}.sock"
-    served = Served(process=process, server=server, address=address)
-    try:
-        await server.start(address)
-        yield served
-    finally:
-        await served.close()
-        await asyncio.to_thread(shutil.rmtree, folder, True)
+    with socket_folder() as folder:
+        address = f"unix:{folder}/{service}.sock"
+        served = Served(process=process, server=server, address=address)
+        try:
+            await server.start(address)
+            yield served
+        finally:
+            await served.close()
 
 
 @asynccontextmanager

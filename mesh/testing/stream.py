@@ -12,6 +12,7 @@ from clipmesh.common.v1.envelope_pb2 import ChangeHint
 from mesh import deadline
 from mesh.events.stream.port import Delivery, PartitionLost, StreamUnavailable
 from mesh.testing.stream_readers import (
+    LONG_LEASE_MS,
     PATIENCE_S,
     Reader,
     StreamEngine,
@@ -77,7 +78,7 @@ class StreamContract:
                 task.cancel()
             answers = await asyncio.gather(*waiting, return_exceptions=True)
         assert [values(answer) for answer in answers if not isinstance(answer, BaseException)] == [[0]]
-        assert took_s < 2
+        assert took_s < 4
 
     async def test_partitions_are_shared_evenly_and_never_twice(self, engine: StreamEngine) -> None:
         logs: list[Delivery] = []
@@ -90,19 +91,20 @@ class StreamContract:
 
     async def test_a_member_that_leaves_hands_over_without_waiting_for_its_lease(self, engine: StreamEngine) -> None:
         first, second = Reader(log=[]), Reader(log=[])
-        leaving = engine.open()
-        async with running(second.run(engine.open(), ["video"], group="g", member="b")):
+        leaving, staying = engine.open(lease_ms=LONG_LEASE_MS), engine.open(lease_ms=LONG_LEASE_MS)
+        async with running(second.run(staying, ["video"], group="g", member="b")):
             async with running(first.run(leaving, ["video"], group="g", member="a")):
                 await eventually(lambda: len(first.owned) == len(second.owned) == self.partitions // 2)
-            begun_at = asyncio.get_running_loop().time()
             await eventually(lambda: len(second.owned) == self.partitions)
-            assert (asyncio.get_running_loop().time() - begun_at) * 1000 < engine.lease_ms
 
     async def test_each_key_stays_in_order_when_a_reader_dies_in_the_middle(self, engine: StreamEngine) -> None:
         log: list[Delivery] = []
 
         async def work() -> None:
             await asyncio.sleep(0.001)
+
+        async def nothing_waits() -> bool:
+            return not any(entry.records for entry in await publisher.lag(["video"], group="g"))
 
         dying, survivor, publisher = engine.open(), engine.open(), engine.open()
         first, second = Reader(log=log, before=work), Reader(log=log, before=work)
@@ -120,10 +122,9 @@ class StreamContract:
                     death.cancel()
             await eventually(lambda: len({int(delivery.value) for delivery in log}) == 600)
             await eventually(lambda: len(second.owned) == self.partitions)
+            await eventually(nothing_waits)
         seen = first_sights(log)
         assert {key: sorted(numbers) for key, numbers in seen.items()} == dict(seen)
-        lag = await publisher.lag(["video"], group="g")
-        assert sum(entry.records for entry in lag) == 0
 
     async def test_after_a_takeover_what_was_not_acknowledged_comes_first(self, engine: StreamEngine) -> None:
         first, second = engine.open(), engine.open()

@@ -12,6 +12,8 @@ from mesh.events.stream.port import Consumption, Delivery, OwnedPartition, Parti
 
 PATIENCE_S = 15.0
 """How long the suite waits for what has to happen, in seconds."""
+LONG_LEASE_MS = 60_000
+"""A lease that outlasts the suite's patience: what needs one to run out does not happen in time."""
 
 
 class StreamEngine(Protocol):
@@ -20,8 +22,8 @@ class StreamEngine(Protocol):
     lease_ms: int
     """Length of the leases that `open` sets; short, the suite waits for some to run out."""
 
-    def open(self) -> Stream:
-        """A client as another process would open it."""
+    def open(self, *, lease_ms: int | None = None) -> Stream:
+        """A client as another process would open it, with leases of that length where given."""
         ...
 
     def cut(self, stream: Stream) -> None:
@@ -50,10 +52,10 @@ def records(count: int, *, topic: str = "video", keys: int = 10, first: int = 0)
     return [Record(topic=topic, key=f"key-{n % keys}", value=str(n).encode(), event_id=n) for n in range(first, first + count)]
 
 
-async def eventually(condition: Callable[[], bool]) -> None:
+async def eventually(condition: Callable[[], bool | Awaitable[bool]]) -> None:
     """Return when the condition holds; fails after PATIENCE_S."""
     async with asyncio.timeout(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110 - the condition is whatever a test looks at
+        while not (answer if isinstance(answer := condition(), bool) else await answer):  # noqa: ASYNC110 - whatever a test looks at
             await asyncio.sleep(0.01)
 
 

@@ -1,7 +1,6 @@
 """Runs a media tool on hostile bytes: confined, limited, killed with its whole group, never outliving its worker."""
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
@@ -10,12 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from svc_video.processing.media.child import start_child
 from svc_video.processing.media.errors import MediaToolFailed, MediaToolMissing, MediaToolOverLimit, MediaToolTimedOut
 from svc_video.processing.media.tools import MediaTools
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
-_STDERR_TAIL_BYTES = 32 * 1024
-_READ_BYTES = 64 * 1024
 # A dynamically linked tool that the operator chose has to load its libraries.
 _SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/dev/urandom", "/sys/devices/system/cpu", "/proc/cpuinfo")
 _MIB = 1024 * 1024
@@ -67,44 +65,30 @@ async def run_tool(
     tool = Path(argv[0]).name
     folder, plan = _plan(tools, argv, cwd, reads, limits)
     try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-S",
-            str(_LAUNCHER),
-            plan,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+        child = await start_child(
+            [sys.executable, "-I", "-S", str(_LAUNCHER), plan],
             cwd=folder,
             # The launcher's interpreter may need its library path; the tool itself gets an empty environment.
-            env={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
-            start_new_session=True,
+            environment={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
+            most_stdout_bytes=limits.stdout_bytes,
+            on_stdout=on_stdout,
         )
     except OSError as error:
         raise MediaToolMissing(tool, problem=f"cannot be started: {error}") from error
-    tail = bytearray()
-    kept: bytes | None = b""
     try:
-        async with asyncio.timeout(limits.wall_s), asyncio.TaskGroup() as group:
-            reading = group.create_task(_read_stdout(process, limits.stdout_bytes, on_stdout))
-            group.create_task(_read_tail(process, tail))
-            kept = await reading
-            if kept is None:
-                _kill_group(process)
-            await process.wait()
+        async with asyncio.timeout(limits.wall_s):
+            await child.wait()
     except TimeoutError as error:
-        raise MediaToolTimedOut(tool, problem=f"ran longer than {limits.wall_s:g} s", stderr_tail=_text(tail)) from error
+        raise MediaToolTimedOut(tool, problem=f"ran longer than {limits.wall_s:g} s", stderr_tail=child.stderr_tail) from error
     finally:
-        _kill_group(process)
-        await asyncio.shield(process.wait())
-    if kept is None:
-        raise MediaToolOverLimit(tool, problem=f"printed more than {limits.stdout_bytes} bytes", stderr_tail=_text(tail))
-    code = process.returncode or 0
+        await child.close()
+    if child.printed_too_much:
+        raise MediaToolOverLimit(tool, problem=f"printed more than {limits.stdout_bytes} bytes", stderr_tail=child.stderr_tail)
+    code = child.exit_code
     if tools.bubblewrap is not None and 128 < code <= 128 + signal.SIGSYS:
         code = 128 - code  # bubblewrap tells its child's signal as an exit code.
-    _raise_if_killed(tool, code, _text(tail), limits)
-    return ToolRun(exit_code=code, stdout=kept, stderr_tail=_text(tail))
+    _raise_if_killed(tool, code, child.stderr_tail, limits)
+    return ToolRun(exit_code=code, stdout=bytes(child.stdout), stderr_tail=child.stderr_tail)
 
 
 def _plan(tools: MediaTools, argv: Sequence[str | Path], cwd: Path, reads: Sequence[Path], limits: Limits) -> tuple[str, str]:
@@ -128,38 +112,6 @@ def _plan(tools: MediaTools, argv: Sequence[str | Path], cwd: Path, reads: Seque
         "processes": limits.processes,
     }
     return folder, json.dumps(plan)
-
-
-def _kill_group(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-async def _read_stdout(process: asyncio.subprocess.Process, most: int, on_stdout: Callable[[bytes], None] | None) -> bytes | None:
-    """What was printed, or None as soon as it is too much."""
-    assert process.stdout is not None
-    kept = bytearray()
-    count = 0
-    while piece := await process.stdout.read(_READ_BYTES):
-        count += len(piece)
-        if count > most:
-            return None
-        if on_stdout is not None:
-            on_stdout(piece)
-        else:
-            kept += piece
-    return bytes(kept)
-
-
-async def _read_tail(process: asyncio.subprocess.Process, tail: bytearray) -> None:
-    assert process.stderr is not None
-    while piece := await process.stderr.read(_READ_BYTES):
-        tail += piece
-        del tail[:-_STDERR_TAIL_BYTES]
-
-
-def _text(tail: bytearray) -> str:
-    return tail.decode(errors="replace").strip()
 
 
 def _raise_if_killed(tool: str, code: int, tail: str, limits: Limits) -> None:

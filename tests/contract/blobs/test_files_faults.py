@@ -166,7 +166,7 @@ async def test_a_completion_outlives_its_deadline_and_is_joined(
         real(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(multipart.MultipartFolders, "_join", slow)
-    with deadline.scope(0.1), pytest.raises(BlobsUnavailable, match="deadline"):
+    with deadline.scope(0.5), pytest.raises(BlobsUnavailable, match="deadline"):
         await blobs.multipart_complete("raw/9", ref, **SIZES)
     assert begun.is_set()
     # Impatient callers wait for the work that runs; they do not take the threads of others.
@@ -195,7 +195,7 @@ async def test_a_put_that_is_out_of_time_undoes_itself(blobs: Blobs, folder: Pat
         go.wait(20)
 
     monkeypatch.setattr(disk, "write_all", slow)
-    with deadline.scope(0.1), pytest.raises(BlobsUnavailable, match="deadline"):
+    with deadline.scope(0.5), pytest.raises(BlobsUnavailable, match="deadline"):
         await blobs.put("late", b"x")
     assert len(unfinished(folder)) == 1
     go.set()

@@ -89,7 +89,7 @@ async def test_health_answers_for_the_whole_and_for_each_dependency() -> None:
         broken.add("tables")
         assert await statuses() == [NOT_SERVING, NOT_SERVING, NOT_SERVING]
         with pytest.raises(Unavailable):
-            await asyncio.wait_for(until_refused(served.stub(Stub)), 5)
+            await asyncio.wait_for(until_refused(served.stub(Stub)), 15)
         broken.clear()
         assert await statuses() == [SERVING, SERVING, SERVING]
         with pytest.raises(grpc.aio.AioRpcError) as unknown:

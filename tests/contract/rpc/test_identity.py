@@ -97,12 +97,13 @@ async def test_tokens_for_others_by_others_and_out_of_time_are_refused() -> None
 
 
 async def test_a_stub_renews_its_token() -> None:
-    clock = FakeClock()
-    async with serve(served_by(Probe()), service="rights", clock=clock) as served:
+    clock, probe = FakeClock(), Probe()
+    async with serve(served_by(probe), service="rights", clock=clock) as served:
         stub = served.stub(Stub)
         for _ in range(5):
             await stub.ListReviews(ListReviewsRequest())
             clock.advance(200_000)
+    assert probe.listed == 5
 
 
 @pytest.mark.parametrize("signer", ["video", "rights", "stranger"])

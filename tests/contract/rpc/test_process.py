@@ -6,12 +6,11 @@ import asyncio
 import base64
 import json
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import textwrap
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,10 @@ import pytest
 from mesh.client import Channels
 from mesh.clock import SystemClock
 from mesh.telemetry import Telemetry
+from mesh.testing.folders import socket_folder
 from mesh.testing.rpc import SERVICES, private_key_of, secrets_for
 from tests.contract.rpc.probe import ListReviewsRequest, Stub
+from tests.fixtures.children import child
 
 ROOT = Path(__file__).parents[3]
 
@@ -59,16 +60,15 @@ APP = """
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder with a short name that holds the secrets of rights."""
-    path = Path(tempfile.mkdtemp(prefix="cm-"))
+    """A folder that holds the secrets of rights."""
     peers = {peer: base64.b64encode(secrets_for(peer)._public[peer].public_bytes_raw()).decode() for peer in SERVICES}
     secrets = {"service": "rights", "private_key": base64.b64encode(private_key_of("rights")).decode(), "peers": peers, "named": {}}
-    (path / "secrets.json").write_text(json.dumps(secrets))
-    yield path
-    shutil.rmtree(path)
+    with socket_folder() as path:
+        (path / "secrets.json").write_text(json.dumps(secrets))
+        yield path
 
 
-async def started(folder: Path, **environment: str) -> asyncio.subprocess.Process:
+def running(folder: Path, **environment: str) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CLIPMESH_")}
     given = {
         "CLIPMESH_SECRETS": "secrets.json",
@@ -76,7 +76,7 @@ async def started(folder: Path, **environment: str) -> asyncio.subprocess.Proces
         "CLIPMESH_DRAIN_WAIT_MS": "50",
         **environment,
     }
-    return await asyncio.create_subprocess_exec(
+    return child(
         sys.executable,
         "-c",
         textwrap.dedent(APP),
@@ -96,28 +96,29 @@ async def log_until(process: asyncio.subprocess.Process, message: str) -> dict[s
 
 
 async def test_a_process_serves_and_ends_only_after_its_calls(folder: Path) -> None:
-    process = await started(folder, CLIPMESH_SLOW_MS="300", CLIPMESH_METRICS="unix:run/metrics.sock")
-    record = await log_until(process, "serving")
-    assert (record["service"], record["address"], record["level"]) == ("rights", "unix:run/rights.sock", "INFO")
-    channels = Channels(
-        secrets=secrets_for("gateway"),
-        clock=SystemClock(),
-        telemetry=Telemetry(service="gateway"),
-        addresses={"rights": f"unix:{folder}/run/rights.sock"},
-    )
-    call = asyncio.create_task(channels.stub(Stub, "rights").ListReviews(ListReviewsRequest()))
-    assert process.stdout is not None
-    assert await process.stdout.readline() == b"begun\n"
-    reader, writer = await asyncio.open_unix_connection(folder / "run" / "metrics.sock")
-    writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
-    page = (await reader.read()).decode()
-    writer.close()
-    assert 'clipmesh_limiter_in_flight{service="rights"} 1.0' in page
-    process.send_signal(signal.SIGTERM)
-    assert (await call).next_page_token == "open True uvloop"
-    assert await process.stdout.readline() == b"stopped\n"
-    assert await process.wait() == 0
-    await channels.close()
+    async with running(folder, CLIPMESH_SLOW_MS="300", CLIPMESH_METRICS="unix:run/metrics.sock") as process:
+        record = await log_until(process, "serving")
+        assert (record["service"], record["address"], record["level"]) == ("rights", "unix:run/rights.sock", "INFO")
+        channels = Channels(
+            secrets=secrets_for("gateway"),
+            clock=SystemClock(),
+            telemetry=Telemetry(service="gateway"),
+            addresses={"rights": f"unix:{folder}/run/rights.sock"},
+        )
+        call = asyncio.create_task(channels.stub(Stub, "rights").ListReviews(ListReviewsRequest()))
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"begun\n"
+        reader, writer = await asyncio.open_unix_connection(folder / "run" / "metrics.sock")
+        writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
+        page = (await reader.read()).decode()
+        writer.close()
+        await writer.wait_closed()
+        assert 'clipmesh_limiter_in_flight{service="rights"} 1.0' in page
+        process.send_signal(signal.SIGTERM)
+        assert (await call).next_page_token == "open True uvloop"
+        assert await process.stdout.readline() == b"stopped\n"
+        assert await process.wait() == 0
+        await channels.close()
 
 
 @pytest.mark.parametrize(
@@ -131,8 +132,8 @@ async def test_a_process_serves_and_ends_only_after_its_calls(folder: Path) -> N
     ],
 )
 async def test_wrong_settings_are_refused_by_name(folder: Path, environment: dict[str, str], words: str) -> None:
-    process = await started(folder, **environment)
-    out, errors = await process.communicate()
+    async with running(folder, **environment) as process:
+        out, errors = await process.communicate()
     records = [json.loads(line) for line in errors.splitlines()]
     assert process.returncode == 2, records
     assert words in records[-1]["message"]

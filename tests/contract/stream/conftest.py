@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -37,9 +38,10 @@ class RedisEngine:
         self.lease_ms = self.settings.lease_ms
         self.clients: list[tuple[Stream, CuttableRedis]] = []
 
-    def open(self) -> Stream:
+    def open(self, *, lease_ms: int | None = None) -> Stream:
         client = CuttableRedis(open_redis(self.server.url)._client)
-        stream = open_stream("", redis=client, settings=self.settings)
+        settings = self.settings if lease_ms is None else replace(self.settings, lease_ms=lease_ms)
+        stream = open_stream("", redis=client, settings=settings)
         self.clients.append((stream, client))
         return stream
 

@@ -14,7 +14,7 @@ from mesh.events.stream.port import Delivery, PartitionLost
 from mesh.settings import InvalidSetting
 from mesh.stores.redis import Redis
 from mesh.testing.stream import StreamContract
-from mesh.testing.stream_readers import Reader, drain, eventually, owned_by, records, running, values
+from mesh.testing.stream_readers import LONG_LEASE_MS, Reader, drain, eventually, owned_by, records, running, values
 from tests.contract.stream.conftest import RedisEngine
 
 PARTITIONS_OF_KEYS = [7, 5, 0, 1, 6]
@@ -38,15 +38,13 @@ async def test_a_rewind_takes_the_partitions_from_who_reads_now(engine: RedisEng
 
 
 async def test_a_member_that_comes_back_takes_over_from_its_former_self_at_once(engine: RedisEngine) -> None:
-    former, present = engine.open(), engine.open()
+    former, present = (engine.open(lease_ms=LONG_LEASE_MS) for _ in range(2))
     await former.publish(records(4, keys=1))
     async with former.consume(["video"], group="g", member="a") as consumption:
         ((partition, batch),) = [(p, batch) for p in await owned_by(consumption, 8) if (batch := await p.read(limit=4, wait_ms=0))]
         engine.cut(former)
-        begun_at = asyncio.get_running_loop().time()
         async with present.consume(["video"], group="g", member="a") as successor:
             assert values(await drain(await owned_by(successor, 8), acknowledge=True)) == [0, 1, 2, 3]
-            assert (asyncio.get_running_loop().time() - begun_at) * 1000 < engine.lease_ms
             engine.mend(former)
             with pytest.raises(PartitionLost):
                 await partition.acknowledge(batch)
@@ -54,14 +52,11 @@ async def test_a_member_that_comes_back_takes_over_from_its_former_self_at_once(
 
 
 async def test_a_member_that_joins_gets_its_share_without_waiting_for_a_lease(engine: RedisEngine) -> None:
-    engine.settings = replace(engine.settings, lease_ms=20_000, heartbeat_ms=200)
     first, second = Reader(log=[]), Reader(log=[])
-    async with running(first.run(engine.open(), ["video"], group="g", member="a")):
+    async with running(first.run(engine.open(lease_ms=LONG_LEASE_MS), ["video"], group="g", member="a")):
         await eventually(lambda: len(first.owned) == 8)
-        async with running(second.run(engine.open(), ["video"], group="g", member="b")):
-            begun_at = asyncio.get_running_loop().time()
+        async with running(second.run(engine.open(lease_ms=LONG_LEASE_MS), ["video"], group="g", member="b")):
             await eventually(lambda: len(first.owned) == len(second.owned) == 4)
-            assert asyncio.get_running_loop().time() - begun_at < 5
 
 
 async def test_old_records_are_trimmed_and_a_group_that_missed_some_says_so(engine: RedisEngine, caplog: pytest.LogCaptureFixture) -> None:

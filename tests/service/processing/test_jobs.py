@@ -125,7 +125,7 @@ async def test_a_waiting_worker_gets_a_job_as_soon_as_there_is_one(world: World)
     waiting = asyncio.create_task(world.lease(wait_ms=20_000))
     await asyncio.sleep(0)
     await world.upload(1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         job = await waiting
     assert job is not None
     assert job.job_key == "probe"

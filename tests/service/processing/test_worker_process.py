@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from mesh.testing.rpc import SERVICES, private_key_of
 from svc_video.processing.media import MediaTools, check_mp4
 from svc_video.processing.tables import JobState
 from svc_video.videos.actions import MediaState
+from tests.fixtures.children import child
 from tests.service.processing.conftest import Settings, World, until
 
 pytestmark = pytest.mark.timeout(180)
@@ -43,13 +45,13 @@ class Workers:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._processes: list[asyncio.subprocess.Process] = []
+        self._stack = AsyncExitStack()
         write_secrets(world.folder / "worker.json")
 
     async def start(self, environment: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
         """One worker on the world's service and blobs."""
         folder = self._world.folder
-        process = await asyncio.create_subprocess_exec(
+        running = child(
             *(sys.executable, "-m", "svc_video", "worker"),
             env={
                 **{name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ},
@@ -63,15 +65,11 @@ class Workers:
             },
             stderr=asyncio.subprocess.DEVNULL,
         )
-        self._processes.append(process)
-        return process
+        return await self._stack.enter_async_context(running)
 
     async def close(self) -> None:
         """End those that still run."""
-        for process in self._processes:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
+        await self._stack.aclose()
 
 
 @pytest.fixture

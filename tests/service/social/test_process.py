@@ -7,9 +7,8 @@ import base64
 import json
 import os
 import sys
-import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -24,12 +23,14 @@ from mesh.events.stream import open_stream
 from mesh.failpoints import Failpoint
 from mesh.stores.redis import open_redis
 from mesh.telemetry import Telemetry
+from mesh.testing.folders import socket_folder
 from mesh.testing.redis_server import RedisServer
 from mesh.testing.rpc import SERVICES, private_key_of, process_for, secrets_for, serve_app
 from mesh.tokens import AccessTokenVerifier, InvalidAccessToken
 from svc_social.app import SocialApp
 from svc_social.identity.keyed import IdentityKeys
 from svc_social.settings import SocialSettings
+from tests.fixtures.children import child
 from tests.service.social.world import CLIENT, REDIRECT, VERIFIER, authorize_request, sign_up_request
 
 NAMED = {"email_hash_key": b"e" * 32, "sealing_key": b"s" * 32}
@@ -114,18 +115,10 @@ def environment(folder: Path, redis_url: str, **more: str) -> dict[str, str]:
     }
 
 
-@asynccontextmanager
-async def running(folder: Path, variables: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+def running(folder: Path, variables: dict[str, str]) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
     """`python -m svc_social` until the block ends."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "svc_social", cwd=folder, env=variables, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        yield child
-    finally:
-        if child.returncode is None:
-            child.terminate()
-        await child.wait()
+    silent = asyncio.subprocess.DEVNULL
+    return child(sys.executable, "-m", "svc_social", cwd=folder, env=variables, stdout=silent, stderr=silent)
 
 
 @asynccontextmanager
@@ -156,10 +149,10 @@ async def answers(stub: IdentityServiceStub) -> None:
 
 
 @pytest.fixture
-def folder() -> object:
-    """A short one: socket paths end at 107 bytes."""
-    with tempfile.TemporaryDirectory(prefix="cm-") as name:
-        yield Path(name)
+def folder() -> Iterator[Path]:
+    """Where the process listens."""
+    with socket_folder() as path:
+        yield path
 
 
 async def test_a_kill_between_reservation_and_account_frees_the_names_a_minute_later(folder: Path, redis_server: RedisServer) -> None:

@@ -9,6 +9,18 @@ from svc_video.processing.media import MediaTools, locate_tools
 from tests.unit.media.film import make_film
 
 
+class Variants(dict[str, Path]):
+    """Each kind of file is made when the first test asks for it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def __missing__(self, kind: str) -> Path:
+        self |= make_variants(self._folder, only=frozenset({kind}))
+        return self[kind]
+
+
 @pytest.fixture(scope="session")
 def tools() -> MediaTools:
     return locate_tools()
@@ -16,7 +28,7 @@ def tools() -> MediaTools:
 
 @pytest.fixture(scope="session")
 def variants(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return make_variants(tmp_path_factory.mktemp("variants"))
+    return Variants(tmp_path_factory.mktemp("variants"))
 
 
 @pytest.fixture(scope="session")

@@ -7,27 +7,19 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from svc_video.processing.media import MediaToolFailed, MediaToolMissing, MediaToolOverLimit, MediaTools, MediaToolTimedOut
-from svc_video.processing.media.sandbox import Limits, ToolRun, run_tool
+from svc_video.processing.media.sandbox import ToolRun, run_tool
+from tests.unit.media.sandboxed import LIMITS, PYTHON, gone, pid_in, python
 
-LIMITS = Limits(wall_s=20, cpu_s=10)
-PYTHON = Path(os.path.realpath(sys.executable))
 ROOT = Path(__file__).parents[3]
 LANDLOCK = ctypes.CDLL(None).syscall(444, None, 0, 1) >= 1
 
 needs_landlock = pytest.mark.skipif(not LANDLOCK, reason="this kernel has no Landlock: files are confined by bubblewrap only")
-
-
-async def python(tools: MediaTools, cwd: Path, code: str, limits: Limits = LIMITS, reads: tuple[Path, ...] = ()) -> ToolRun:
-    """Runs Python code as if it were a media tool."""
-    installed = (Path(sys.base_prefix), PYTHON.parent)
-    return await run_tool(tools, [PYTHON, "-I", "-S", "-c", code], cwd=cwd, reads=[*installed, *reads], limits=limits)
 
 
 async def test_output_and_exit_code_come_back(tools: MediaTools, tmp_path: Path) -> None:
@@ -152,26 +144,3 @@ async def test_a_crash_is_told_with_its_signal_and_a_missing_tool_by_name(tools:
         await python(tools, tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     with pytest.raises(MediaToolMissing):
         await run_tool(tools, ["/bin/true"], cwd=tmp_path / "nowhere", reads=[], limits=LIMITS)
-
-
-async def pid_in(path: Path) -> int:
-    deadline = time.monotonic() + 20
-    while not path.exists() or not path.read_text():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.02)
-    return int(path.read_text())
-
-
-async def gone(*pids: int) -> None:
-    deadline = time.monotonic() + 10
-    while any(alive(pid) for pid in pids):
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.02)
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svc_rights.publication.folding import fold, readings
+from svc_rights.publication.folding import readings, spaced
 from svc_rights.publication.links import domains, has_contact
 from svc_rights.publication.policy import BUILT_IN_WORDS, InvalidPolicy, load
 from svc_rights.publication.tables import VerdictKind
@@ -128,20 +128,20 @@ def test_contact_data_is_found(text: str, contact: bool) -> None:
 
 @given(st.text(max_size=300))
 def test_any_text_folds_and_reads_and_is_searched(text: str) -> None:
-    assert fold(fold(text)) == fold(text) or fold(text)
-    readings(text)
-    domains(text)
-    has_contact(text)
-    LISTS.find([text], language="")
+    words = readings(text)
+    assert [spaced(reading) for reading in words] == list(dict.fromkeys(words))
+    assert len(set(domains(text))) == len(domains(text))
+    assert isinstance(has_contact(text), bool)
+    assert LISTS.find([text, "", text], language="") == LISTS.find([text], language="")
 
 
 @pytest.mark.parametrize("text", ["a" * 2200, "a." * 1100, "((((" * 550, "f u " * 550, "1" * 2200, "dot " * 550, "a@" * 1100])
 def test_no_text_takes_long(text: str) -> None:
-    start = time.perf_counter()
+    start = time.thread_time()
     domains(text)
     has_contact(text)
     WordLists(BUILT_IN_WORDS).find([text], language="")
-    assert time.perf_counter() - start < 0.5
+    assert time.thread_time() - start < 0.5
 
 
 def test_a_policy_file_adds_to_what_is_built_in_or_replaces_it(tmp_path: Path) -> None:

@@ -27,11 +27,12 @@ async def test_nobody_costs_what_somebody_costs_and_never_matches() -> None:
 
     async def cost_s(password_hash: str | None) -> float:
         start = time.perf_counter()
-        for _ in range(5):
-            assert not await hasher.verify("wrong horse", password_hash)
+        assert not await hasher.verify("wrong horse", password_hash)
         return time.perf_counter() - start
 
-    known_s, unknown_s = await cost_s(stored), await cost_s(None)
+    # The cheapest of several turns is what the work costs; the rest is what the machine did beside it.
+    costs = [(await cost_s(stored), await cost_s(None)) for _ in range(5)]
+    known_s, unknown_s = (min(column) for column in zip(*costs, strict=True))
     assert unknown_s > known_s / 3
     hasher.close()
 

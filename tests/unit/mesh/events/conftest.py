@@ -32,7 +32,7 @@ async def tables(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Tables]:
 
 @pytest.fixture
 async def stream(redis: Redis) -> AsyncIterator[Stream]:  # noqa: F811
-    stream = open_stream("", redis=redis, settings=StreamSettings(lease_ms=600, heartbeat_ms=150))
+    stream = open_stream("", redis=redis, settings=StreamSettings(lease_ms=3_000, heartbeat_ms=150))
     yield stream
     await stream.close()
 

@@ -73,7 +73,7 @@ async def test_a_waiting_relay_publishes_soon_after_the_write(world: World) -> N
     async with running(relay.run()):
         await until(lambda: relay.status().held_shards == world.tables.outbox_shards)
         await world.write(1)
-        await until(lambda: relay.status().published == 1, patience_s=3)
+        await until(lambda: relay.status().published == 1, patience_s=8)
         relay.stop()
     assert await world.published() == [("1", 1)]
 

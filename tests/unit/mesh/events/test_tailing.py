@@ -21,7 +21,7 @@ async def test_a_tail_gives_the_past_and_what_comes_parsed(world: World) -> None
     await world.stream.publish([Record(topic="video", key="1", value=b"\xff\xff")])
     await world.publish(withdrawn(1, 3))
     tail = Tail(stream=world.stream, topics=("video",), since_ms=60_000)
-    async with asyncio.timeout(5), aclosing(tail.events(UploadCompleted, VideoWithdrawn)) as events:
+    async with asyncio.timeout(15), aclosing(tail.events(UploadCompleted, VideoWithdrawn)) as events:
         first, second = await anext(events), await anext(events)
     assert (first.message, first.envelope.key_version) == (UploadCompleted(video_id=1, creator_id=7, size_bytes=5), 1)
     assert (second.message, second.envelope.key_version) == (VideoWithdrawn(video_id=1), 3)
@@ -69,7 +69,7 @@ async def test_watchers_get_the_newest_version_of_their_key_only(world: World) -
     hints = Hints(stream=world.stream, topics=("video.progress",))
     with hints.watch("video.progress", "1") as mine, hints.watch("video.progress", "2") as other:
         mine_versions, other_versions = aiter(mine), aiter(other)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             assert await anext(mine_versions) == await anext(other_versions) == 0
             async with running(hints.run()):
                 assert await anext(mine_versions) == 0

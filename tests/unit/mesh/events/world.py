@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +18,11 @@ from mesh.events.event import Event, EventMaker
 from mesh.events.incoming import Incoming
 from mesh.events.relay import Relay, RelaySettings
 from mesh.events.shapes import Consumer
+from mesh.events.stream import StreamSettings
 from mesh.events.stream.port import Record, Stream
 from mesh.stores.tables.port import Tables
 from mesh.stores.tables.schema import Clustering, Guard, Partition, table
+from mesh.testing.stream_readers import drain, owned_by
 
 NOW_MS = 1_760_000_000_000
 SHARD_SETTINGS = RelaySettings(idle_ms=50, backoff_ms=5, longest_backoff_ms=50)
@@ -146,6 +148,7 @@ class World:
     stream: Stream
     clock: Clock
     maker: EventMaker = field(init=False)
+    _inspections: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
         self.maker = EventMaker(producer="video", next_id=lambda: next(_event_ids), clock=self.clock)
@@ -189,14 +192,10 @@ class World:
 
     async def published(self) -> list[tuple[str, int]]:
         """(key, key_version) of everything in the stream, in order within each key."""
-        log: list[tuple[str, int]] = []
-        async with contextlib.aclosing(self.stream.tail(["video"], since_ms=3_600_000)) as tail:
-            with contextlib.suppress(TimeoutError):
-                while True:
-                    async with asyncio.timeout(0.1):
-                        event = EventEnvelope.FromString((await anext(tail)).value)
-                    log.append((event.key, event.key_version))
-        return log
+        async with self.stream.consume(["video"], group=f"inspection-{next(self._inspections)}", member="test") as consumption:
+            deliveries = await drain(await owned_by(consumption, StreamSettings().partitions), acknowledge=False)
+        events = [EventEnvelope.FromString(delivery.value) for delivery in deliveries]
+        return [(event.key, event.key_version) for event in events]
 
 
 @contextlib.asynccontextmanager

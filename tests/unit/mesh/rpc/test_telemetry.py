@@ -22,6 +22,7 @@ from mesh.metrics import METRICS, Kind, Metric
 from mesh.server import Access, roles
 from mesh.status import from_status, to_status
 from mesh.telemetry import Telemetry, trace_context
+from mesh.testing.folders import socket_folder
 
 A_TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 JOBS = Metric(name="jobs_total", kind=Kind.COUNTER, help="Jobs.", labels={"kind": frozenset({"probe", "chunk"})}, when_it_moves="Look.")
@@ -72,7 +73,7 @@ def test_gauges_and_histograms() -> None:
     assert (telemetry.value(depth), telemetry.value(took)) == (9, 2)
 
 
-async def test_metrics_are_served_over_tcp_and_unix_sockets(tmp_path: Path) -> None:
+async def test_metrics_are_served_over_tcp_and_unix_sockets() -> None:
     telemetry = Telemetry(service="video")
     telemetry.count(JOBS, kind="chunk")
 
@@ -94,11 +95,11 @@ async def test_metrics_are_served_over_tcp_and_unix_sockets(tmp_path: Path) -> N
         assert (await get(await asyncio.open_connection("127.0.0.1", endpoint.port), request))[0] == f"HTTP/1.1 {answer}"
     await telemetry.close()
     unix = Telemetry(service="video")
-    path = Path("/tmp") / f"cm-{tmp_path.stat().st_ino}.sock"
-    await unix.serve_metrics(f"unix:{path}")
-    assert (await get(await asyncio.open_unix_connection(path), b"GET /metrics HTTP/1.0\r\n\r\n"))[0] == "HTTP/1.1 200 OK"
-    await unix.close()
-    path.unlink(missing_ok=True)
+    with socket_folder() as folder:
+        path = folder / "metrics.sock"
+        await unix.serve_metrics(f"unix:{path}")
+        assert (await get(await asyncio.open_unix_connection(path), b"GET /metrics HTTP/1.0\r\n\r\n"))[0] == "HTTP/1.1 200 OK"
+        await unix.close()
     for address in ("nowhere", "host:port", ":9"):
         with pytest.raises(ValueError, match="neither unix:PATH nor HOST:PORT"):
             await Telemetry(service="video").serve_metrics(address)
