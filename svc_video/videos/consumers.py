@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from clipmesh.rights.v1.events_pb2 import VerdictChanged
-from mesh.events.consumers import Incoming, VersionedRow
 
+from mesh.events.consumers import Incoming, VersionedRow
 from svc_video.videos.changes import VideoChanges
 from svc_video.videos.convert import verdict_from_proto
 from svc_video.videos.errors import VideoNotFound
