@@ -30,6 +30,8 @@ from mesh.telemetry import trace_context
 _log = logging.getLogger("clipmesh.backbone")
 
 _LETTERS_EVERY_S = 5.0
+_FINISH_S = 2.0
+"""How long consumers and relay may take to finish what they have in hand, in seconds; then they are cancelled."""
 
 
 class Backbone:
@@ -118,7 +120,7 @@ class Backbone:
             group.stop()
         self.relay.stop()
         if self._finishing:
-            await asyncio.wait(self._finishing, timeout=2.0)
+            await asyncio.wait(self._finishing, timeout=_FINISH_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

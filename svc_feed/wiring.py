@@ -95,11 +95,12 @@ class Feed:
             telemetry=telemetry,
             source_bits={source.name: source.bit for source in self.sources},
             stage_s=stage_s,
+            budget_s=settings.feed_budget_ms / 1000,
         )
         self.services: Sequence[ServedService] = (
             ServedService(
                 add_to_server=feed_service_pb2_grpc.add_FeedServiceServicer_to_server,
-                servicer=FeedServicer(actions=for_you, budget_s=settings.feed_budget_ms / 1000),
+                servicer=FeedServicer(actions=for_you),
                 descriptor=feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
                 access=FEED_ACCESS,
             ),

@@ -76,6 +76,7 @@ class ForYouActions:
         telemetry: Telemetry,
         source_bits: Mapping[str, int],
         stage_s: float,
+        budget_s: float,
     ) -> None:
         self._store = store
         self._sessions = Sessions(store=store)
@@ -88,12 +89,18 @@ class ForYouActions:
         self._telemetry = telemetry
         self._source_bits = source_bits
         self._stage_s = stage_s
+        self._budget_s = budget_s
 
     async def page(self, watcher: Watcher, *, page_size: int, after: str) -> ForYouPage:
         """The page after a cursor. Raises BadCursor, CursorExpired.
 
-        While the tables are away a page is answered all the same and says `degraded`; its cursors lead nowhere once they are back.
+        The whole of it takes at most the budget. While the tables are away a page is answered all the same and says `degraded`; when it is
+        not even known what was played before, its cursors lead nowhere.
         """
+        with deadline.scope(self._budget_s):
+            return await self._page(watcher, page_size=page_size, after=after)
+
+    async def _page(self, watcher: Watcher, *, page_size: int, after: str) -> ForYouPage:
         now_ms = self._clock.now_ms()
         log = StageLog(telemetry=self._telemetry)
         size = clamp(page_size, default=DEFAULT_PAGE, most=MOST_PAGE)
@@ -146,9 +153,11 @@ class ForYouActions:
         events = self._events(query, page, shown, log)
         began = time.perf_counter_ns()
         try:
-            async with asyncio.timeout(max(0.0, deadline.remaining_s(self._stage_s + ANSWER_MS / 1000) - ANSWER_MS / 1000)):
+            # All that is left: a page that is not kept can be continued in this process alone.
+            async with asyncio.timeout(max(0.0, deadline.remaining_s(self._budget_s) - ANSWER_MS / 1000)):
                 page = await self._store.serve(page, events)
         except EXPECTED as error:
+            self._store.keep(page)
             log.gave_up("serve", began, error)
         else:
             log.done("serve", 1, 1, began)

@@ -9,7 +9,6 @@ import grpc
 from clipmesh.feed.v1 import feed_service_pb2 as pb
 from clipmesh.feed.v1 import feed_service_pb2_grpc as rpc
 
-from mesh import deadline
 from svc_feed.foryou.actions import ForYouActions, Item
 from svc_feed.viewers import current_watcher
 
@@ -19,13 +18,11 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class FeedServicer(rpc.FeedServiceServicer):
     """Parse, call, answer."""
 
-    def __init__(self, *, actions: ForYouActions, budget_s: float) -> None:
+    def __init__(self, *, actions: ForYouActions) -> None:
         self._actions = actions
-        self._budget_s = budget_s
 
     async def GetForYou(self, request: pb.GetForYouRequest, context: Context) -> pb.GetForYouResponse:  # noqa: N802
-        with deadline.scope(self._budget_s):
-            page = await self._actions.page(current_watcher(), page_size=request.page_size, after=request.after)
+        page = await self._actions.page(current_watcher(), page_size=request.page_size, after=request.after)
         return pb.GetForYouResponse(
             items=_items(page.items),
             reserve=_items(page.reserve),

@@ -38,7 +38,7 @@ class Sessions:
 
     async def place(self, cursor: Cursor) -> Place:
         """The place of a cursor. Raises CursorExpired when its pages are gone, BadCursor when it points behind its page."""
-        served, parent = await self._store.pages(cursor.session_id, cursor.key, cursor.page_key)
+        served, parent = await self._store.leading_to(cursor.session_id, cursor.key, cursor.page_key)
         if parent is None or parent.page_id != cursor.page_id:
             raise CursorExpired()
         if cursor.index >= len(slots_of(parent)):
@@ -50,7 +50,7 @@ class Sessions:
             pieces.append((*_unpacked(page.played), *_shown(page, index)))
             if page.base_index < 0:
                 break
-            (base,) = await self._store.pages(cursor.session_id, page.base_key)
+            base = await self._store.page(cursor.session_id, page.base_key)
             if base is None:
                 raise CursorExpired()
             page, index = base, page.base_index

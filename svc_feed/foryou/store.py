@@ -8,12 +8,16 @@ from mesh.events.event import Event
 from mesh.stores.tables.port import RowExists, Tables
 from svc_feed.foryou.tables import FeedVideo, ServedPage
 
+RECENT_PAGES = 5_000
+"""Pages that a process remembers, some 10 MB."""
+
 
 class ForYouStore:
     """Reads and writes copies of videos and served pages."""
 
     def __init__(self, *, tables: Tables) -> None:
         self._tables = tables
+        self._recent: dict[tuple[str, str], ServedPage] = {}
 
     async def all_videos(self) -> AsyncIterator[Sequence[FeedVideo]]:
         """Every copy, some at a time, for filling the memory."""
@@ -25,15 +29,33 @@ class ForYouStore:
             if not after:
                 return
 
-    async def pages(self, session_id: str, *cursor_keys: str) -> list[ServedPage | None]:
-        """Pages of a session in the order asked, None for those that were not served or have expired."""
-        rows = await self._tables.get_many(ServedPage, [(session_id, key) for key in cursor_keys])
-        return [rows.get((session_id, key)) for key in cursor_keys]
+    async def leading_to(self, session_id: str, cursor_key: str, page_key: str) -> tuple[ServedPage | None, ServedPage | None]:
+        """The page that answered a cursor before, when that is known, and the page that holds the cursor's slot.
+
+        An answer of another process may be unknown here; `serve` finds it.
+        """
+        holder = self._recent.get((session_id, page_key))
+        if holder is not None:
+            return self._recent.get((session_id, cursor_key)), holder
+        keys = [(session_id, cursor_key), (session_id, page_key)]
+        rows = await self._tables.get_many(ServedPage, keys)
+        return rows.get(keys[0]), rows.get(keys[1])
+
+    async def page(self, session_id: str, cursor_key: str) -> ServedPage | None:
+        """One page of a session; None when it was not served or has expired."""
+        return self._recent.get((session_id, cursor_key)) or await self._tables.get(ServedPage, session_id, cursor_key)
 
     async def serve(self, page: ServedPage, events: Sequence[Event]) -> ServedPage:
         """Write a page with its events, or find what was served to the same cursor meanwhile."""
         try:
-            return await self._tables.insert(page, events=events)
+            served = await self._tables.insert(page, events=events)
         except RowExists as met:
-            existing: ServedPage = met.row
-            return existing
+            served = met.row
+        self.keep(served)
+        return served
+
+    def keep(self, page: ServedPage) -> None:
+        """Remember a page in this process alone: written pages never change, and one that could not be written can still be continued here."""
+        self._recent[(page.session_id, page.cursor_key)] = page
+        if len(self._recent) > RECENT_PAGES:
+            del self._recent[next(iter(self._recent))]

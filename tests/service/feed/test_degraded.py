@@ -13,13 +13,13 @@ import pytest
 from mesh.client import RpcFailed
 from mesh.errors import InvalidArgument, Unavailable
 from mesh.stores.tables.port import OutcomeUnknown, TablesUnavailable
+from mesh.stores.tables.sqlite.engine import SqliteTables
 from svc_feed.foryou.effects import Impressions
 from svc_feed.foryou.filters import NotVisible
 from svc_feed.foryou.hydrators import History
 from svc_feed.foryou.query import FloatArray, IntArray, Query
 from svc_feed.foryou.scorers import Taste
 from svc_feed.foryou.sources import Fresh, Popular
-from svc_feed.foryou.store import ForYouStore
 from svc_feed.foryou.tables import ServedPage
 from svc_feed.metrics import STAGE_FAILURES
 from tests.service.feed.world import ALICE, BOB, World, guest, ids_of, open_world, person, video
@@ -58,6 +58,11 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         await opened.watch(person(BOB), 1, watched_ms=9_000)
         await opened.watch(person(ALICE), 2, watched_ms=9_000)
         yield opened
+
+
+def forget(world: World) -> None:
+    """What a process forgets when it is started anew."""
+    world.feed._store._recent.clear()
 
 
 def failures(world: World, stage: str) -> float:
@@ -127,17 +132,26 @@ async def outcome_unknown(*_: Any, **__: Any) -> Any:
 
 
 @pytest.mark.parametrize("failure", [hangs, is_away, outcome_unknown])
-async def test_a_page_that_cannot_be_kept_is_answered_but_cannot_be_continued(
+async def test_a_page_that_cannot_be_kept_is_answered_and_continued_by_the_same_process(
     world: World, monkeypatch: pytest.MonkeyPatch, failure: Break
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(ForYouStore, "serve", failure)
-        page = await world.page(guest("s1"), size=3)
-    assert (len(page.items), list(page.degraded)) == (3, ["serve"])
-    assert failures(world, "serve") == 1
+        patched.setattr(SqliteTables, "insert", failure)
+        first = await world.page(guest("s1"), size=3)
+        second = await world.page(guest("s1"), size=3, after=first.items[2].cursor)
+        again = await world.page(guest("s1"), size=3, after=first.items[2].cursor)
+    assert [list(page.degraded) for page in (first, second)] == [["serve"], ["serve"]]
+    assert failures(world, "serve") == 2
+    assert list(again.items) == list(second.items)
+    third = await world.page(guest("s1"), size=20, after=second.items[2].cursor)
+    assert list(third.degraded) == []
+    assert sorted(ids_of(first) + ids_of(second) + ids_of(third)) == list(range(1, 21))
+    # Another process never heard of the first two, but goes on behind the third.
+    forget(world)
     with pytest.raises(InvalidArgument) as failed:
-        await world.page(guest("s1"), after=page.items[0].cursor)
-    assert failed.value.reason == "CURSOR_EXPIRED"  # type: ignore[attr-defined]
+        await world.page(guest("s1"), after=first.items[0].cursor)
+    assert failed.value.reason == "CURSOR_EXPIRED"
+    assert ids_of(await world.page(guest("s1"), after=third.items[-1].cursor)) == []
 
 
 @pytest.mark.parametrize("failure", [hangs, is_away])
@@ -146,8 +160,9 @@ async def test_a_session_that_cannot_be_read_gets_a_page_that_nothing_builds_on(
 ) -> None:
     first = await world.page(guest("s1"), size=3)
     before = await world.everything()
+    forget(world)
     with monkeypatch.context() as patched:
-        patched.setattr(ForYouStore, "pages", failure)
+        patched.setattr(SqliteTables, "get_many", failure)
         page = await world.page(guest("s1"), size=3, after=first.items[2].cursor)
     assert (len(page.items), page.degraded[0], page.feed_session_id) == (3, "session", first.feed_session_id)
     assert first.items[2].video_id not in ids_of(page)
@@ -155,11 +170,15 @@ async def test_a_session_that_cannot_be_read_gets_a_page_that_nothing_builds_on(
     # Once it can be read again the session goes on as if nothing had been.
     following = await world.page(guest("s1"), size=20, after=first.items[2].cursor)
     assert (set(ids_of(following)) & set(ids_of(first)), list(following.degraded)) == (set(), [])
+    with pytest.raises(InvalidArgument) as failed:
+        await world.page(guest("s1"), after=page.items[0].cursor)
+    assert failed.value.reason == "CURSOR_EXPIRED"
 
 
 async def test_a_page_comes_within_its_budget_when_everything_hangs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     first = await world.page(person(ALICE), size=3)
-    for owner, name in ((ForYouStore, "pages"), (ForYouStore, "serve"), (History, "hydrate"), (Popular, "candidates")):
+    forget(world)
+    for owner, name in ((SqliteTables, "get_many"), (SqliteTables, "scan"), (SqliteTables, "insert"), (Popular, "candidates")):
         monkeypatch.setattr(owner, name, hangs)
     began = time.monotonic()
     page = await world.page(person(ALICE), size=3, after=first.items[0].cursor)

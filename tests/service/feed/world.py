@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from clipmesh.common.v1 import viewer_pb2
 from clipmesh.common.v1.envelope_pb2 import EventEnvelope
-from clipmesh.feed.v1 import events_pb2, feed_service_pb2
+from clipmesh.feed.v1 import feed_service_pb2
 from clipmesh.feed.v1 import signal_service_pb2 as pb
 from clipmesh.feed.v1.feed_service_pb2_grpc import FeedServiceStub
 from clipmesh.feed.v1.signal_service_pb2_grpc import SignalServiceStub
@@ -33,6 +33,7 @@ from svc_feed.settings import FeedSettings
 from svc_feed.wiring import ROW_TYPES, Feed
 
 R = TypeVar("R")
+M = TypeVar("M", bound=Message)
 
 ALICE, BOB, CARLA = 48_151_623_421, 48_151_623_422, 48_151_623_423
 CREATOR = 900
@@ -193,15 +194,14 @@ class World:
         """Every row of the service, to see that nothing changed."""
         return {row_type: await self.rows(row_type) for row_type in ROW_TYPES}
 
-    async def events(self, message_type: type[R]) -> list[tuple[EventEnvelope, R]]:
+    async def events(self, message_type: type[M]) -> list[tuple[EventEnvelope, M]]:
         """Events in the outbox of one type."""
-        found: list[tuple[EventEnvelope, R]] = []
+        found: list[tuple[EventEnvelope, M]] = []
         for shard in range(self.tables.outbox_shards):
             for entry in (await self.tables.read_outbox(shard)).entries:
                 envelope = EventEnvelope.FromString(entry.envelope)
-                kind = getattr(events_pb2, envelope.type.rpartition(".")[2])
-                if kind is message_type:
-                    found.append((envelope, kind.FromString(envelope.payload)))
+                if envelope.type == message_type.DESCRIPTOR.full_name:
+                    found.append((envelope, message_type.FromString(envelope.payload)))
         return sorted(found, key=lambda event: event[0].event_id)
 
 
@@ -241,7 +241,7 @@ async def open_world(folder: Path, **settings: Any) -> AsyncIterator[World]:
     clock = FakeClock()
     # Tests assert what a page holds, so that a busy machine must not make a stage late.
     chosen = FeedSettings(secrets="", testing=True, tables="", redis="", **{"feed_budget_ms": 1_900, "feed_stage_ms": 1_500, **settings})
-    videos = FakeVideos()
+    videos = FakeVideos()  # type: ignore[abstract]
     async with AsyncExitStack() as stack:
         tables = await open_tables(f"sqlite:///{folder}", service="feed", row_types=(*ROW_TYPES, NodeLease), clock=clock)
         stack.push_async_callback(tables.close)

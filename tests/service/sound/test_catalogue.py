@@ -74,7 +74,7 @@ async def test_sounds_are_given_in_the_order_asked_without_the_absent(world: Wor
 
 
 async def test_an_unknown_sound_is_refused_by_name(world: World) -> None:
-    for call in (world.get(99), world.list(99)):
+    for call in (world.get(99), world.videos_of(99)):
         with pytest.raises(NotFound) as failed:
             await call
         assert failed.value.reason == "SOUND_NOT_FOUND"
@@ -104,9 +104,9 @@ async def test_other_bad_requests_are_refused(world: World) -> None:
     for call in (
         world.many(*range(1, 202)),
         world.get(0),
-        world.list(0),
-        world.list(sound.sound_id, size=-1),
-        world.list(sound.sound_id, token="x" * 1_025),
+        world.videos_of(0),
+        world.videos_of(sound.sound_id, size=-1),
+        world.videos_of(sound.sound_id, token="x" * 1_025),
     ):
         with pytest.raises(InvalidArgument):
             await call

@@ -37,8 +37,8 @@ async def test_videos_are_listed_newest_first_page_by_page(world: World) -> None
     assert await world.list_all(sound, size=20) == [newest_first[:20], newest_first[20:40], newest_first[40:]]
     assert await world.list_all(sound, size=45) == [newest_first]
     assert await world.list_all(sound, size=15) == [newest_first[:15], newest_first[15:30], newest_first[30:]]
-    assert (await world.list(sound))[0] == newest_first[:20]
-    assert (await world.list(sound, size=10_000))[0] == newest_first
+    assert (await world.videos_of(sound))[0] == newest_first[:20]
+    assert (await world.videos_of(sound, size=10_000))[0] == newest_first
 
 
 async def test_withdrawn_videos_leave_no_holes_in_the_pages(world: World) -> None:
@@ -49,28 +49,28 @@ async def test_withdrawn_videos_leave_no_holes_in_the_pages(world: World) -> Non
     assert await world.list_all(sound, size=4) == [left[:4], left[4:8], left[8:]]
     assert (await world.get(sound)).video_count == 10
     await world.withdraw(*left)
-    assert await world.list(sound, size=4) == ([], "")
+    assert await world.videos_of(sound, size=4) == ([], "")
     assert (await world.get(sound)).video_count == 0
 
 
 async def test_a_page_goes_on_where_it_ended_whatever_changes_meanwhile(world: World) -> None:
     sound = (await world.register(1)).sound_id
     await world.publish(*(video(number, sound) for number in range(1, 11)))
-    first, token = await world.list(sound, size=4)
+    first, token = await world.videos_of(sound, size=4)
     assert first == [10, 9, 8, 7]
     await world.publish(video(11, sound))
     await world.withdraw(7, 6)
-    assert await world.list(sound, size=3, token=token) == ([5, 4, 3], (await world.list(sound, size=3, token=token))[1])
+    assert await world.videos_of(sound, size=3, token=token) == ([5, 4, 3], (await world.videos_of(sound, size=3, token=token))[1])
 
 
 async def test_page_tokens_are_of_one_sound_and_unchanged(world: World) -> None:
     sound, other = (await world.register(1)).sound_id, (await world.register(2)).sound_id
     await world.publish(*(video(number, sound) for number in range(1, 6)))
-    _, token = await world.list(sound, size=2)
+    _, token = await world.videos_of(sound, size=2)
     for asked, bad in ((other, token), (sound, token[:-1]), (sound, "A" + token[1:]), (sound, "é")):
         with pytest.raises(InvalidArgument) as failed:
-            await world.list(asked, token=bad)
-        assert failed.value.reason == "INVALID_PAGE_TOKEN"  # type: ignore[attr-defined]
+            await world.videos_of(asked, token=bad)
+        assert failed.value.reason == "INVALID_PAGE_TOKEN"
 
 
 async def test_only_what_everybody_may_see_counts(world: World) -> None:
@@ -82,16 +82,16 @@ async def test_only_what_everybody_may_see_counts(world: World) -> None:
         video(4, sound, visibility=video_service_pb2.VISIBILITY_FOLLOWERS),
         video(5, 0),
     )
-    assert await world.list(sound) == ([2, 1], "")
+    assert await world.videos_of(sound) == ([2, 1], "")
 
 
 async def test_a_video_that_changes_its_sound_moves(world: World) -> None:
     one, two = (await world.register(1)).sound_id, (await world.register(2)).sound_id
     await world.publish(video(9, 0))
-    assert (await world.list(one), await world.list(two)) == (([], ""), ([], ""))
+    assert (await world.videos_of(one), await world.videos_of(two)) == (([], ""), ([], ""))
     for version, sound_id, wanted in ((2, one, ([9], [])), (3, two, ([], [9])), (4, one, ([9], []))):
         await world.fold((version, events_pb2.VideoChanged(video=video(9, sound_id))))
-        assert ((await world.list(one))[0], (await world.list(two))[0]) == wanted
+        assert ((await world.videos_of(one))[0], (await world.videos_of(two))[0]) == wanted
         assert ((await world.get(one)).video_count, (await world.get(two)).video_count) == tuple(map(len, wanted))
 
 

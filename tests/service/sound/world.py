@@ -70,7 +70,7 @@ class World:
     async def many(self, *sound_ids: int) -> list[pb.Sound]:
         return list((await self.stub().BatchGetSounds(pb.BatchGetSoundsRequest(sound_ids=sound_ids))).sounds)
 
-    async def list(self, sound_id: int, *, size: int = 0, token: str = "") -> tuple[list[int], str]:
+    async def videos_of(self, sound_id: int, *, size: int = 0, token: str = "") -> tuple[list[int], str]:
         request = pb.ListSoundVideosRequest(sound_id=sound_id, page_size=size, page_token=token)
         answer = await self.stub().ListSoundVideos(request)
         return [*answer.video_ids], answer.next_page_token
@@ -79,7 +79,7 @@ class World:
         """Every page of a list."""
         pages, token = [], ""
         while True:
-            videos, token = await self.list(sound_id, size=size, token=token)
+            videos, token = await self.videos_of(sound_id, size=size, token=token)
             pages.append(videos)
             if not token:
                 return pages
