@@ -43,12 +43,13 @@ class Child:
     program: Program
     ends: list[int] = field(default_factory=list)
     """Return codes of the lives that ended unasked, the latest last; a signal is its negative number."""
-    once: dict[str, str] = field(default_factory=dict)
-    """Variables that only the next life gets on top of its environment."""
+    next_lives: list[Mapping[str, str]] = field(default_factory=list)
+    """Variables on top of the environment, for one life each, the next one first."""
     process: asyncio.subprocess.Process | None = None
     _keeper: asyncio.Task[None] | None = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _renew: asyncio.Event = field(default_factory=asyncio.Event)
+    _may_run: asyncio.Event = field(default_factory=asyncio.Event)
     _started: asyncio.Event = field(default_factory=asyncio.Event)
     _gentle: bool = True
 
@@ -64,6 +65,7 @@ class Child:
 
     async def start(self) -> None:
         """Start the program and keep it running. Raises OSError when it cannot even be started."""
+        self._may_run.set()
         keeper = self._keeper = asyncio.create_task(self._keep(), name=f"keep-{self.program.name}")
         started = asyncio.create_task(self._started.wait())
         await asyncio.wait({keeper, started}, return_when=asyncio.FIRST_COMPLETED)
@@ -76,8 +78,7 @@ class Child:
         command = [sys.executable, "-m", "devstack.leash", str(os.getpid()), *self.program.arguments]
         if self.program.nice:
             command = ["nice", "-n", str(self.program.nice), *command]
-        environment = {**self.program.environment, **self.once}
-        self.once.clear()
+        environment = {**self.program.environment, **(self.next_lives.pop(0) if self.next_lives else {})}
         descriptor = os.open(self.program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             return await asyncio.create_subprocess_exec(
@@ -103,6 +104,7 @@ class Child:
             await _first(process.wait(), self._stop.wait(), self._renew.wait())
             if self._stop.is_set() or self._renew.is_set():
                 self._gentle = await self._drain(process)
+                await _first(self._may_run.wait(), self._stop.wait())
                 continue
             if process.returncode is not None:
                 self.ends.append(process.returncode)
@@ -134,6 +136,18 @@ class Child:
         self._started.clear()
         self._renew.set()
         await self._started.wait()
+
+    async def pause(self) -> None:
+        """Drain the process and let it stay away until `resume`."""
+        self._may_run.clear()
+        self._renew.set()
+        if self.process is not None:
+            await self.process.wait()
+
+    def resume(self) -> None:
+        """Start it again."""
+        self._started.clear()
+        self._may_run.set()
 
     async def stop(self) -> bool:
         """Drain: SIGTERM, then SIGKILL after `drain_s`; True when it ended by itself. Safe to repeat."""

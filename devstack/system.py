@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,8 @@ class System:
     mode: Mode = Mode.PROCESSES
     workers: int = 1
     children: dict[str, Child] = field(default_factory=dict)
+    first_lives: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
+    """Process -> variables on top of its environment, for one life each."""
     killed: list[str] = field(default_factory=list)
     """Processes that did not end in time when the system stopped."""
     _exit: ExitStack = field(default_factory=ExitStack)
@@ -131,7 +134,7 @@ class System:
     async def _start_children(self) -> None:
         for program in self._programs():
             self._log_starts[program.name] = logs.size(program.log)
-            child = self.children[program.name] = Child(program)
+            child = self.children[program.name] = Child(program, next_lives=list(self.first_lives.get(program.name, ())))
             await child.start()
             self._write_state()
         waits = [asyncio.create_task(self.ready(name)) for name in (*SERVICES, "gateway")]
@@ -148,7 +151,8 @@ class System:
         before = len(child.ends)
 
         def hopeless() -> bool:
-            ends = child.ends[before:]
+            # A process that was killed may do better in its next life, one that ended by itself says so every time.
+            ends = [code for code in child.ends[before:] if code >= 0]
             return len(ends) >= _HOPELESS_ENDS or _REFUSED_TO_START in ends
 
         async def served_or_hopeless() -> bool:

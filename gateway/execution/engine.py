@@ -71,9 +71,9 @@ class Engine:
             with context.acting():
                 result = executor.execute_operation()
                 done = cast(ExecutionResult, await result if inspect.isawaitable(result) else result)
+                return body_of(done, context)
         finally:
             context.loaders.cancel()
-        return body_of(done, context)
 
     async def follow(self, plan: Plan, make_context: Callable[[], Context]) -> AsyncGenerator[dict[str, Any], None]:
         """The responses of a subscription, one a step with a context of its own. Raises Invalid when variables do not fit."""
@@ -103,9 +103,9 @@ class Engine:
             with context.acting():
                 result = step.execute_operation(False)
                 done = cast(ExecutionResult, await result if inspect.isawaitable(result) else result)
+                return body_of(done, context)
         finally:
             context.loaders.cancel()
-        return body_of(done, context)
 
     def _executor(self, plan: Plan, context: Context) -> Executor[Any]:
         built = Executor.build(

@@ -89,8 +89,12 @@ class Running:
 
     async def _run(self, plan: Plan, context: Context) -> dict[str, Any]:
         began, kind = time.perf_counter(), plan.kind.value
-        with self._telemetry.span(f"graphql.{kind}", kind=SpanKind.SERVER):
-            body = await self.engine.run(plan, context)
+        try:
+            with self._telemetry.span(f"graphql.{kind}", kind=SpanKind.SERVER):
+                body = await self.engine.run(plan, context)
+        except Invalid as invalid:
+            self._telemetry.count(OPERATIONS, kind=REFUSED, code=code_told(invalid.errors[0]))
+            raise
         code = body["errors"][0]["extensions"]["code"] if "errors" in body else "OK"
         self._telemetry.count(OPERATIONS, kind=kind, code=code)
         self._telemetry.observe(OPERATION_SECONDS, time.perf_counter() - began, kind=kind)

@@ -44,6 +44,12 @@ class FakeGateway:
         self.world = World(media=self.world.media)
         return self.world
 
+    def code_for(self, handle: str) -> str:
+        """An authorization code that is good for one exchange."""
+        code = secrets.token_urlsafe(8)
+        self._codes[code] = handle
+        return code
+
     @contextlib.asynccontextmanager
     async def serve(self) -> AsyncIterator[FakeGateway]:
         """Listen on a free port until the block ends."""
@@ -140,8 +146,7 @@ class FakeGateway:
                 f'<input type="hidden" name="{name}" value="{value}">' for name, value in form.items() if name not in {"login", "password"}
             )
             return HTMLResponse(page.replace("<!--hidden-->", hidden).replace("<!--login-->", form["login"]), status_code=401)
-        code = secrets.token_urlsafe(8)
-        self._codes[code] = form["login"]
+        code = self.code_for(form["login"])
         return RedirectResponse(f"{form['redirect_uri']}?{urlencode({'code': code, 'state': form['state']})}", status_code=303)
 
     async def _token(self, request: Request) -> Response:

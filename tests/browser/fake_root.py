@@ -155,7 +155,7 @@ class Root:
 
     def updateVideo(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         video = self.world.videos[input["videoId"]]
-        if input["expectedVersion"] != video["version"]:
+        if input["expectedVersion"] not in {None, video["version"]}:
             return {"userErrors": [user_error("CONFLICT")]}
         words = {name: input[name] for name in ("caption", "hashtags", "category", "visibility", "switches")}
         video.update(words, version=str(int(video["version"]) + 1))

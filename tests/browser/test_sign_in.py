@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from playwright.async_api import Page, expect
 
+from tests.browser.fake_gateway import FakeGateway
 from tests.browser.fake_world import PASSWORD, World, user_error
 from tests.browser.visits import Visits
 
@@ -67,6 +68,17 @@ async def test_two_tabs_share_one_session_without_spending_a_token_twice(page: P
 async def test_a_callback_that_nobody_asked_for_signs_nobody_in(page: Page, world: World) -> None:
     world.person("alice")
     await page.goto("/callback?code=stolen&state=guessed")
+    await expect(page.get_by_role("heading", name="That did not work")).to_be_visible()
+    assert await page.evaluate("() => localStorage.length") == 0
+
+
+async def test_a_code_of_another_journey_is_not_exchanged(page: Page, fake: FakeGateway, world: World) -> None:
+    world.person("mallory")
+    await page.goto("/")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_label("Password")).to_be_visible()
+    code = fake.code_for("mallory")
+    await page.goto(f"/callback?code={code}&state=guessed")
     await expect(page.get_by_role("heading", name="That did not work")).to_be_visible()
     assert await page.evaluate("() => localStorage.length") == 0
 

@@ -114,7 +114,7 @@ async def test_a_reader_who_leaves_ends_the_stream_and_its_calls(opened: Opening
             await until(lambda: fakes.requests("GetUpload"))
             assert world.app.open_connections == 1
         await until(lambda: world.app.open_connections == 0)
-        await until(lambda: fakes.cancelled == ["GetUpload"])
+        await until(lambda: fakes.cancelled == ["GetUpload"], timeout_s=2)
 
 
 async def test_streams_count_as_sockets(opened: Opening, fakes: Fakes) -> None:

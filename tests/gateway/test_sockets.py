@@ -218,10 +218,10 @@ async def test_ending_an_operation_or_leaving_stops_its_calls(world: World) -> N
         await socket.subscribe("slow", "{ forYou { servedBy } }")
         await until(lambda: world.fakes.requests("GetForYou"))
         await socket.send(type="complete", id="slow")
-        await until(lambda: world.fakes.cancelled == ["GetForYou"])
+        await until(lambda: world.fakes.cancelled == ["GetForYou"], timeout_s=2)
         await socket.subscribe("slow", "{ forYou { servedBy } }")
         await until(lambda: len(world.fakes.requests("GetForYou")) == 2)
-    await until(lambda: world.fakes.cancelled == ["GetForYou"] * 2)
+    await until(lambda: world.fakes.cancelled == ["GetForYou"] * 2, timeout_s=2)
 
 
 async def test_a_mutation_finishes_though_its_socket_is_gone(world: World) -> None:
