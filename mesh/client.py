@@ -38,8 +38,9 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.http2.max_pings_without_data", 0),
     # After an outage the default backoff keeps a client away for seconds.
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    # Not a pause, whatever its name says: how long an attempt to connect may take, the peer's first frame included. A busy peer is no dead one.
+    ("grpc.min_reconnect_backoff_ms", PING_TIMEOUT_MS),
     ("grpc.enable_retries", 1),
     # Loopback and unix sockets only ever lead to the peer itself.
     ("grpc.enable_http_proxy", 0),

@@ -20,6 +20,7 @@ from mesh.stores.blobs.files import FileBlobs
 from mesh.stores.blobs.port import BlobInfo, BlobNotFound, Blobs, BlobsUnavailable
 from mesh.testing.blobs import FIRST, LAST, PART, SECOND, WHOLE, PutTo, begin, keys, read
 from mesh.testing.clock import FakeClock
+from tests.fixtures.descriptors import open_descriptors
 
 SIZES = {"size_bytes": len(WHOLE), "part_size_bytes": PART}
 PARTS = [(1, FIRST), (2, SECOND), (3, LAST)]
@@ -65,7 +66,7 @@ async def test_what_a_killed_writer_left_is_cleaned_by_the_next_opener_and_live_
         yield b"y"
 
     live = asyncio.create_task(blobs.receive(UploadTicket(key="live", size_bytes=2_000_001, expires_at_ms=0), slow_body()))
-    while not unfinished(folder):
+    while [path.stat().st_size for path in unfinished(folder)] != [2_000_000]:
         await asyncio.sleep(0.01)
     lines = ["draft = disk.Draft(store._scratch)", "draft.append(b'half')", "os.kill(os.getpid(), signal.SIGKILL)"]
     killed = await asyncio.to_thread(run_child, folder, *lines)
@@ -348,11 +349,10 @@ async def test_no_descriptor_is_left_open(blobs: Blobs, put_to: PutTo, tmp_path:
         await put_to(url, b"four")
         await blobs.delete_prefix("a")
 
-    await everything()
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = open_descriptors(str(tmp_path))
     for _ in range(5):
         await everything()
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert open_descriptors(str(tmp_path)) == before
 
 
 async def test_after_close_every_call_is_unavailable(blobs: Blobs) -> None:

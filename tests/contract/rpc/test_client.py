@@ -200,6 +200,26 @@ async def test_a_service_that_never_was_is_unavailable() -> None:
     await channels.close()
 
 
+async def test_a_peer_that_is_slow_to_answer_a_connection_is_waited_for() -> None:
+    async with listening(Probe(), "127.0.0.1:0") as (_, port):
+
+        async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while piece := await reader.read(65_536):
+                writer.write(piece)
+                await writer.drain()
+            writer.close()
+
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(0.7)
+            peer_reader, peer_writer = await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.gather(carry(reader, peer_writer), carry(peer_reader, writer), return_exceptions=True)
+
+        async with await asyncio.start_server(accept, "127.0.0.1", 0) as busy:
+            channels = channels_to(f"127.0.0.1:{busy.sockets[0].getsockname()[1]}")
+            assert (await channels.stub(Stub, "rights").DecideReview(A_DECISION)) == DecideReviewResponse()
+            await channels.close()
+
+
 async def test_calls_go_round_and_leave_out_who_says_not_serving() -> None:
     one, two = Probe(), Probe()
     async with listening(one, "127.0.0.1:0") as (first, port_1), listening(two, "127.0.0.1:0") as (_, port_2):

@@ -36,7 +36,7 @@ async def test_calls_under_way_end_and_new_ones_are_refused() -> None:
         under_way = asyncio.create_task(stub.ListReviews(ListReviewsRequest()))
         await begun.wait()
         stopping = asyncio.create_task(served.server.stop(drain_wait_ms=0, grace_ms=20_000))
-        async with grpc.aio.insecure_channel(served.address) as late, asyncio.timeout(10):
+        async with grpc.aio.insecure_channel(served.address) as late, asyncio.timeout(20):
             while True:
                 with pytest.raises(grpc.aio.AioRpcError) as refused:
                     await late.unary_unary(f"/{SERVICE}/ListReviews")(b"", timeout=5)

@@ -37,7 +37,7 @@ class Gate:
 
 async def until(condition: Any) -> None:
     """Give the loop turns until `condition` holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not condition():
             await asyncio.sleep(0.002)
 

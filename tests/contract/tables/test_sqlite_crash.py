@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def acknowledged_until_killed(url: str, seed: int) -> set[int]:
         [sys.executable, str(WRITER), url, str(seed)],
         stdout=subprocess.PIPE,
         cwd=root,
-        env={"PYTHONPATH": f"{root}:{root / 'codegen/python'}"},
+        env={**os.environ, "PYTHONPATH": f"{root}:{root / 'codegen/python'}"},
     )
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(wanted)]

@@ -240,7 +240,7 @@ class World:
         return key
 
 
-async def until(check: Callable[[], Awaitable[bool]], *, timeout_s: float = 10) -> None:
+async def until(check: Callable[[], Awaitable[bool]], *, timeout_s: float = 30) -> None:
     """Return when `check` holds; tasks in the background get the loop meanwhile."""
     async with asyncio.timeout(timeout_s):
         while not await check():

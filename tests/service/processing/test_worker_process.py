@@ -54,7 +54,7 @@ class Workers:
         running = child(
             *(sys.executable, "-m", "svc_video", "worker"),
             env={
-                **{name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ},
+                **{name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ},
                 "CLIPMESH_SECRETS": str(folder / "worker.json"),
                 "CLIPMESH_BLOBS": f"file://{folder / 'blobs'}",
                 "CLIPMESH_SCRATCH": str(folder / "scratch"),
@@ -108,7 +108,7 @@ async def test_a_killed_worker_costs_one_attempt_of_one_job_and_a_stopped_one_no
     stopped = await workers.start()
     await until(lambda: _is_leased_again(world), timeout_s=60)
     stopped.terminate()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         assert await stopped.wait() == 0
     assert list((tmp_path / "scratch").iterdir()) == []
 

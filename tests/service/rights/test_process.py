@@ -36,7 +36,7 @@ async def test_a_verdict_reaches_the_stream(tmp_path: Path, redis_server: RedisS
     try:
         async with serve_app(app) as served:
             answer = await served.stub(PublicationServiceStub, caller="video").AssessPublication(facts(caption=REVIEW_WORDS))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 async for delivery in open_stream("", redis=redis).tail(["rights"], since_ms=60_000):
                     event = incoming_of(delivery.value, (events_pb2.VerdictChanged,))
                     assert event is not None

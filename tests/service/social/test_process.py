@@ -16,6 +16,7 @@ from clipmesh.social.v1 import identity_service_pb2 as pb
 from clipmesh.social.v1.identity_service_pb2_grpc import IdentityServiceStub
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from mesh import backbone
 from mesh.client import Channels, RpcFailed
 from mesh.clock import OffsetClock, SystemClock
 from mesh.errors import Unavailable
@@ -36,7 +37,7 @@ from tests.service.social.world import CLIENT, REDIRECT, VERIFIER, authorize_req
 NAMED = {"email_hash_key": b"e" * 32, "sealing_key": b"s" * 32}
 
 
-async def until(answer: object, *, within_s: float = 10.0) -> None:
+async def until(answer: object, *, within_s: float = 30.0) -> None:
     """Wait for an async question to be answered with yes."""
     loop = asyncio.get_running_loop()
     end = loop.time() + within_s
@@ -45,7 +46,9 @@ async def until(answer: object, *, within_s: float = 10.0) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_keys_and_revocations_reach_a_verifier_over_the_stream(tmp_path: Path, redis_server: RedisServer) -> None:
+async def test_keys_and_revocations_reach_a_verifier_over_the_stream(
+    tmp_path: Path, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = SocialSettings(
         secrets="",
         testing=True,
@@ -81,8 +84,8 @@ async def test_keys_and_revocations_reach_a_verifier_over_the_stream(tmp_path: P
             await until(believed)
             await stub.RevokeSession(pb.RevokeSessionRequest(refresh_token=pair.refresh_token))
             await until(refused)
-            stop_began = asyncio.get_running_loop().time()
-        assert asyncio.get_running_loop().time() - stop_began < 1.9
+            # The end comes by itself: nothing has to be waited out.
+            monkeypatch.setattr(backbone, "_FINISH_S", 300.0)
     finally:
         listening.cancel()
         with suppress(asyncio.CancelledError):

@@ -74,7 +74,7 @@ async def test_an_upload_survives_a_restart_and_reaches_workers_and_readers(
         job = (await workers.LeaseJob(job_service_pb2.LeaseJobRequest(worker_id="w", wait_ms=5_000))).job
         assert (job.video_id, job.kind, job.source_key) == (upload_id, job_service_pb2.JOB_KIND_PROBE, raw_key(upload_id))
         wanted = events_pb2.UploadCompleted(video_id=upload_id, creator_id=ALICE, size_bytes=5).SerializeToString(deterministic=True)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not any(envelope_pb2.EventEnvelope.FromString(value).payload == wanted for value in heard):
                 await asyncio.sleep(0.02)
     listening.cancel()

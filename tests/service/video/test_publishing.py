@@ -143,7 +143,7 @@ async def test_a_woken_loop_asks_without_being_told_when(world: World) -> None:
     await world.probe(video_id)
     await world.playable(video_id)
     await world.publish(video_id)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not await world.seen(video_id, user_id=BOB):
             await asyncio.sleep(0.01)
     running.cancel()

@@ -13,6 +13,7 @@ import pytest
 import uvloop
 
 from svc_video.processing.media import MediaToolOverLimit, MediaTools, MediaToolTimedOut
+from tests.fixtures.descriptors import open_descriptors
 from tests.unit.media.sandboxed import LIMITS, alive, pid_in, python
 
 ESCAPES = textwrap.dedent("""
@@ -30,19 +31,10 @@ def loops(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
     """A loop of each kind; the pipes open after the test are those open before."""
     with asyncio.Runner(loop_factory=request.param) as first:
         first.run(asyncio.sleep(0))  # the first loop of its kind opens pipes for the whole process
-    before = open_pipes()
+    before = open_descriptors("pipe:")
     with asyncio.Runner(loop_factory=request.param) as runner:
         yield runner
-    assert open_pipes() == before
-
-
-def open_pipes() -> set[str]:
-    """Names of the pipes that this process holds."""
-    links = set()
-    for descriptor in os.listdir("/proc/self/fd"):  # noqa: PTH208
-        with contextlib.suppress(FileNotFoundError):
-            links.add(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115
-    return {link for link in links if link.startswith("pipe:")}
+    assert open_descriptors("pipe:") == before
 
 
 def test_output_exit_code_and_the_last_words_come_back(loops: asyncio.Runner, tools: MediaTools, tmp_path: Path) -> None:
