@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from devstack import logs
 from devstack.clips import make_clip
 from tests.e2e.stage import Stage
 
@@ -37,8 +36,4 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     stages = [value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Stage)]
     if report.failed and stages:
         for stage in stages:
-            for log in sorted((stage.folder / "run" / "logs").glob("*.log")):
-                told = logs.tail(log, 0, lines=40).splitlines()
-                complaints = [line for line in told if not line.lstrip().startswith("INFO")]
-                if complaints and log.stem != "redis":
-                    report.sections.append((log.name, "\n".join(complaints)))
+            report.sections.append(("what the processes say", stage.complaints()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +14,12 @@ from typing import Any, TypeVar
 from clipmesh.common.v1.envelope_pb2 import EventEnvelope
 from google.protobuf.message import Message
 
+from devstack import logs
 from devstack.client import Api, new_request_id
 from devstack.layout import Layout
 from devstack.streams import waiting
 from devstack.system import System
-from mesh.events.incoming import incoming_of
+from mesh.events.incoming import open_envelope, open_payload
 from mesh.events.stream import open_stream
 from mesh.stores.redis import open_redis
 
@@ -35,7 +36,8 @@ SETTINGS = {
 }
 """Leases as short as the tests' clips, passwords that cost nothing."""
 
-SOON_S = 30.0
+SOON_S = 60.0
+PATIENCE_S = 60.0
 
 PLAYBACK = """playback { refusal masterPlaylistUrl dashManifestUrl mp4Url renditions }"""
 FEED = f"""query($first: Int!, $after: String) {{ forYou(first: $first, after: $after) {{
@@ -70,10 +72,10 @@ class Stage:
     people: dict[str, Api] = field(default_factory=dict)
 
     @classmethod
-    def at(cls, folder: Path, *, workers: int = 1, **settings: str) -> Stage:
+    def at(cls, folder: Path, *, first_lives: Mapping[str, Sequence[Mapping[str, str]]] | None = None, **settings: str) -> Stage:
         """A system in `folder`, not started yet."""
         layout = Layout(folder=folder, port=free_port(), settings={**SETTINGS, **settings})
-        return cls(System(layout=layout, workers=workers))
+        return cls(System(layout=layout, first_lives=first_lives or {}))
 
     @property
     def folder(self) -> Path:
@@ -90,7 +92,7 @@ class Stage:
     async def person(self, handle: str, *, consents: Iterable[str] = ("PERSONALISATION",)) -> Api:
         """Somebody signed up and signed in, the same for the same handle."""
         if handle not in self.people:
-            api = self.people[handle] = Api(self.system.layout.origin)
+            api = self.people[handle] = Api(self.system.layout.origin, patience_s=PATIENCE_S)
             password = f"watch-{handle}-clips"
             await api.sign_up(handle, password, display_name=handle.title(), consents=list(consents), request_id=f"sign-up-{handle}")
             await api.sign_in(handle, password)
@@ -147,25 +149,37 @@ class Stage:
             await until(look, what="no event waits for a consumer")
             await asyncio.sleep(0.2)
 
-    async def events(self, topic: str, *kinds: type[M]) -> list[tuple[EventEnvelope, M]]:
-        """Every event of some types that was ever published on a topic."""
+    async def envelopes(self, topic: str) -> list[EventEnvelope]:
+        """Every event that was ever published on a topic, in the order of its partitions."""
         redis = open_redis(f"unix://{self.folder / 'run' / 'redis.sock'}")
         stream = open_stream("", redis=redis)
-        found: list[tuple[EventEnvelope, M]] = []
+        found: list[EventEnvelope] = []
         try:
-            with_time_limit = aclosing(stream.tail((topic,), since_ms=10**9))
-            async with with_time_limit as deliveries:
+            async with aclosing(stream.tail((topic,), since_ms=10**9)) as deliveries:
                 while True:
                     try:
                         delivery = await asyncio.wait_for(anext(deliveries), 0.5)
                     except TimeoutError:
                         return found
-                    incoming = incoming_of(delivery.value, kinds)
-                    if incoming is not None:
-                        found.append((incoming.envelope, incoming.message))
+                    found.append(open_envelope(delivery.value))
         finally:
             await stream.close()
             await redis.close()
+
+    async def events(self, topic: str, kind: type[M]) -> list[tuple[EventEnvelope, M]]:
+        """Every event of one type that was ever published on a topic, each event once however often it was sent."""
+        name = kind.DESCRIPTOR.full_name
+        once = {envelope.event_id: envelope for envelope in await self.envelopes(topic) if envelope.type == name}
+        return [(envelope, open_payload(envelope, kind).message) for envelope in once.values()]
+
+    def complaints(self) -> str:
+        """What the processes logged beyond the usual, by process."""
+        told = []
+        for log in sorted((self.folder / "run" / "logs").glob("*.log")):
+            lines = [line for line in logs.tail(log, 0, lines=40).splitlines() if not line.lstrip().startswith("INFO")]
+            if lines and log.stem != "redis":
+                told.append("\n".join([f"{log.name}:", *lines]))
+        return "\n".join(told)
 
     def ends(self) -> Mapping[str, list[int]]:
         """Unasked ends of every process so far."""

@@ -1,0 +1,100 @@
+"""Files that are no clips: refused by a named reason, with one terminal row and not a byte left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from clipmesh.video.v1.events_pb2 import MediaFailed
+
+from devstack.client import ApiError, new_request_id
+from devstack.clips import BROKEN_KINDS, make_variants
+from mesh.testing.folders import socket_folder
+from tests.e2e.stage import Stage, finished, until
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+
+KINDS = ("too_short", "truncated_fast_start", "text_named_mp4", "playlist_named_mp4", "audio_only")
+"""One of each way to be wrong; every kind is tried at the toolbox itself."""
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def stage() -> AsyncIterator[Stage]:
+    with socket_folder() as folder:
+        stage = Stage.at(folder)
+        await stage.system.start()
+        try:
+            yield stage
+        finally:
+            await stage.close()
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return make_variants(tmp_path_factory.mktemp("broken"), only=frozenset(KINDS))
+
+
+async def test_every_broken_file_is_refused_by_name_and_leaves_no_bytes(stage: Stage, broken: dict[str, Path]) -> None:
+    creator = await stage.person("fred")
+
+    async def refused(kind: str) -> tuple[str, str]:
+        upload = await creator.upload(broken[kind], request_id=new_request_id())
+        last = await finished(creator, upload["id"])
+        assert (last["stage"], last["playable"]) == ("FAILED", False)
+        assert last["failureCode"] == BROKEN_KINDS[kind]
+        return kind, upload["id"]
+
+    uploads = dict(await asyncio.gather(*map(refused, KINDS)))
+    for kind, video_id in uploads.items():
+        await stage.state(creator, video_id, "FAILED")
+        await until(lambda video_id=video_id: _gone(stage, video_id), what=f"no byte of {kind} is left")
+    await stage.quiet()
+    told = [(envelope.key, event.reason) for envelope, event in await stage.events("video", MediaFailed)]
+    assert sorted(told) == sorted((video_id, BROKEN_KINDS[kind]) for kind, video_id in uploads.items())
+
+
+async def test_a_file_that_is_not_what_was_declared_is_refused_and_leaves_no_bytes(stage: Stage, clip: Path, tmp_path: Path) -> None:
+    creator = await stage.person("fred")
+    other = tmp_path / "other.mp4"
+    other.write_bytes(clip.read_bytes()[:-1] + b"\x00")
+    upload = await creator.start_upload(clip, request_id=new_request_id())
+    await creator.send_parts(other, upload)
+    await creator.complete_upload(upload["id"])
+    last = await finished(creator, upload["id"])
+    assert (last["stage"], last["failureCode"]) == ("FAILED", "CHECKSUM_MISMATCH")
+    await until(lambda: _gone(stage, upload["id"]), what="no byte is left")
+
+
+async def test_missing_parts_are_named_and_the_session_stays_open(stage: Stage, clip: Path) -> None:
+    creator = await stage.person("fred")
+    upload = await creator.start_upload(clip, request_id=new_request_id())
+    with pytest.raises(ApiError) as refused:
+        await creator.complete_upload(upload["id"])
+    assert refused.value.code == "MISSING_PARTS"
+    state = (await creator.query("query($id: ID!) { upload(id: $id) { state receivedParts { partNumber } } }", id=upload["id"]))["upload"]
+    assert state == {"state": "OPEN", "receivedParts": []}
+    await creator.mutate("abortUpload", "AbortUploadInput", "upload { state }", uploadId=upload["id"])
+    await until(lambda: _gone(stage, upload["id"]), what="no byte is left")
+
+
+async def test_what_can_be_refused_before_a_byte_is_sent_is(stage: Stage) -> None:
+    creator = await stage.person("fred")
+    for values, code in (
+        ({"sizeBytes": "0", "mimeType": "video/mp4"}, "INVALID_REQUEST"),
+        ({"sizeBytes": str(5 * 1024**3), "mimeType": "video/mp4"}, "FILE_TOO_LARGE"),
+        ({"sizeBytes": "1000", "mimeType": "text/plain"}, "UNSUPPORTED_CONTENT_TYPE"),
+        ({"sizeBytes": "1000", "mimeType": "video/mp4", "durationMs": 14_999}, "DURATION_TOO_SHORT"),
+        ({"sizeBytes": "1000", "mimeType": "video/mp4", "durationMs": 600_001}, "DURATION_TOO_LONG"),
+    ):
+        before = await asyncio.to_thread(stage.blobs, "")
+        with pytest.raises(ApiError) as refused:
+            await creator.mutate("startUpload", "StartUploadInput", "upload { id }", requestId=new_request_id(), **values)
+        assert refused.value.code == code
+        assert await asyncio.to_thread(stage.blobs, "") == before
+
+
+async def _gone(stage: Stage, video_id: str) -> bool:
+    return not await asyncio.to_thread(stage.blobs, video_id)
