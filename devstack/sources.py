@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +87,3 @@ class Uploaded:
         partial = self._file.with_suffix(".partial")
         partial.write_text(json.dumps(self._ids, indent=1))
         partial.rename(self._file)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._ids.values())

@@ -11,6 +11,8 @@ from starlette.types import ASGIApp
 
 KEEP_ALIVE_S = 30
 MOST_HEADER_BYTES = 64 * 1024
+TICK_S = 0.1
+"""uvicorn's own; it counts ten of them to a second."""
 SOCKET_QUEUE = 32
 """Messages of a socket that wait to be read; then its client waits."""
 
@@ -58,13 +60,30 @@ class Listener:
 
     async def stop(self) -> None:
         """Take no more connections, let requests under way end."""
-        self._server.should_exit = True
+        self._server.end()
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the process that runs it."""
+    """Leaves signals to the process that runs it, and ends when it is told to, not at its next tick."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """Take no more connections."""
+        self.should_exit = True
+        self._ending.set()
+
+    async def main_loop(self) -> None:
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks += 1
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._ending.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

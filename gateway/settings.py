@@ -66,8 +66,8 @@ class GatewaySettings(ServiceSettings):
     """Price of an operation, with its variables; a page of 20 with every field costs about 1,100."""
     graphql_batch: int = 10
     """Operations of one HTTP request; 1 refuses batches."""
-    graphql_cache_characters: int = 1_000_000
-    """Total length of the documents that are remembered as valid; parsed they take about 60 times the memory."""
+    graphql_cache_characters: int = 500_000
+    """Total length of the documents that are remembered as valid; parsed they take about 100 bytes for each."""
 
     sockets: int = 2_000
     """Sockets and event streams at once; more are refused."""

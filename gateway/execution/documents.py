@@ -45,7 +45,7 @@ class Operation:
     kind: OperationType
     prices: tuple[Price, ...]
     root_fields: tuple[str, ...]
-    """Names of the fields at the top, as often as they are asked; fragments are followed one level."""
+    """Names of the fields at the top, as often as they stand there; fragments are followed."""
 
     def cost(self, variables: Mapping[str, Any]) -> int:
         """The price with raw variables."""

@@ -164,7 +164,7 @@ async def test_references_of_an_entity_are_resolved_together(world: World, entit
     context = world.context()
     info = SimpleNamespace(context=context)
     with context.acting():
-        found = await asyncio.gather(
+        found: list[Any] = await asyncio.gather(
             *(entity.resolve_reference(info, str(snowflake(service, number))) for number in (1, 2, 3)),
             entity.resolve_reference(info, str(snowflake(service, 99))),
             entity.resolve_reference(info, "no id"),

@@ -11,6 +11,7 @@ from websockets.exceptions import InvalidStatus
 
 from mesh.events.stream import open_stream
 from mesh.stores.redis import open_redis
+from mesh.testing.redis_server import RedisServer
 from tests.gateway.conftest import Opening
 from tests.gateway.fakes import Fakes, snowflake
 from tests.gateway.world import World, token, until
@@ -34,7 +35,7 @@ async def test_a_mutation_over_a_socket_runs(world: World) -> None:
         assert (await socket.next())["payload"] == {"data": {"updateProfile": {"user": {"bio": "new"}}}}
 
 
-async def test_progress_is_told_now_and_at_every_change_until_the_end(world: World, redis_server) -> None:  # type: ignore[no-untyped-def]
+async def test_progress_is_told_now_and_at_every_change_until_the_end(world: World, redis_server: RedisServer) -> None:
     world.fakes.fill(1)
     world.fakes.upload(UPLOAD, progress_percent=10)
     redis = open_redis(redis_server.url)
@@ -255,4 +256,4 @@ async def test_a_reader_that_takes_nothing_is_dropped(opened: Opening, fakes: Fa
             await socket.subscribe(f"{number}", query, ids=ids)
         assert world.app.open_connections == 1
         await until(lambda: world.app.open_connections == 0, timeout_s=20)
-        transport.abort()  # type: ignore[attr-defined]
+        transport.abort()

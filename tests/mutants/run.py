@@ -1,111 +1,243 @@
-"""Applies each patch of this folder to a copy of the tree and expects the test it names to fail.
+"""Breaks the code on purpose and expects a test to notice: `python tests/mutants/run.py [NAME ...]`.
 
-    python tests/mutants/run.py             every patch
-    python tests/mutants/run.py grant seen  those whose names contain a word
-
-A patch begins with `# test: NODE`, the pytest node that has to go red; a unified diff for `git apply` follows. Every named test is first run on the
-unchanged copy: a test that fails anyway would prove nothing. Ends with 1 when a mutant survives, a patch does not apply or a test is red without it.
+Each `tests/mutants/*.patch` begins with `# test: <pytest node id>` and goes on as a unified diff against the tree. The tree is copied, the named
+test has to pass there unpatched, and has to fail with the patch. Exit status 0 when every patch turned its test red, else 1.
 """
 
 from __future__ import annotations
 
+import argparse
+import enum
 import os
+import queue
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+ROOT = Path(__file__).resolve().parents[2]
+PREFIX = "# test: "
 TEST_S = 300
-_MARK = "# test: "
+"""Time limit of one run of a test, in seconds; a mutant that hangs is noticed too."""
+_PASSED, _FAILED = 0, 1
+"""Exit statuses of pytest; every other one says that the test did not run."""
+_NOT_COPIED = frozenset(
+    {".git", ".venv", ".tox", ".clipmesh", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", "node_modules"}
+)
 
 
-@dataclass(frozen=True)
+class Outcome(enum.StrEnum):
+    """What became of a mutant."""
+
+    NOTICED = "noticed"
+    SURVIVED = "SURVIVED"
+    """The test passes with the code broken."""
+    NOT_APPLIED = "DOES NOT APPLY"
+    """The code moved on; the patch has to follow."""
+    NOT_GREEN = "NOT GREEN UNBROKEN"
+    """The test fails, or does not exist, without the patch."""
+    NOT_RUN = "DOES NOT RUN"
+    """With the patch the test cannot even be collected: that is no mutant but a typing error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
     """One patch."""
 
-    name: str
-    test: str
     patch: Path
+    test: str
+
+    @property
+    def name(self) -> str:
+        """Without folder and ending."""
+        return self.patch.stem
 
 
-def read(patch: Path) -> Mutant:
-    """The mutant of a patch file. ValueError when it names no test."""
-    first = patch.read_text().split("\n", 1)[0]
-    if not first.startswith(_MARK):
-        raise ValueError(f"{patch.name} does not begin with {_MARK!r}")
-    return Mutant(patch.stem, first.removeprefix(_MARK).strip(), patch)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One line of the table."""
+
+    mutant: Mutant
+    outcome: Outcome
+    took_s: float
+    said: str = ""
 
 
-def copy_tree(to: Path) -> None:
-    """Every file that git tracks or would track."""
-    listed = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True).stdout
-    for name in filter(None, listed.decode().split("\0")):
-        source = ROOT / name
-        if source.is_file():
-            target = to / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
+class BadPatch(Exception):
+    """A patch file that does not begin as it has to."""
 
 
-def apply(copy: Path, mutant: Mutant, *, reverse: bool = False) -> bool:
-    """Patch the copy, or take the patch back."""
-    command = ["git", "apply", *(["--reverse"] if reverse else []), str(mutant.patch)]
-    return subprocess.run(command, cwd=copy, capture_output=True, check=False).returncode == 0
+def mutants_in(folder: Path, names: Sequence[str]) -> list[Mutant]:
+    """Every patch, or those whose name contains one of the words. Raises BadPatch."""
+    found = []
+    for patch in sorted(folder.glob("*.patch")):
+        if names and not any(name in patch.stem for name in names):
+            continue
+        first = patch.read_text(encoding="utf-8").partition("\n")[0]
+        if not first.startswith(PREFIX):
+            raise BadPatch(f"{patch.name} does not begin with '{PREFIX}<pytest node id>'")
+        found.append(Mutant(patch=patch, test=first.removeprefix(PREFIX).strip()))
+    return found
 
 
-def passes(copy: Path, test: str) -> bool:
-    """Whether a test passes in the copy: modules come from the copy, not from an installed checkout."""
-    paths = os.pathsep.join((str(copy), str(copy / "codegen" / "python")))
-    environment = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", test]
+def files_of(root: Path) -> list[str]:
+    """What belongs to the tree: what git tracks or would, else everything but what tools leave behind."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=root, capture_output=True, text=True, check=False
+    )
+    if listed.returncode == 0:
+        return sorted(name for name in set(listed.stdout.split("\0")) if name and (root / name).is_file())
+    return sorted(str(path.relative_to(root)) for path in _walk(root))
+
+
+def _walk(folder: Path) -> Iterable[Path]:
+    for path in folder.iterdir():
+        if path.name in _NOT_COPIED:
+            continue
+        if path.is_dir():
+            yield from _walk(path)
+        else:
+            yield path
+
+
+class Copy:
+    """A copy of the tree in which tests run against its own modules."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self._root = root
+        self.folder = folder
+        for name in files_of(root):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, folder / name)
+        paths = [str(folder), str(folder / "codegen" / "python")]
+        # No bytecode: a module that is changed twice within a second would keep its first compilation.
+        self._environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def check_imports(self) -> None:
+        """RuntimeError when modules come from anywhere but this copy: then every mutant would seem to survive."""
+        packages = sorted(path.parent.name for path in self.folder.glob("*/__init__.py"))
+        script = "import importlib, sys\nfor name in sys.argv[1:]: print(importlib.import_module(name).__file__)"
+        done = subprocess.run(
+            [sys.executable, "-c", script, *packages], cwd="/", env=self._environment, capture_output=True, text=True, check=False
+        )
+        foreign = [line for line in done.stdout.splitlines() if not Path(line).is_relative_to(self.folder.resolve())]
+        if done.returncode != 0 or foreign or not packages:
+            raise RuntimeError(f"modules do not come from the copy: {foreign or done.stderr or 'there are none'}")
+
+    def test(self, node: str) -> tuple[int, str]:
+        """Exit status of one test and what it printed; a test that hangs has failed."""
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", node]
+        try:
+            done = subprocess.run(
+                command, cwd=self.folder, env=self._environment, capture_output=True, text=True, timeout=TEST_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return _FAILED, f"no end within {TEST_S} s"
+        return done.returncode, done.stdout + done.stderr
+
+    def apply(self, patch: Path) -> str:
+        """Apply a patch; empty, or why it cannot be."""
+        done = subprocess.run(
+            ["git", "apply", "--whitespace=nowarn", str(patch)],
+            cwd=self.folder,
+            env=_outside_git(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return "" if done.returncode == 0 else done.stderr.strip() or "git apply failed"
+
+    def restore(self, patch: Path) -> None:
+        """Bring back the files that a patch names."""
+        for line in patch.read_text(encoding="utf-8").splitlines():
+            if line.startswith("+++ "):
+                name = line.split()[1].removeprefix("b/")
+                if (self._root / name).is_file():
+                    shutil.copy2(self._root / name, self.folder / name)
+
+
+def _outside_git() -> dict[str, str]:
+    """`git apply` leaves files of a surrounding repository alone unless they are tracked: let it see none."""
+    return {**os.environ, "GIT_CEILING_DIRECTORIES": tempfile.gettempdir(), "GIT_DIR": os.devnull}
+
+
+def judge(copy: Copy, mutant: Mutant) -> Result:
+    """Break the copy, run the test, mend the copy."""
+    began = time.monotonic()
     try:
-        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=TEST_S, check=False)
-    except subprocess.TimeoutExpired:
-        return False
-    if done.returncode not in {0, 1}:
-        raise RuntimeError(f"{test} did not run (pytest says {done.returncode}):\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return done.returncode == 0
-
-
-def judge(copy: Path, mutant: Mutant, sound: dict[str, bool]) -> str:
-    """One word about a mutant: killed, SURVIVED, DOES NOT APPLY or RED ANYWAY."""
-    if mutant.test not in sound:
-        sound[mutant.test] = passes(copy, mutant.test)
-    if not sound[mutant.test]:
-        return "RED ANYWAY"
-    if not apply(copy, mutant):
-        return "DOES NOT APPLY"
-    try:
-        return "SURVIVED" if passes(copy, mutant.test) else "killed"
+        problem = copy.apply(mutant.patch)
+        if problem:
+            return Result(mutant=mutant, outcome=Outcome.NOT_APPLIED, took_s=time.monotonic() - began, said=problem)
+        status, said = copy.test(mutant.test)
     finally:
-        if not apply(copy, mutant, reverse=True):
-            raise RuntimeError(f"{mutant.name} cannot be taken back")
+        copy.restore(mutant.patch)
+    outcome = {_PASSED: Outcome.SURVIVED, _FAILED: Outcome.NOTICED}.get(status, Outcome.NOT_RUN)
+    return Result(mutant=mutant, outcome=outcome, took_s=time.monotonic() - began, said="" if outcome is Outcome.NOTICED else said)
 
 
-def main(words: list[str]) -> int:
-    """Judge the chosen mutants, one line each."""
-    mutants = [read(patch) for patch in sorted(HERE.glob("*.patch"))]
-    chosen = [mutant for mutant in mutants if not words or any(word in mutant.name for word in words)]
-    sound: dict[str, bool] = {}
-    bad = 0
-    with tempfile.TemporaryDirectory(prefix="clipmesh-mutants-") as folder:
-        copy = Path(folder)
-        copy_tree(copy)
-        for mutant in chosen:
-            began = time.monotonic()
+def run_all(root: Path, mutants: Sequence[Mutant], *, at_once: int) -> list[Result]:
+    """Judge every mutant in copies of the tree, one copy for each that runs at the same time."""
+    with tempfile.TemporaryDirectory(prefix="cm-mutants-") as temporary:
+        copies: queue.SimpleQueue[Copy] = queue.SimpleQueue()
+        for number in range(at_once):
+            copy = Copy(root, Path(temporary).resolve() / str(number))
+            copy.check_imports()
+            copies.put(copy)
+
+        def in_a_copy(mutant: Mutant, red: dict[str, str]) -> Result:
+            if mutant.test in red:
+                return _told(Result(mutant=mutant, outcome=Outcome.NOT_GREEN, took_s=0.0, said=red[mutant.test]))
+            copy = copies.get()
             try:
-                word = judge(copy, mutant, sound)
-            except RuntimeError as error:
-                word = f"BROKEN: {error}"
-            bad += word != "killed"
-            print(f"{mutant.name:<32} {time.monotonic() - began:6.1f} s  {word}", flush=True)
-    print(f"{len(chosen) - bad} passed, {bad} failed")
-    return 1 if bad or not chosen else 0
+                return _told(judge(copy, mutant))
+            finally:
+                copies.put(copy)
+
+        def unbroken(test: str) -> tuple[str, str]:
+            copy = copies.get()
+            try:
+                status, said = copy.test(test)
+            finally:
+                copies.put(copy)
+            return test, "" if status == _PASSED else said
+
+        with ThreadPoolExecutor(at_once) as pool:
+            tests = sorted({mutant.test for mutant in mutants})
+            print(f"{len(tests)} tests of {len(mutants)} mutants, first unbroken ...", flush=True)
+            red = {test: said for test, said in pool.map(unbroken, tests) if said}
+            return list(pool.map(lambda mutant: in_a_copy(mutant, red), mutants))
+
+
+def _told(result: Result) -> Result:
+    print(f"{result.outcome:<19} {result.took_s:6.1f} s  {result.mutant.name:<34} {result.mutant.test}", flush=True)
+    return result
+
+
+def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
+    """Run what the command line names; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="parts of names of patches (default: all)")
+    parser.add_argument("--at-once", type=int, default=max(1, (os.cpu_count() or 2) // 2), help="how many run at the same time")
+    options = parser.parse_args(arguments)
+    try:
+        mutants = mutants_in(root / "tests" / "mutants", options.names)
+    except BadPatch as error:
+        print(error, file=sys.stderr)
+        return 1
+    if not mutants:
+        print("there is no such patch", file=sys.stderr)
+        return 1
+    results = run_all(root, mutants, at_once=max(1, options.at_once))
+    wrong = [result for result in results if result.outcome is not Outcome.NOTICED]
+    for result in wrong:
+        print(f"\n{result.mutant.name}: {result.outcome}\n" + "\n".join(f"    {line}" for line in result.said.splitlines()[-12:]))
+    print(f"\n{len(results) - len(wrong)} of {len(results)} mutants were noticed")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
