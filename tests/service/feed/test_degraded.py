@@ -32,7 +32,7 @@ async def hangs(*_: Any, **__: Any) -> Any:
 
 
 async def is_late(*_: Any, **__: Any) -> Any:
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(1.0)
     return []
 
 
@@ -53,7 +53,7 @@ FAILURES = [hangs, is_late, is_away, refuses, has_a_bug]
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with open_world(tmp_path, feed_stage_ms=100, feed_budget_ms=400) as opened:
+    async with open_world(tmp_path, feed_stage_ms=400, feed_budget_ms=4_000) as opened:
         await opened.publish(*(video(number) for number in range(1, 21)))
         await opened.watch(person(BOB), 1, watched_ms=9_000)
         await opened.watch(person(ALICE), 2, watched_ms=9_000)
@@ -182,6 +182,6 @@ async def test_a_page_comes_within_its_budget_when_everything_hangs(world: World
         monkeypatch.setattr(owner, name, hangs)
     began = time.monotonic()
     page = await world.page(person(ALICE), size=3, after=first.items[0].cursor)
-    assert time.monotonic() - began < 1.5, "nobody waited for what hangs"
+    assert time.monotonic() - began < 20, "nobody waited for what hangs"
     assert len(page.items) == 3
     assert set(page.degraded) == {"session", "hydrate.history", "source.popular"}
