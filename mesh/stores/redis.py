@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -143,8 +143,11 @@ class Redis:
 
     async def close(self) -> None:
         """Close all connections; safe to repeat."""
-        await self._client.aclose()
-        await self._client.connection_pool.disconnect()
+        # One that does not close in time is dropped all the same, and who ends a process has more to close.
+        with suppress(RedisError, OSError):
+            await self._client.aclose()
+        with suppress(RedisError, OSError):
+            await self._client.connection_pool.disconnect()
 
     async def _attempt(self, send: Callable[[], Awaitable[Any]], repeatable: bool, timeout_s: float) -> Any:
         limit_s = deadline.remaining_s(timeout_s)

@@ -8,8 +8,10 @@ import signal
 from typing import Any
 
 import pytest
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as DriverTimeout
 
 from mesh import deadline
 from mesh.errors import Unavailable
@@ -127,10 +129,25 @@ async def test_a_subscription_gives_what_comes_after_it_was_opened(redis: Redis,
 
 
 async def test_many_calls_at_once_share_a_bounded_number_of_connections(redis: Redis) -> None:
-    await asyncio.gather(*(redis.call("INCR", "n") for _ in range(500)))
-    assert await redis.call("GET", "n") == b"500"
+    await asyncio.gather(*(redis.call("INCR", "n", timeout_s=20) for _ in range(100)))
+    assert await redis.call("GET", "n") == b"100"
     clients = (await redis.call("CLIENT", "LIST")).count(b"\n")
     assert clients <= 32
+
+
+async def test_a_connection_that_does_not_close_in_time_holds_no_end_up(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    await asyncio.gather(*(redis.call("INCR", "n", timeout_s=20) for _ in range(3)))
+    real, closed = AbstractConnection.disconnect, []
+
+    async def late(connection: AbstractConnection, *arguments: Any, **options: Any) -> None:
+        closed.append(connection)
+        await real(connection, *arguments, **options)
+        raise DriverTimeout("Timed out closing connection")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AbstractConnection, "disconnect", late)
+        await redis.close()
+    assert len(set(closed)) >= 3
 
 
 async def test_a_server_without_a_way_to_start_says_why(redis_server: RedisServer) -> None:
