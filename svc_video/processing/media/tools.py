@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ def locate_tools(environ: Mapping[str, str] | None = None) -> MediaTools:
 
     Blocks for about 100 ms (it asks the tools for their versions): call it at start. Raises MediaToolMissing.
     """
+    if sys.platform != "linux":
+        raise MediaToolMissing("launcher", problem=f"media tools are confined with means of Linux, this is {sys.platform}")
     settings = os.environ if environ is None else environ
     ffmpeg = _executable("ffmpeg", settings.get("CLIPMESH_FFMPEG"))
     packager = _executable("packager", settings.get("CLIPMESH_PACKAGER"))

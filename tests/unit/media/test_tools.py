@@ -31,3 +31,9 @@ def test_something_that_is_no_ffmpeg_is_refused(tmp_path: Path) -> None:
     fake.chmod(0o755)
     with pytest.raises(MediaToolMissing, match="version"):
         locate_tools({"CLIPMESH_FFMPEG": str(fake)})
+
+
+def test_another_system_than_linux_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    with pytest.raises(MediaToolMissing, match="means of Linux, this is darwin"):
+        locate_tools({})
