@@ -14,6 +14,15 @@ PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONHA
 """What children inherit besides CLIPMESH_* and OTEL_*: nothing that would make two machines behave differently."""
 
 
+def own_variables(process: str) -> dict[str, str]:
+    """What differs between processes: a service, `gateway`, `worker-N`, `redis`."""
+    return {
+        "CLIPMESH_SECRETS": f"run/secrets/{'video' if process.startswith('worker') else process}.json",
+        "CLIPMESH_METRICS": f"unix:run/{process}.metrics.sock",
+        "CLIPMESH_NODE": process,
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """One data folder and how its system is reached."""
@@ -47,23 +56,20 @@ class Layout:
     def environment(self, process: str) -> dict[str, str]:
         """The environment of one process: a service, `gateway`, `worker-N` or `redis`."""
         inherited = {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith(("CLIPMESH_", "OTEL_"))}
-        service = "video" if process.startswith("worker") else process
         computed = {
             "CLIPMESH_TABLES": f"sqlite:///{self.folder / 'tables'}",
             "CLIPMESH_BLOBS": f"file://{self.folder / 'blobs'}",
             "CLIPMESH_REDIS": "unix://run/redis.sock",
             "CLIPMESH_EVENTS": "",
-            "CLIPMESH_SECRETS": f"run/secrets/{service}.json",
-            "CLIPMESH_METRICS": f"unix:run/{process}.metrics.sock",
             "CLIPMESH_ORIGIN": self.origin,
             "CLIPMESH_HOST": "127.0.0.1",
             "CLIPMESH_PORT": str(self.port),
             "CLIPMESH_OAUTH_REDIRECTS": f"{self.origin}/callback,http://localhost:{self.port}/callback",
             "CLIPMESH_SCRATCH": "scratch",
             "CLIPMESH_DEVELOPMENT": "1",
-            "CLIPMESH_NODE": process,
             "CLIPMESH_DRAIN_WAIT_MS": "50",
             "PYTHONUNBUFFERED": "1",
+            **own_variables(process),
         }
         for name in SERVICES:
             computed[f"CLIPMESH_{name.upper()}_ADDRESS"] = f"unix:run/{name}.sock"

@@ -137,13 +137,12 @@ async def look(folder: Path) -> tuple[str, list[ProcessStatus], list[Number]]:
     state = json.loads(await asyncio.to_thread((folder / "run" / "state.json").read_text))
     with short_folder(folder) as short:
         processes = state["processes"]
-        samples = await asyncio.gather(*(_samples(short / "run" / f"{name}.metrics.sock") for name in processes))
-        asked = (
-            _process(name, facts, short / "run", state["origin"], page)
-            for (name, facts), page in zip(processes.items(), samples, strict=True)
-        )
+        names = [name for name in processes if name != "all"] + list(SERVICES if "all" in processes else ())
+        pages = await asyncio.gather(*(_samples(short / "run" / f"{name}.metrics.sock") for name in names))
+        samples = dict(zip(names, pages, strict=True))
+        asked = (_process(name, facts, short / "run", state["origin"], samples.get(name, {})) for name, facts in processes.items())
         rows = await asyncio.gather(*asked)
-        return state["origin"], list(rows), await _numbers(short / "run", list(samples))
+        return state["origin"], list(rows), await _numbers(short / "run", list(pages))
 
 
 async def run(folder: Path, *, as_json: bool) -> int:

@@ -28,13 +28,18 @@ _HOPELESS_ENDS = 3
 """A process that ended so often before it served will not serve."""
 _REFUSED_TO_START = 2
 """Return code of a process whose settings are wrong."""
+_SERVED = (*SERVICES, "gateway")
+_ALL = "all"
+"""The one child of Mode.SINGLE."""
 
 
 class Mode(enum.StrEnum):
     """Who runs the processes."""
 
     PROCESSES = "processes"
-    """Children of this process."""
+    """Children of this process, one for each service."""
+    SINGLE = "single"
+    """One child for all services and the gateway, besides Redis and workers: quicker and smaller, for tests that kill nobody."""
     EXTERNAL = "external"
     """Somebody else; this process only talks to the gateway."""
 
@@ -127,8 +132,10 @@ class System:
             *("--port", "0", "--unixsocket", "../run/redis.sock", "--unixsocketperm", "700", "--dir", "redis"),
             *("--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no"),
         )
-        services = [self._program(name, python, "-m", f"svc_{name}") for name in SERVICES]
         workers = [self._program(f"worker-{number}", python, "-m", "svc_video", "worker", nice=5) for number in range(1, self.workers + 1)]
+        if self.mode is Mode.SINGLE:
+            return [redis, self._program(_ALL, python, "-m", "devstack.single"), *workers]
+        services = [self._program(name, python, "-m", f"svc_{name}") for name in SERVICES]
         return [redis, *services, *workers, self._program("gateway", python, "-m", "gateway")]
 
     async def _start_children(self) -> None:
@@ -137,7 +144,7 @@ class System:
             child = self.children[program.name] = Child(program, next_lives=list(self.first_lives.get(program.name, ())))
             await child.start()
             self._write_state()
-        waits = [asyncio.create_task(self.ready(name)) for name in (*SERVICES, "gateway")]
+        waits = [asyncio.create_task(self.ready(name)) for name in _SERVED]
         try:
             await asyncio.gather(*waits)
         finally:
@@ -147,7 +154,7 @@ class System:
 
     async def ready(self, name: str) -> None:
         """Wait until a process serves. Raises StartRefused with the end of its log when that does not come about."""
-        child = self.children[name]
+        child = self._child_of(name)
         before = len(child.ends)
 
         def hopeless() -> bool:
@@ -159,12 +166,15 @@ class System:
             return hopeless() or await self._serves(name)
 
         if not await until(served_or_hopeless, timeout_s=READY_S) or hopeless():
-            log = self.layout.log(name)
-            how = f"ended {len(child.ends) - before} times" if hopeless() else f"did not get ready within {READY_S:.0f} s"
-            raise StartRefused(f"{name} {how}; see {log}\n{logs.tail(log, self._log_starts[name])}")
+            log = child.program.log
+            how = f"ended with status {child.ends[-1]}" if hopeless() else f"did not get ready within {READY_S:.0f} s"
+            raise StartRefused(f"{name} {how}; see {log}\n{logs.tail(log, self._log_starts[child.program.name])}")
+
+    def _child_of(self, name: str) -> Child:
+        return self.children[_ALL if self.mode is Mode.SINGLE and name in _SERVED else name]
 
     async def _serves(self, name: str) -> bool:
-        if not self.children[name].pid:
+        if not self._child_of(name).pid:
             return False
         if name == "gateway":
             return await gateway_serves(self.layout.origin)
@@ -196,7 +206,7 @@ class System:
     def _drain_order(self) -> list[list[str]]:
         """Callers before those they call; what calls nobody of its stage stops beside it."""
         workers = [name for name in self.children if name.startswith("worker")]
-        return [["gateway"], ["feed", *workers], ["video"], ["sound"], ["social"], ["rights"], ["redis"]]
+        return [["gateway"], ["feed", *workers], ["video"], ["sound"], ["social"], ["rights"], [_ALL], ["redis"]]
 
     async def stop(self) -> None:
         """Drain: the edge first, then workers, then services from left to right, Redis last; safe to repeat."""
