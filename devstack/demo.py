@@ -89,7 +89,7 @@ async def run(layout: Layout, options: Options) -> int:
             return _INTERRUPTED
         watcher = asyncio.create_task(system.watch())
         try:
-            console.print(f"[bold]Clipmesh is up[/bold] after {demo.so_far_s:.1f} s. Feed page: {layout.origin}/\n")
+            console.print(f"[bold]Clipmesh is up[/bold] after {demo.so_far_s:.1f} s.\n")
             return await demo.until(stop)
         finally:
             watcher.cancel()
@@ -168,7 +168,12 @@ class Demo:
 
     async def _fill(self, apis: dict[str, Api]) -> tuple[Sown, int]:
         with progress_bars(self.console) as progress:
-            sower = Sower(apis=apis, progress=progress, uploaded=Uploaded(self.layout.folder / "demo.json"))
+            sower = Sower(
+                apis=apis,
+                progress=progress,
+                uploaded=Uploaded(self.layout.folder / "demo.json"),
+                on_first_playable=lambda: self.console.print(f"The first clip plays after {self.so_far_s:.0f} s: {self.layout.origin}/\n"),
+            )
 
             async def watch() -> int:
                 await sower.settled.wait()
@@ -204,9 +209,9 @@ class Demo:
             f"{summary.watches} watches by simulated viewers; {summary.took_s:.0f} s in all."
         )
         for label, error in sown.refused.items():
-            say(f"  [red]refused[/red] {escape(label)}: {escape(error.message)} [dim]({error.code})[/dim]")
+            say(f"  [red]refused[/red] {escape(label)}: {escape(error.message)} [dim]({error.code})[/dim]", soft_wrap=True)
         for check in summary.checks:
-            say(f"  {'[green]ok  [/green]' if check.ok else '[red]FAIL[/red]'} {check.name}: {escape(check.detail)}")
+            say(f"  {'[green]ok  [/green]' if check.ok else '[red]FAIL[/red]'} {check.name}: {escape(check.detail)}", soft_wrap=True)
 
 
 async def _result(work: asyncio.Task[Summary]) -> Summary:

@@ -90,7 +90,7 @@ def run() -> int:
     found = findings()
     for finding in found:
         mark = "[green]ok  [/green]" if finding.ok else ("[red]MISS[/red]" if finding.needed else "[yellow]opt [/yellow]")
-        console.print(f"{mark} {finding.name:<14} {finding.detail}")
+        console.print(f"{mark} {finding.name:<14} {finding.detail}", soft_wrap=True)
         if not finding.ok:
-            console.print(f"     {'':<14} {finding.mend}", style="dim")
+            console.print(f"     {'':<14} {finding.mend}", style="dim", soft_wrap=True)
     return 0 if all(finding.ok for finding in found if finding.needed) else 1

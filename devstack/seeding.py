@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,10 +64,11 @@ async def sign_everybody_up(origin: str) -> dict[str, Api]:
 class Sower:
     """Uploads sources and publishes them."""
 
-    def __init__(self, *, apis: dict[str, Api], progress: Progress, uploaded: Uploaded) -> None:
+    def __init__(self, *, apis: dict[str, Api], progress: Progress, uploaded: Uploaded, on_first_playable: Callable[[], None]) -> None:
         self._apis = apis
         self._progress = progress
         self._uploaded = uploaded
+        self._on_first_playable = on_first_playable
         self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
         self._drawing = asyncio.Lock()
         self._unsettled = 0
@@ -150,11 +151,16 @@ class Sower:
                 if state["failureCode"]:
                     raise ApiError(state["failureCode"], state["failureDetail"] or "the file was refused")
                 if state["playable"]:
-                    self.sown.first_playable_at = self.sown.first_playable_at or time.monotonic()
+                    self._note_playable()
                     self._settle(settled)
                 step = _STAGES.get(state["stage"], "plays, more sizes")
                 done = _SHARE_OF_UPLOAD + (100 - _SHARE_OF_UPLOAD) * state["progressPercent"] / 100
                 self._progress.update(bar, completed=done, step=step)
+
+    def _note_playable(self) -> None:
+        if not self.sown.first_playable_at:
+            self.sown.first_playable_at = time.monotonic()
+            self._on_first_playable()
 
     async def _verdict(self, source: Source, video_id: str) -> None:
         until = time.monotonic() + VERDICT_S
