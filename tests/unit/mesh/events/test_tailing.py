@@ -27,7 +27,9 @@ async def test_a_tail_gives_the_past_and_what_comes_parsed(world: World) -> None
     assert (second.message, second.envelope.key_version) == (VideoWithdrawn(video_id=1), 3)
 
 
-async def test_a_tail_goes_on_after_the_server_was_killed_without_missing_or_repeating(world: World, redis_server: RedisServer) -> None:
+async def test_a_tail_goes_on_after_the_server_was_killed_without_missing_or_repeating(
+    world: World, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
     seen: list[int] = []
 
     async def on(delivery: Delivery) -> None:
@@ -40,7 +42,7 @@ async def test_a_tail_goes_on_after_the_server_was_killed_without_missing_or_rep
     async with running(Tail(stream=world.stream, topics=("keys",), since_ms=60_000).run(on)):
         await until(lambda: len(seen) == 10)
         await redis_server.kill()
-        await asyncio.sleep(0.4)
+        await until(lambda: any("lost its stream" in record.message for record in caplog.records))
         await redis_server.start()
         await publish(range(10, 20))
         await until(lambda: len(seen) >= 20)
