@@ -154,9 +154,11 @@ class FakeGateway:
         codes = self._codes if form["grant_type"] == "authorization_code" else self._refresh
         handle = codes.pop(form.get("code") or form.get("refresh_token", ""), None)
         if handle is None:
+            self.world.refused_grants += 1
             return JSONResponse({"error": "invalid_grant"}, status_code=400)
         refresh = secrets.token_urlsafe(12)
         self._refresh[refresh] = handle
+        await asyncio.sleep(self.world.token_delay_s)
         return JSONResponse(
             {"access_token": f"access-{handle}-{secrets.token_hex(4)}", "token_type": "Bearer", "expires_in": 900, "refresh_token": refresh}
         )

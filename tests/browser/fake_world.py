@@ -54,6 +54,10 @@ class World:
     """Media files with this ending answer 403, as after the end of a grant."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     revoked: list[str] = field(default_factory=list)
+    token_delay_s: float = 0.0
+    """How long an exchange of tokens takes."""
+    refused_grants: int = 0
+    """Tokens and codes that were unknown or spent."""
     rehearsed: int = 0
     """Progress sockets to cut after their first answer."""
 

@@ -91,11 +91,11 @@ async def open_page(page: Page, name: str, media: Path) -> None:
             await page.get_by_role("button", name="Account of @carla").click()
         case "/signup":
             # With an account there is nothing to sign up for.
-            await page.evaluate("() => localStorage.clear()")
+            await page.evaluate("() => localStorage.removeItem('clipmesh.signed-in')")
             await page.goto("/signup")
             await page.get_by_role("button", name="Create account").click()
         case "sign-in":
-            await page.evaluate("() => localStorage.clear()")
+            await page.evaluate("() => localStorage.removeItem('clipmesh.signed-in')")
             await page.goto("/oauth/authorize?state=x")
         case _:
             await page.goto(name)

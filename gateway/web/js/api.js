@@ -23,7 +23,7 @@ export async function ask(document, variables = {}, options = {}) {
     if (!(error instanceof ApiError) || error.code !== "UNAUTHENTICATED" || !token || options.keepalive) throw error;
     const fresh = await renew(token);
     if (!fresh) {
-      forget();
+      await forget();
       throw error;
     }
     return post(document, variables, fresh, options);

@@ -1,13 +1,16 @@
 /**
- * Sign-in: OAuth 2 authorization code with PKCE (RFC 7636). The access token lives in this page's memory; the refresh token in localStorage,
- * rotated by one tab at a time, before the access token ends.
+ * Sign-in: OAuth 2 authorization code with PKCE (RFC 7636). The access token lives in this page's memory; the refresh token in the
+ * vault, rotated by one tab at a time, before the access token ends.
  */
 
 import { ApiError, codeOf } from "./errors.js";
 import { base64url, randomBytes } from "./random.js";
+import { read, remove, write } from "./vault.js";
 
 const CLIENT = "clipmesh-web";
-const KEPT = "clipmesh.refresh";
+const REFRESH = "refresh";
+/** Stands in localStorage while somebody is signed in, so that a page of a stranger need not open the vault. */
+const SIGNED_IN = "clipmesh.signed-in";
 const JOURNEY = "clipmesh.sign-in";
 /** Renew this long before the end, so that no call travels with a token that dies on its way. */
 const EARLY_MS = 60_000;
@@ -34,14 +37,15 @@ export const accessToken = {
 
 /** @returns {boolean} whether somebody was signed in here and has not signed out */
 export function hasSession() {
-  return localStorage.getItem(KEPT) !== null;
+  return localStorage.getItem(SIGNED_IN) !== null;
 }
 
 /** Forget the sign-in of this browser; pages listen for "clipmesh:signed-out". */
-export function forget() {
-  localStorage.removeItem(KEPT);
+export async function forget() {
+  localStorage.removeItem(SIGNED_IN);
   access = null;
   dispatchEvent(new Event("clipmesh:signed-out"));
+  await remove(REFRESH);
 }
 
 /**
@@ -64,8 +68,11 @@ function locked(work) {
 
 /** @returns {Promise<string>} */
 async function rotate() {
-  const refresh = localStorage.getItem(KEPT);
-  if (!refresh) return "";
+  const refresh = await read(REFRESH);
+  if (!refresh) {
+    await forget();
+    return "";
+  }
   let answer;
   try {
     answer = await postForm("/oauth/token", { grant_type: "refresh_token", refresh_token: refresh, client_id: CLIENT });
@@ -73,16 +80,17 @@ async function rotate() {
     throw new ApiError("OFFLINE", "the server cannot be reached");
   }
   if (answer.status === 400 || answer.status === 401) {
-    forget();
+    await forget();
     return "";
   }
   if (!answer.ok) throw new ApiError(codeOf(answer.status), `status ${answer.status}`);
   return keep(await answer.json());
 }
 
-/** @param {{access_token: string, refresh_token: string, expires_in: number}} tokens @returns {string} */
-function keep(tokens) {
-  localStorage.setItem(KEPT, tokens.refresh_token);
+/** @param {{access_token: string, refresh_token: string, expires_in: number}} tokens @returns {Promise<string>} */
+async function keep(tokens) {
+  await write(REFRESH, tokens.refresh_token);
+  localStorage.setItem(SIGNED_IN, "yes");
   access = { token: tokens.access_token, endsAt: Date.now() + tokens.expires_in * 1000 };
   return tokens.access_token;
 }
@@ -136,15 +144,15 @@ export async function finish(parameters) {
     redirect_uri: `${location.origin}/callback`,
   });
   if (!answer.ok) return null;
-  keep(await answer.json());
+  await keep(await answer.json());
   // Only paths of our own: two slashes would name another host.
   return /^\/(?![/\\])/.test(journey.returnTo) ? journey.returnTo : "/";
 }
 
 /** End the session here and on the server. */
 export async function signOut() {
-  const token = localStorage.getItem(KEPT);
-  forget();
+  const token = await read(REFRESH);
+  await forget();
   if (token) await postForm("/oauth/revoke", { token, client_id: CLIENT }).catch(() => null);
 }
 
