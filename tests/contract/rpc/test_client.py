@@ -202,6 +202,7 @@ async def test_a_service_that_never_was_is_unavailable() -> None:
 
 async def test_a_peer_that_is_slow_to_answer_a_connection_is_waited_for() -> None:
     async with listening(Probe(), "127.0.0.1:0") as (_, port):
+        accepted: set[asyncio.Task[Any]] = set()
 
         async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             while piece := await reader.read(65_536):
@@ -210,14 +211,27 @@ async def test_a_peer_that_is_slow_to_answer_a_connection_is_waited_for() -> Non
             writer.close()
 
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await asyncio.sleep(0.7)
-            peer_reader, peer_writer = await asyncio.open_connection("127.0.0.1", port)
-            await asyncio.gather(carry(reader, peer_writer), carry(peer_reader, writer), return_exceptions=True)
+            accepted.add(asyncio.ensure_future(relay(reader, writer)))
+
+        async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writers = [writer]
+            try:
+                await asyncio.sleep(0.7)
+                peer_reader, peer_writer = await asyncio.open_connection("127.0.0.1", port)
+                writers.append(peer_writer)
+                await asyncio.gather(carry(reader, peer_writer), carry(peer_reader, writer), return_exceptions=True)
+            finally:
+                for each in writers:
+                    each.transport.abort()
 
         async with await asyncio.start_server(accept, "127.0.0.1", 0) as busy:
             channels = channels_to(f"127.0.0.1:{busy.sockets[0].getsockname()[1]}")
             assert (await channels.stub(Stub, "rights").DecideReview(A_DECISION)) == DecideReviewResponse()
             await channels.close()
+            for task in accepted:
+                task.cancel()
+            await asyncio.gather(*accepted, return_exceptions=True)
+        await asyncio.sleep(0)
 
 
 async def test_calls_go_round_and_leave_out_who_says_not_serving() -> None:
