@@ -52,6 +52,12 @@ class _CommonErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Com
     """The viewer is not signed in."""
     COMMON_ERROR_REASON_INTERNAL: _CommonErrorReason.ValueType  # 14
     """A fault of ours; the error id finds it in the logs."""
+    COMMON_ERROR_REASON_CONSUMER_GROUP_NOT_FOUND: _CommonErrorReason.ValueType  # 15
+    """No consumer of the service has that name."""
+    COMMON_ERROR_REASON_DEAD_LETTER_NOT_FOUND: _CommonErrorReason.ValueType  # 16
+    """There is no such dead letter, or it was replayed already."""
+    COMMON_ERROR_REASON_REPLAY_FAILED: _CommonErrorReason.ValueType  # 17
+    """The consumer refused the event again; mend the cause first."""
 
 class CommonErrorReason(_CommonErrorReason, metaclass=_CommonErrorReasonEnumTypeWrapper):
     """CommonErrorReason are the reasons every service can give; the prefix is stripped when they are shown."""
@@ -86,4 +92,10 @@ COMMON_ERROR_REASON_SIGN_IN_REQUIRED: CommonErrorReason.ValueType  # 13
 """The viewer is not signed in."""
 COMMON_ERROR_REASON_INTERNAL: CommonErrorReason.ValueType  # 14
 """A fault of ours; the error id finds it in the logs."""
+COMMON_ERROR_REASON_CONSUMER_GROUP_NOT_FOUND: CommonErrorReason.ValueType  # 15
+"""No consumer of the service has that name."""
+COMMON_ERROR_REASON_DEAD_LETTER_NOT_FOUND: CommonErrorReason.ValueType  # 16
+"""There is no such dead letter, or it was replayed already."""
+COMMON_ERROR_REASON_REPLAY_FAILED: CommonErrorReason.ValueType  # 17
+"""The consumer refused the event again; mend the cause first."""
 Global___CommonErrorReason: _TypeAlias = CommonErrorReason  # noqa: Y015

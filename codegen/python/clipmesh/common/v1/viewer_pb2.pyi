@@ -233,6 +233,7 @@ class ViewerContext(_message.Message):
     SAVE_DATA_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
     HANDLE_FIELD_NUMBER: _builtins.int
+    ADDRESS_PSEUDONYM_FIELD_NUMBER: _builtins.int
     user_id: _builtins.int
     """user_id is the signed-in person; 0 means anonymous."""
     age_band: Global___AgeBand.ValueType
@@ -251,6 +252,11 @@ class ViewerContext(_message.Message):
     """session_id names the anonymous or signed-in browser session, opaque, at most 64 characters; empty means none."""
     handle: _builtins.str
     """handle is the person's handle when signed in, for logs and credits of own acts."""
+    address_pseudonym: _builtins.str
+    """address_pseudonym names the network an anonymous viewer asks from: a keyed hash, that only the gateway can make, of the day and the IPv4
+    address or the /64 of the IPv6 address. Empty for signed-in viewers. It is personal data for as long as it lasts: it paces anonymous
+    watching, is kept nowhere but in the key of feed's pace row, which expires, and is never logged or put into events.
+    """
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[Global___Role.ValueType]:
         """roles are the roles of the person; empty for anonymous."""
@@ -278,10 +284,11 @@ class ViewerContext(_message.Message):
         save_data: _builtins.bool = ...,
         session_id: _builtins.str = ...,
         handle: _builtins.str = ...,
+        address_pseudonym: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_band", b"age_band", "consents", b"consents", "device_class", b"device_class", "handle", b"handle", "languages", b"languages", "network_class", b"network_class", "region", b"region", "region_source", b"region_source", "roles", b"roles", "save_data", b"save_data", "session_id", b"session_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_pseudonym", b"address_pseudonym", "age_band", b"age_band", "consents", b"consents", "device_class", b"device_class", "handle", b"handle", "languages", b"languages", "network_class", b"network_class", "region", b"region", "region_source", b"region_source", "roles", b"roles", "save_data", b"save_data", "session_id", b"session_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from clipmesh.feed.v1 import signal_service_pb2 as clipmesh_dot_feed_dot_v1_dot_signal__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63lipmesh/feed/v1/events.proto\x12\x10\x63lipmesh.feed.v1\x1a%clipmesh/feed/v1/signal_service.proto\"\xaf\x01\n\x10ImpressionServed\x12&\n\x0f\x66\x65\x65\x64_session_id\x18\x01 \x01(\tR\rfeedSessionId\x12\x1b\n\tviewer_id\x18\x02 \x01(\x03R\x08viewerId\x12>\n\x0bimpressions\x18\x03 \x03(\x0b\x32\x1c.clipmesh.feed.v1.ImpressionR\x0bimpressions\x12\x16\n\x06policy\x18\x04 \x01(\tR\x06policy\"\x91\x01\n\nImpression\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x12\n\x04slot\x18\x02 \x01(\x05R\x04slot\x12\x1f\n\x0bsource_mask\x18\x03 \x01(\x03R\nsourceMask\x12\x33\n\x15selection_probability\x18\x04 \x01(\x01R\x14selectionProbability\"\x8a\x02\n\rWatchRecorded\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x1b\n\tviewer_id\x18\x02 \x01(\x03R\x08viewerId\x12\x1d\n\nwatched_ms\x18\x03 \x01(\x03R\twatchedMs\x12\x1f\n\x0b\x64uration_ms\x18\x04 \x01(\x03R\ndurationMs\x12\x14\n\x05loops\x18\x05 \x01(\x05R\x05loops\x12\x33\n\x07surface\x18\x06 \x01(\x0e\x32\x19.clipmesh.feed.v1.SurfaceR\x07surface\x12!\n\x0c\x63ounted_view\x18\x07 \x01(\x08R\x0b\x63ountedView\x12\x13\n\x05\x61t_ms\x18\x08 \x01(\x03R\x04\x61tMsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63lipmesh/feed/v1/events.proto\x12\x10\x63lipmesh.feed.v1\x1a%clipmesh/feed/v1/signal_service.proto\"\xe4\x01\n\x10ImpressionServed\x12&\n\x0f\x66\x65\x65\x64_session_id\x18\x01 \x01(\tR\rfeedSessionId\x12\x1b\n\tviewer_id\x18\x02 \x01(\x03R\x08viewerId\x12>\n\x0bimpressions\x18\x03 \x03(\x0b\x32\x1c.clipmesh.feed.v1.ImpressionR\x0bimpressions\x12\x16\n\x06policy\x18\x04 \x01(\tR\x06policy\x12\x33\n\x07surface\x18\x05 \x01(\x0e\x32\x19.clipmesh.feed.v1.SurfaceR\x07surface\"\xc2\x01\n\nImpression\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x12\n\x04slot\x18\x02 \x01(\x05R\x04slot\x12\x1f\n\x0bsource_mask\x18\x03 \x01(\x03R\nsourceMask\x12\x33\n\x15selection_probability\x18\x04 \x01(\x01R\x14selectionProbability\x12\x14\n\x05spare\x18\x05 \x01(\x08R\x05spare\x12\x19\n\x08token_id\x18\x06 \x01(\tR\x07tokenId\"\xbd\x02\n\rWatchRecorded\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x1b\n\tviewer_id\x18\x02 \x01(\x03R\x08viewerId\x12\x1d\n\nwatched_ms\x18\x03 \x01(\x03R\twatchedMs\x12\x1f\n\x0b\x64uration_ms\x18\x04 \x01(\x03R\ndurationMs\x12\x14\n\x05loops\x18\x05 \x01(\x05R\x05loops\x12\x33\n\x07surface\x18\x06 \x01(\x0e\x32\x19.clipmesh.feed.v1.SurfaceR\x07surface\x12!\n\x0c\x63ounted_view\x18\x07 \x01(\x08R\x0b\x63ountedView\x12\x13\n\x05\x61t_ms\x18\x08 \x01(\x03R\x04\x61tMs\x12\x16\n\x06paused\x18\t \x01(\x08R\x06paused\x12\x19\n\x08token_id\x18\n \x01(\tR\x07tokenIdb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,9 +33,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clipmesh.feed.v1.events_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_IMPRESSIONSERVED']._serialized_start=91
-  _globals['_IMPRESSIONSERVED']._serialized_end=266
-  _globals['_IMPRESSION']._serialized_start=269
-  _globals['_IMPRESSION']._serialized_end=414
-  _globals['_WATCHRECORDED']._serialized_start=417
-  _globals['_WATCHRECORDED']._serialized_end=683
+  _globals['_IMPRESSIONSERVED']._serialized_end=319
+  _globals['_IMPRESSION']._serialized_start=322
+  _globals['_IMPRESSION']._serialized_end=516
+  _globals['_WATCHRECORDED']._serialized_start=519
+  _globals['_WATCHRECORDED']._serialized_end=836
 # @@protoc_insertion_point(module_scope)

@@ -21,7 +21,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ImpressionServed(_message.Message):
-    """ImpressionServed says what a page held; topic feed, key feed_session_id.page, one event a key."""
+    """ImpressionServed says which clips were offered together: a page of the feed, or the tokens minted for another surface; topic feed, one event
+    a key, key_version is always 1.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -29,15 +31,18 @@ class ImpressionServed(_message.Message):
     VIEWER_ID_FIELD_NUMBER: _builtins.int
     IMPRESSIONS_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
+    SURFACE_FIELD_NUMBER: _builtins.int
     feed_session_id: _builtins.str
-    """feed_session_id names the session."""
+    """feed_session_id names the session; empty outside the feed."""
     viewer_id: _builtins.int
     """viewer_id is the person when personalisation is allowed; 0 otherwise."""
     policy: _builtins.str
-    """policy is what made the page."""
+    """policy is what made the page; empty outside the feed."""
+    surface: _signal_service_pb2.Surface.ValueType
+    """surface is where they are shown."""
     @_builtins.property
     def impressions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Impression]:
-        """impressions are the slots."""
+        """impressions are the slots in the order to show, the spare ones last."""
 
     def __init__(
         self,
@@ -46,10 +51,11 @@ class ImpressionServed(_message.Message):
         viewer_id: _builtins.int = ...,
         impressions: _abc.Iterable[Global___Impression] | None = ...,
         policy: _builtins.str = ...,
+        surface: _signal_service_pb2.Surface.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["feed_session_id", b"feed_session_id", "impressions", b"impressions", "policy", b"policy", "viewer_id", b"viewer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feed_session_id", b"feed_session_id", "impressions", b"impressions", "policy", b"policy", "surface", b"surface", "viewer_id", b"viewer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -57,7 +63,7 @@ Global___ImpressionServed: _TypeAlias = ImpressionServed  # noqa: Y015
 
 @_typing.final
 class Impression(_message.Message):
-    """Impression is one slot of a served page."""
+    """Impression is one offered slot."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -65,14 +71,20 @@ class Impression(_message.Message):
     SLOT_FIELD_NUMBER: _builtins.int
     SOURCE_MASK_FIELD_NUMBER: _builtins.int
     SELECTION_PROBABILITY_FIELD_NUMBER: _builtins.int
+    SPARE_FIELD_NUMBER: _builtins.int
+    TOKEN_ID_FIELD_NUMBER: _builtins.int
     video_id: _builtins.int
     """video_id is the video."""
     slot: _builtins.int
-    """slot counts from 0 over the session."""
+    """slot counts from 0 over the session, outside the feed over the call."""
     source_mask: _builtins.int
     """source_mask has one bit per source that found it."""
     selection_probability: _builtins.float
     """selection_probability is the chance the policy gave it; 1 when it was not drawn."""
+    spare: _builtins.bool
+    """spare is true for the reserve of a page: shown only in the place of one that can no longer be shown."""
+    token_id: _builtins.str
+    """token_id is the random id of the view token that was offered with it; empty when viewer_id is 0."""
     def __init__(
         self,
         *,
@@ -80,10 +92,12 @@ class Impression(_message.Message):
         slot: _builtins.int = ...,
         source_mask: _builtins.int = ...,
         selection_probability: _builtins.float = ...,
+        spare: _builtins.bool = ...,
+        token_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["selection_probability", b"selection_probability", "slot", b"slot", "source_mask", b"source_mask", "video_id", b"video_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["selection_probability", b"selection_probability", "slot", b"slot", "source_mask", b"source_mask", "spare", b"spare", "token_id", b"token_id", "video_id", b"video_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -103,6 +117,8 @@ class WatchRecorded(_message.Message):
     SURFACE_FIELD_NUMBER: _builtins.int
     COUNTED_VIEW_FIELD_NUMBER: _builtins.int
     AT_MS_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
+    TOKEN_ID_FIELD_NUMBER: _builtins.int
     video_id: _builtins.int
     """video_id is the video."""
     viewer_id: _builtins.int
@@ -119,6 +135,12 @@ class WatchRecorded(_message.Message):
     """counted_view is true when this report made the view count."""
     at_ms: _builtins.int
     """at_ms is when the stretch ended."""
+    paused: _builtins.bool
+    """paused says whether the viewer paused."""
+    token_id: _builtins.str
+    """token_id is the id of the view token: the Impression with the same one is what was watched. Empty when viewer_id is 0, so that a watch
+    without consent leads to nobody by way of a page that was offered with it.
+    """
     def __init__(
         self,
         *,
@@ -130,10 +152,12 @@ class WatchRecorded(_message.Message):
         surface: _signal_service_pb2.Surface.ValueType = ...,
         counted_view: _builtins.bool = ...,
         at_ms: _builtins.int = ...,
+        paused: _builtins.bool = ...,
+        token_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "counted_view", b"counted_view", "duration_ms", b"duration_ms", "loops", b"loops", "surface", b"surface", "video_id", b"video_id", "viewer_id", b"viewer_id", "watched_ms", b"watched_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "counted_view", b"counted_view", "duration_ms", b"duration_ms", "loops", b"loops", "paused", b"paused", "surface", b"surface", "token_id", b"token_id", "video_id", b"video_id", "viewer_id", b"viewer_id", "watched_ms", b"watched_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -302,7 +302,7 @@ class ViewCount(_message.Message):
     video_id: _builtins.int
     """video_id is the video."""
     views: _builtins.int
-    """views are counted once per view token: at least 2 s or one whole loop."""
+    """views are counted once per view token: at least 2 s or one whole loop, and not before 2 s have gone by since it was minted."""
     def __init__(
         self,
         *,

@@ -65,6 +65,11 @@ class IdentityServiceStub:
                 request_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ListSigningKeysRequest.SerializeToString,
                 response_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ListSigningKeysResponse.FromString,
                 _registered_method=True)
+        self.GetSession = channel.unary_unary(
+                '/clipmesh.social.v1.IdentityService/GetSession',
+                request_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GetSessionRequest.SerializeToString,
+                response_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GetSessionResponse.FromString,
+                _registered_method=True)
         self.GrantRole = channel.unary_unary(
                 '/clipmesh.social.v1.IdentityService/GrantRole',
                 request_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GrantRoleRequest.SerializeToString,
@@ -122,6 +127,13 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSession(self, request, context):
+        """GetSession tells whether a session lives and what its person consents to, for verifiers of tokens that hear nothing on the topic keys.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GrantRole(self, request, context):
         """GrantRole gives or takes a role of an account; operators and admins only.
         Reasons: ACCOUNT_NOT_FOUND.
@@ -162,6 +174,11 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.ListSigningKeys,
                     request_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ListSigningKeysRequest.FromString,
                     response_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ListSigningKeysResponse.SerializeToString,
+            ),
+            'GetSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSession,
+                    request_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GetSessionRequest.FromString,
+                    response_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GetSessionResponse.SerializeToString,
             ),
             'GrantRole': grpc.unary_unary_rpc_method_handler(
                     servicer.GrantRole,
@@ -332,6 +349,33 @@ class IdentityService:
             '/clipmesh.social.v1.IdentityService/ListSigningKeys',
             clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ListSigningKeysRequest.SerializeToString,
             clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ListSigningKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clipmesh.social.v1.IdentityService/GetSession',
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GetSessionRequest.SerializeToString,
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GetSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,

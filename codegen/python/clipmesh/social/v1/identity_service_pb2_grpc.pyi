@@ -36,6 +36,8 @@ class IdentityServiceStub:
     """RevokeSession ends the session of a refresh token (RFC 7009); unknown tokens are no error."""
     ListSigningKeys: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.ListSigningKeysRequest, _identity_service_pb2.ListSigningKeysResponse]
     """ListSigningKeys gives the public keys that verify access tokens, for the JWKS document."""
+    GetSession: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.GetSessionRequest, _identity_service_pb2.GetSessionResponse]
+    """GetSession tells whether a session lives and what its person consents to, for verifiers of tokens that hear nothing on the topic keys."""
     GrantRole: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.GrantRoleRequest, _identity_service_pb2.GrantRoleResponse]
     """GrantRole gives or takes a role of an account; operators and admins only.
     Reasons: ACCOUNT_NOT_FOUND.
@@ -99,6 +101,14 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_identity_service_pb2.ListSigningKeysRequest, _abc.Awaitable[_identity_service_pb2.ListSigningKeysResponse]],
     ) -> _abc.Awaitable[_identity_service_pb2.ListSigningKeysResponse]:
         """ListSigningKeys gives the public keys that verify access tokens, for the JWKS document."""
+
+    @_abc_1.abstractmethod
+    def GetSession(
+        self,
+        request: _identity_service_pb2.GetSessionRequest,
+        context: _aio.ServicerContext[_identity_service_pb2.GetSessionRequest, _abc.Awaitable[_identity_service_pb2.GetSessionResponse]],
+    ) -> _abc.Awaitable[_identity_service_pb2.GetSessionResponse]:
+        """GetSession tells whether a session lives and what its person consents to, for verifiers of tokens that hear nothing on the topic keys."""
 
     @_abc_1.abstractmethod
     def GrantRole(

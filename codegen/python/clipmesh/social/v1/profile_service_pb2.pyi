@@ -334,10 +334,13 @@ class UpdateProfileRequest(_message.Message):
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     BIO_FIELD_NUMBER: _builtins.int
     LANGUAGES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     display_name: _builtins.str
     """display_name replaces the display name, 1 to 50 characters."""
     bio: _builtins.str
     """bio replaces the bio, at most 160 characters."""
+    request_id: _builtins.str
+    """request_id makes the call repeatable for 24 h; 1 to 64 characters."""
     @_builtins.property
     def languages(self) -> Global___LanguageList:
         """languages replaces the languages."""
@@ -348,10 +351,11 @@ class UpdateProfileRequest(_message.Message):
         display_name: _builtins.str | None = ...,
         bio: _builtins.str | None = ...,
         languages: Global___LanguageList | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_bio", b"_bio", "_display_name", b"_display_name", "bio", b"bio", "display_name", b"display_name", "languages", b"languages"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bio", b"_bio", "_display_name", b"_display_name", "bio", b"bio", "display_name", b"display_name", "languages", b"languages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bio", b"_bio", "_display_name", b"_display_name", "bio", b"bio", "display_name", b"display_name", "languages", b"languages", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bio: _TypeAlias = _typing.Literal["bio"]  # noqa: Y015
     _WhichOneofArgType__bio: _TypeAlias = _typing.Literal["_bio", b"_bio"]  # noqa: Y015

@@ -95,7 +95,7 @@ class ProfileServiceServicer:
 
     def UpdateProfile(self, request, context):
         """UpdateProfile changes the viewer's own profile.
-        Reasons: INVALID_TEXT.
+        Reasons: INVALID_TEXT, REQUEST_ID_REUSED, CONFLICT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

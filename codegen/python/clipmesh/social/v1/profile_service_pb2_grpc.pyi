@@ -26,7 +26,7 @@ class ProfileServiceStub:
     """GetMyAccount gives the viewer's own private facts."""
     UpdateProfile: _aio.UnaryUnaryMultiCallable[_profile_service_pb2.UpdateProfileRequest, _profile_service_pb2.UpdateProfileResponse]
     """UpdateProfile changes the viewer's own profile.
-    Reasons: INVALID_TEXT.
+    Reasons: INVALID_TEXT, REQUEST_ID_REUSED, CONFLICT.
     """
     UpdateConsents: _aio.UnaryUnaryMultiCallable[_profile_service_pb2.UpdateConsentsRequest, _profile_service_pb2.UpdateConsentsResponse]
     """UpdateConsents replaces the viewer's consents; the history is kept."""
@@ -69,7 +69,7 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_profile_service_pb2.UpdateProfileRequest, _abc.Awaitable[_profile_service_pb2.UpdateProfileResponse]],
     ) -> _abc.Awaitable[_profile_service_pb2.UpdateProfileResponse]:
         """UpdateProfile changes the viewer's own profile.
-        Reasons: INVALID_TEXT.
+        Reasons: INVALID_TEXT, REQUEST_ID_REUSED, CONFLICT.
         """
 
     @_abc_1.abstractmethod

@@ -110,7 +110,7 @@ class RegisterOriginalSoundRequest(_message.Message):
     duration_ms: _builtins.int
     """duration_ms is the length of the audio."""
     audio_key: _builtins.str
-    """audio_key is the object of the extracted audio."""
+    """audio_key is the object of the extracted audio, which is the sound's from now on: it stays though its video is deleted."""
     def __init__(
         self,
         *,

@@ -62,7 +62,7 @@ class CatalogueServiceServicer:
     """
 
     def RegisterOriginalSound(self, request, context):
-        """RegisterOriginalSound makes the original sound of a video's audio, once per video; called by video.
+        """RegisterOriginalSound makes the original sound of a video's audio, once per video; called by video, which asks until it has the answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

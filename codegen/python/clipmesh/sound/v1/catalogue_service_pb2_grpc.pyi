@@ -17,7 +17,7 @@ class CatalogueServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterOriginalSound: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.RegisterOriginalSoundRequest, _catalogue_service_pb2.RegisterOriginalSoundResponse]
-    """RegisterOriginalSound makes the original sound of a video's audio, once per video; called by video."""
+    """RegisterOriginalSound makes the original sound of a video's audio, once per video; called by video, which asks until it has the answer."""
     BatchGetSounds: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.BatchGetSoundsRequest, _catalogue_service_pb2.BatchGetSoundsResponse]
     """BatchGetSounds gives sounds; absent ids are left out."""
     GetSound: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.GetSoundRequest, _catalogue_service_pb2.GetSoundResponse]
@@ -38,7 +38,7 @@ class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalogue_service_pb2.RegisterOriginalSoundRequest,
         context: _aio.ServicerContext[_catalogue_service_pb2.RegisterOriginalSoundRequest, _abc.Awaitable[_catalogue_service_pb2.RegisterOriginalSoundResponse]],
     ) -> _abc.Awaitable[_catalogue_service_pb2.RegisterOriginalSoundResponse]:
-        """RegisterOriginalSound makes the original sound of a video's audio, once per video; called by video."""
+        """RegisterOriginalSound makes the original sound of a video's audio, once per video; called by video, which asks until it has the answer."""
 
     @_abc_1.abstractmethod
     def BatchGetSounds(

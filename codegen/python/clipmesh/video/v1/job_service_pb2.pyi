@@ -3,8 +3,10 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -69,6 +71,11 @@ class Job(_message.Message):
     CHUNK_INDEX_FIELD_NUMBER: _builtins.int
     OUTPUT_PREFIX_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
+    IMAGES_PREFIX_FIELD_NUMBER: _builtins.int
+    AUDIO_KEY_FIELD_NUMBER: _builtins.int
+    WORK_PREFIX_FIELD_NUMBER: _builtins.int
+    SOURCE_SHA256_FIELD_NUMBER: _builtins.int
+    LEASE_MS_FIELD_NUMBER: _builtins.int
     video_id: _builtins.int
     """video_id is the video."""
     job_key: _builtins.str
@@ -94,9 +101,19 @@ class Job(_message.Message):
     chunk_index: _builtins.int
     """chunk_index counts from 0; only for CHUNK."""
     output_prefix: _builtins.str
-    """output_prefix is where the outputs go in the blob store."""
+    """output_prefix is where playlists, segments and files for players go in the blob store."""
     attempt: _builtins.int
     """attempt counts from 1."""
+    images_prefix: _builtins.str
+    """images_prefix is where poster and preview go."""
+    audio_key: _builtins.str
+    """audio_key is where the encoded audio goes; nothing is there without audio."""
+    work_prefix: _builtins.str
+    """work_prefix is where jobs of this source hand one another what nobody else reads; empty for PROBE."""
+    source_sha256: _builtins.bytes
+    """source_sha256 is the hash of the source that was probed, which every later job has to meet again; empty for PROBE."""
+    lease_ms: _builtins.int
+    """lease_ms is how long the lease lasts from the moment it was given."""
     def __init__(
         self,
         *,
@@ -114,10 +131,15 @@ class Job(_message.Message):
         chunk_index: _builtins.int = ...,
         output_prefix: _builtins.str = ...,
         attempt: _builtins.int = ...,
+        images_prefix: _builtins.str = ...,
+        audio_key: _builtins.str = ...,
+        work_prefix: _builtins.str = ...,
+        source_sha256: _builtins.bytes = ...,
+        lease_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "chunk_index", b"chunk_index", "declared_sha256", b"declared_sha256", "facts_json", b"facts_json", "fence", b"fence", "group", b"group", "job_key", b"job_key", "kind", b"kind", "lease_expires_at_ms", b"lease_expires_at_ms", "output_prefix", b"output_prefix", "recipe_version", b"recipe_version", "source_key", b"source_key", "source_size_bytes", b"source_size_bytes", "video_id", b"video_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "audio_key", b"audio_key", "chunk_index", b"chunk_index", "declared_sha256", b"declared_sha256", "facts_json", b"facts_json", "fence", b"fence", "group", b"group", "images_prefix", b"images_prefix", "job_key", b"job_key", "kind", b"kind", "lease_expires_at_ms", b"lease_expires_at_ms", "lease_ms", b"lease_ms", "output_prefix", b"output_prefix", "recipe_version", b"recipe_version", "source_key", b"source_key", "source_sha256", b"source_sha256", "source_size_bytes", b"source_size_bytes", "video_id", b"video_id", "work_prefix", b"work_prefix"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -214,16 +236,20 @@ class HeartbeatResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LEASE_EXPIRES_AT_MS_FIELD_NUMBER: _builtins.int
+    LEASE_MS_FIELD_NUMBER: _builtins.int
     lease_expires_at_ms: _builtins.int
     """lease_expires_at_ms is when the lease ends without a further heartbeat."""
+    lease_ms: _builtins.int
+    """lease_ms is how long it lasts, counted on the worker's own clock from the moment the request was sent."""
     def __init__(
         self,
         *,
         lease_expires_at_ms: _builtins.int = ...,
+        lease_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease_expires_at_ms", b"lease_expires_at_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease_expires_at_ms", b"lease_expires_at_ms", "lease_ms", b"lease_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -338,3 +364,142 @@ class FailJobResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FailJobResponse: _TypeAlias = FailJobResponse  # noqa: Y015
+
+@_typing.final
+class ListDeadVideosRequest(_message.Message):
+    """ListDeadVideosRequest asks for a page of dead videos."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """page_size is how many at most; 0 means 100."""
+    page_token: _builtins.str
+    """page_token is the next_page_token of the page before, empty for the first."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDeadVideosRequest: _TypeAlias = ListDeadVideosRequest  # noqa: Y015
+
+@_typing.final
+class DeadVideo(_message.Message):
+    """DeadVideo is a video for which a job failed as often as it may."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VIDEO_ID_FIELD_NUMBER: _builtins.int
+    JOB_KEY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    DIED_AT_MS_FIELD_NUMBER: _builtins.int
+    PLAYS_FIELD_NUMBER: _builtins.int
+    video_id: _builtins.int
+    """video_id is the video."""
+    job_key: _builtins.str
+    """job_key is the job whose attempts ran out."""
+    reason: _builtins.str
+    """reason is why its last attempt failed."""
+    detail: _builtins.str
+    """detail is the end of what the tool said, for operators only."""
+    attempts: _builtins.int
+    """attempts is how often it was tried."""
+    died_at_ms: _builtins.int
+    """died_at_ms is when processing gave up."""
+    plays: _builtins.bool
+    """plays is true when the clip plays and only lacks further renditions."""
+    def __init__(
+        self,
+        *,
+        video_id: _builtins.int = ...,
+        job_key: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        detail: _builtins.str = ...,
+        attempts: _builtins.int = ...,
+        died_at_ms: _builtins.int = ...,
+        plays: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "detail", b"detail", "died_at_ms", b"died_at_ms", "job_key", b"job_key", "plays", b"plays", "reason", b"reason", "video_id", b"video_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeadVideo: _TypeAlias = DeadVideo  # noqa: Y015
+
+@_typing.final
+class ListDeadVideosResponse(_message.Message):
+    """ListDeadVideosResponse is a page of dead videos."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VIDEOS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """next_page_token asks for the next page, empty on the last."""
+    @_builtins.property
+    def videos(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeadVideo]:
+        """videos are in no order that means anything."""
+
+    def __init__(
+        self,
+        *,
+        videos: _abc.Iterable[Global___DeadVideo] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "videos", b"videos"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDeadVideosResponse: _TypeAlias = ListDeadVideosResponse  # noqa: Y015
+
+@_typing.final
+class RedoVideoRequest(_message.Message):
+    """RedoVideoRequest names a dead video."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VIDEO_ID_FIELD_NUMBER: _builtins.int
+    video_id: _builtins.int
+    """video_id is the video."""
+    def __init__(
+        self,
+        *,
+        video_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["video_id", b"video_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RedoVideoRequest: _TypeAlias = RedoVideoRequest  # noqa: Y015
+
+@_typing.final
+class RedoVideoResponse(_message.Message):
+    """RedoVideoResponse says that its jobs are open again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RedoVideoResponse: _TypeAlias = RedoVideoResponse  # noqa: Y015

@@ -55,6 +55,16 @@ class JobServiceStub:
                 request_serializer=clipmesh_dot_video_dot_v1_dot_job__service__pb2.FailJobRequest.SerializeToString,
                 response_deserializer=clipmesh_dot_video_dot_v1_dot_job__service__pb2.FailJobResponse.FromString,
                 _registered_method=True)
+        self.ListDeadVideos = channel.unary_unary(
+                '/clipmesh.video.v1.JobService/ListDeadVideos',
+                request_serializer=clipmesh_dot_video_dot_v1_dot_job__service__pb2.ListDeadVideosRequest.SerializeToString,
+                response_deserializer=clipmesh_dot_video_dot_v1_dot_job__service__pb2.ListDeadVideosResponse.FromString,
+                _registered_method=True)
+        self.RedoVideo = channel.unary_unary(
+                '/clipmesh.video.v1.JobService/RedoVideo',
+                request_serializer=clipmesh_dot_video_dot_v1_dot_job__service__pb2.RedoVideoRequest.SerializeToString,
+                response_deserializer=clipmesh_dot_video_dot_v1_dot_job__service__pb2.RedoVideoResponse.FromString,
+                _registered_method=True)
 
 
 class JobServiceServicer:
@@ -92,6 +102,21 @@ class JobServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDeadVideos(self, request, context):
+        """ListDeadVideos tells an operator which videos lack something because the attempts of a job ran out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RedoVideo(self, request, context):
+        """RedoVideo makes what a dead video lacks once more, for an operator; what plays already stays as it is.
+        Reasons: VIDEO_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JobServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -114,6 +139,16 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.FailJob,
                     request_deserializer=clipmesh_dot_video_dot_v1_dot_job__service__pb2.FailJobRequest.FromString,
                     response_serializer=clipmesh_dot_video_dot_v1_dot_job__service__pb2.FailJobResponse.SerializeToString,
+            ),
+            'ListDeadVideos': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeadVideos,
+                    request_deserializer=clipmesh_dot_video_dot_v1_dot_job__service__pb2.ListDeadVideosRequest.FromString,
+                    response_serializer=clipmesh_dot_video_dot_v1_dot_job__service__pb2.ListDeadVideosResponse.SerializeToString,
+            ),
+            'RedoVideo': grpc.unary_unary_rpc_method_handler(
+                    servicer.RedoVideo,
+                    request_deserializer=clipmesh_dot_video_dot_v1_dot_job__service__pb2.RedoVideoRequest.FromString,
+                    response_serializer=clipmesh_dot_video_dot_v1_dot_job__service__pb2.RedoVideoResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -225,6 +260,60 @@ class JobService:
             '/clipmesh.video.v1.JobService/FailJob',
             clipmesh_dot_video_dot_v1_dot_job__service__pb2.FailJobRequest.SerializeToString,
             clipmesh_dot_video_dot_v1_dot_job__service__pb2.FailJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeadVideos(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clipmesh.video.v1.JobService/ListDeadVideos',
+            clipmesh_dot_video_dot_v1_dot_job__service__pb2.ListDeadVideosRequest.SerializeToString,
+            clipmesh_dot_video_dot_v1_dot_job__service__pb2.ListDeadVideosResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RedoVideo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clipmesh.video.v1.JobService/RedoVideo',
+            clipmesh_dot_video_dot_v1_dot_job__service__pb2.RedoVideoRequest.SerializeToString,
+            clipmesh_dot_video_dot_v1_dot_job__service__pb2.RedoVideoResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -30,6 +30,12 @@ class JobServiceStub:
     """FailJob gives a job back: rejected input ends the video, anything else is tried again up to 3 times.
     Reasons: LEASE_LOST.
     """
+    ListDeadVideos: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ListDeadVideosRequest, _job_service_pb2.ListDeadVideosResponse]
+    """ListDeadVideos tells an operator which videos lack something because the attempts of a job ran out."""
+    RedoVideo: _aio.UnaryUnaryMultiCallable[_job_service_pb2.RedoVideoRequest, _job_service_pb2.RedoVideoResponse]
+    """RedoVideo makes what a dead video lacks once more, for an operator; what plays already stays as it is.
+    Reasons: VIDEO_NOT_FOUND.
+    """
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
     """JobService hands units of media work to workers under leases with fencing tokens."""
@@ -70,6 +76,24 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_job_service_pb2.FailJobResponse]:
         """FailJob gives a job back: rejected input ends the video, anything else is tried again up to 3 times.
         Reasons: LEASE_LOST.
+        """
+
+    @_abc_1.abstractmethod
+    def ListDeadVideos(
+        self,
+        request: _job_service_pb2.ListDeadVideosRequest,
+        context: _aio.ServicerContext[_job_service_pb2.ListDeadVideosRequest, _abc.Awaitable[_job_service_pb2.ListDeadVideosResponse]],
+    ) -> _abc.Awaitable[_job_service_pb2.ListDeadVideosResponse]:
+        """ListDeadVideos tells an operator which videos lack something because the attempts of a job ran out."""
+
+    @_abc_1.abstractmethod
+    def RedoVideo(
+        self,
+        request: _job_service_pb2.RedoVideoRequest,
+        context: _aio.ServicerContext[_job_service_pb2.RedoVideoRequest, _abc.Awaitable[_job_service_pb2.RedoVideoResponse]],
+    ) -> _abc.Awaitable[_job_service_pb2.RedoVideoResponse]:
+        """RedoVideo makes what a dead video lacks once more, for an operator; what plays already stays as it is.
+        Reasons: VIDEO_NOT_FOUND.
         """
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _aio.Server) -> None: ...

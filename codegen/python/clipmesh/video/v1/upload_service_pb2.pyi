@@ -157,7 +157,7 @@ class Upload(_message.Message):
     expires_at_ms: _builtins.int
     """expires_at_ms is when an open session ends, milliseconds since the Unix epoch."""
     failure_code: _builtins.str
-    """failure_code is the named reason of a FAILED or EXPIRED session; empty otherwise."""
+    """failure_code is the named reason of a FAILED, EXPIRED or ABORTED session; empty otherwise."""
     stage: Global___ProcessingStage.ValueType
     """stage is where processing stands."""
     progress_percent: _builtins.int

@@ -176,9 +176,9 @@ class _VisibilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Visibility
     VISIBILITY_PUBLIC: _Visibility.ValueType  # 1
     """Everyone."""
     VISIBILITY_FRIENDS: _Visibility.ValueType  # 2
-    """Mutual followers."""
+    """Mutual followers; refused until the follow graph exists."""
     VISIBILITY_FOLLOWERS: _Visibility.ValueType  # 3
-    """Followers."""
+    """Followers; refused until the follow graph exists."""
     VISIBILITY_ONLY_ME: _Visibility.ValueType  # 4
     """The creator alone."""
 
@@ -190,9 +190,9 @@ VISIBILITY_UNSPECIFIED: Visibility.ValueType  # 0
 VISIBILITY_PUBLIC: Visibility.ValueType  # 1
 """Everyone."""
 VISIBILITY_FRIENDS: Visibility.ValueType  # 2
-"""Mutual followers."""
+"""Mutual followers; refused until the follow graph exists."""
 VISIBILITY_FOLLOWERS: Visibility.ValueType  # 3
-"""Followers."""
+"""Followers; refused until the follow graph exists."""
 VISIBILITY_ONLY_ME: Visibility.ValueType  # 4
 """The creator alone."""
 Global___Visibility: _TypeAlias = Visibility  # noqa: Y015
@@ -440,6 +440,7 @@ class UpdateVideoRequest(_message.Message):
     VISIBILITY_FIELD_NUMBER: _builtins.int
     SWITCHES_FIELD_NUMBER: _builtins.int
     EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     video_id: _builtins.int
     """video_id is the video."""
     caption: _builtins.str
@@ -450,6 +451,8 @@ class UpdateVideoRequest(_message.Message):
     """visibility replaces the visibility; takes effect on the next request."""
     expected_version: _builtins.int
     """expected_version refuses the change when the video has moved on; 0 means whatever it is."""
+    request_id: _builtins.str
+    """request_id makes the call repeatable for 24 h; 1 to 64 characters."""
     @_builtins.property
     def hashtags(self) -> Global___HashtagList:
         """hashtags replaces the hashtags."""
@@ -468,10 +471,11 @@ class UpdateVideoRequest(_message.Message):
         visibility: Global___Visibility.ValueType | None = ...,
         switches: Global___Switches | None = ...,
         expected_version: _builtins.int = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_caption", b"_caption", "_category", b"_category", "_visibility", b"_visibility", "caption", b"caption", "category", b"category", "hashtags", b"hashtags", "switches", b"switches", "visibility", b"visibility"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_caption", b"_caption", "_category", b"_category", "_visibility", b"_visibility", "caption", b"caption", "category", b"category", "expected_version", b"expected_version", "hashtags", b"hashtags", "switches", b"switches", "video_id", b"video_id", "visibility", b"visibility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_caption", b"_caption", "_category", b"_category", "_visibility", b"_visibility", "caption", b"caption", "category", b"category", "expected_version", b"expected_version", "hashtags", b"hashtags", "request_id", b"request_id", "switches", b"switches", "video_id", b"video_id", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__caption: _TypeAlias = _typing.Literal["caption"]  # noqa: Y015
     _WhichOneofArgType__caption: _TypeAlias = _typing.Literal["_caption", b"_caption"]  # noqa: Y015
