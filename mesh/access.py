@@ -49,6 +49,9 @@ class Access:
     viewer: ViewerRule = ANYONE
     idempotent: bool = False
     """True when a repeat changes nothing more. Of all others the server tells every client not to retry by itself."""
+    keeps_answers: bool = False
+    """True when repeats of a request id are told the first answer for a while without asking the servicer again. Not for answers that say where
+    to go on from: those have to be fresh."""
     priority: Priority = Priority.FEED
     max_deadline_ms: int = 10_000
     """Longest time the method works, whatever its caller allows."""

@@ -16,6 +16,7 @@ MeshError
 from __future__ import annotations
 
 import grpc
+from google.protobuf.descriptor import EnumDescriptor
 
 Fact = str | int | float | bool
 """What a fact of an error may be; it travels as text in ErrorInfo.metadata."""
@@ -152,3 +153,9 @@ class InvalidPermit(PermissionDenied):
     """The permit is forged, expired or speaks of something else."""
 
     reason = "INVALID_PERMIT"
+
+
+def reasons_of(enum: EnumDescriptor) -> frozenset[str]:
+    """The reasons of a service's error enum as they are told to people and programs: without the enum's prefix, and without UNSPECIFIED."""
+    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return frozenset(value.name.removeprefix(prefix) for value in enum.values if value.number)

@@ -20,7 +20,7 @@ from mesh.access import ANYONE, SIGNED_IN, Access, Priority, ViewerRule, roles
 from mesh.auth import ServiceTokens, ViewerReader
 from mesh.clock import Clock
 from mesh.health import Dependency, Health
-from mesh.interceptors import Limiter, Method, chained, interceptors
+from mesh.interceptors import Answers, Limiter, Method, chained, interceptors
 from mesh.interceptors.call import Call, Handler, Interceptor
 from mesh.secrets import Secrets
 from mesh.telemetry import Telemetry
@@ -72,7 +72,7 @@ class ServedService:
     """Method name -> its rules; every method needs an entry."""
 
     def check(self) -> None:
-        """RefusedToStart unless `access` names exactly the methods of the service, all unary."""
+        """RefusedToStart unless `access` names exactly the methods of the service, all unary and as repeatable as their requests are."""
         for method in self.descriptor.methods:
             if method.client_streaming or method.server_streaming:
                 raise RefusedToStart(f"{method.full_name} streams; services answer unary calls only")
@@ -81,6 +81,14 @@ class ServedService:
             raise RefusedToStart(f"{self.descriptor.full_name}: no access entry for {', '.join(missing)}")
         if unknown := sorted(self.access.keys() - methods):
             raise RefusedToStart(f"{self.descriptor.full_name} has no method {', '.join(unknown)}")
+        for method in self.descriptor.methods:
+            named, access = "request_id" in method.input_type.fields_by_name, self.access[method.name]
+            if named and not access.idempotent:
+                raise RefusedToStart(
+                    f"{method.full_name} takes a request_id, so that its repeat changes nothing: its access has to say idempotent"
+                )
+            if access.keeps_answers and not named:
+                raise RefusedToStart(f"{method.full_name} takes no request_id: nobody can tell which answer to keep")
 
 
 class _Collector:
@@ -110,6 +118,7 @@ class Server:
         dependencies: Mapping[str, Dependency] | None = None,
         concurrency_limit: int = 256,
         queue_limit: int = 512,
+        answers_kept: int = 1_024,
         reflect: bool = False,
     ) -> None:
         """RefusedToStart when a service and its access entries do not agree."""
@@ -121,6 +130,7 @@ class Server:
             tokens=ServiceTokens(secrets=secrets, clock=clock),
             viewers=ViewerReader(secrets=secrets, clock=clock),
             limiter=self.limiter,
+            answers=Answers(most=answers_kept, clock=clock),
         )
         self._server = grpc.aio.server(options=OPTIONS)
         for service in services:

@@ -15,6 +15,7 @@ from mesh.auth import ServiceTokens, ViewerReader
 from mesh.interceptors.bound_deadline import BoundDeadline
 from mesh.interceptors.call import Call, Handler, Interceptor, Method
 from mesh.interceptors.identify import Identify
+from mesh.interceptors.keep_answers import Answers, KeepAnswers
 from mesh.interceptors.limit import Limit, Limiter
 from mesh.interceptors.map_errors import MapErrors
 from mesh.interceptors.observe import Observe
@@ -23,11 +24,11 @@ from mesh.interceptors.request_id import RequestId
 from mesh.interceptors.validate import Validate
 from mesh.telemetry import Telemetry
 
-__all__ = ["Limiter", "Method", "chained", "interceptors"]
+__all__ = ["Answers", "Limiter", "Method", "chained", "interceptors"]
 
 
 def interceptors(
-    *, service: str, telemetry: Telemetry, tokens: ServiceTokens, viewers: ViewerReader, limiter: Limiter
+    *, service: str, telemetry: Telemetry, tokens: ServiceTokens, viewers: ViewerReader, limiter: Limiter, answers: Answers
 ) -> tuple[Interceptor, ...]:
     """The chain of one server, outermost first."""
     return (
@@ -38,7 +39,8 @@ def interceptors(
         BoundDeadline(),  # before waiting, because waiting has to end
         Limit(limiter=limiter),  # before parsing, which is the first real work
         Parse(),  # a large message is parsed only by a call that has a place
-        Validate(),  # needs the message; innermost, so that a servicer sees valid requests only
+        Validate(),  # needs the message; outside the answers, so that a request without a name is refused and not looked up
+        KeepAnswers(answers=answers),  # innermost, so that it spares the servicer alone: who may call and how much is asked every time
     )
 
 

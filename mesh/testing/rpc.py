@@ -23,7 +23,7 @@ from mesh.testing.folders import socket_folder
 
 S = TypeVar("S")
 
-SERVICES = ("gateway", "video", "video-worker", "feed", "social", "sound", "rights", "stranger")
+SERVICES = ("gateway", "video", "video-worker", "feed", "social", "sound", "rights", "operator", "stranger")
 """Every service that has a key in tests; a stranger is known and listed nowhere."""
 
 
@@ -135,8 +135,12 @@ async def serve(
     dependencies: Mapping[str, Dependency] | None = None,
     concurrency_limit: int = 256,
     queue_limit: int = 512,
+    answers_kept: int = 0,
 ) -> AsyncIterator[Served]:
-    """Serve `services` as `service` on a socket of their own; `process` when the servicers were built on one."""
+    """Serve `services` as `service` on a socket of their own; `process` when the servicers were built on one.
+
+    No answers are kept unless the test says so: a repeat has to find what the service wrote.
+    """
     process = process or process_for(service, clock=clock)
     server = Server(
         services=services,
@@ -146,6 +150,7 @@ async def serve(
         dependencies=dependencies,
         concurrency_limit=concurrency_limit,
         queue_limit=queue_limit,
+        answers_kept=answers_kept,
         reflect=True,
     )
     with socket_folder() as folder:

@@ -184,6 +184,21 @@ class StreamContract:
         assert nothing == []
         assert sorted(values(later)) == list(range(10, 20))
 
+    async def test_a_rewind_never_skips_what_a_group_did_not_read(self, engine: StreamEngine) -> None:
+        stream = engine.open()
+        await stream.publish(records(10))
+        async with stream.consume(["video"], group="g", member="a") as consumption:
+            await drain(await owned_by(consumption, self.partitions), acknowledge=True)
+        await stream.publish(records(10, first=10))
+        for group in ("g", "newcomer"):
+            await stream.rewind(["video"], group=group, to_ms=2**42)
+        async with stream.consume(["video"], group="g", member="a") as consumption:
+            unread = await drain(await owned_by(consumption, self.partitions), acknowledge=True)
+        async with stream.consume(["video"], group="newcomer", member="a") as consumption:
+            everything = await drain(await owned_by(consumption, self.partitions), acknowledge=True)
+        assert sorted(values(unread)) == list(range(10, 20))
+        assert sorted(values(everything)) == list(range(20))
+
     async def test_lag_counts_what_is_not_acknowledged(self, engine: StreamEngine) -> None:
         stream = engine.open()
         assert [entry.records for entry in await stream.lag(["video"], group="g")] == [0] * self.partitions

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mesh.clock import Clock
-from mesh.errors import InvalidArgument, RequestIdReused
+from mesh.errors import Aborted, InvalidArgument, RequestIdReused
 from mesh.stores.tables.port import OutcomeUnknown, RowExists, Tables
 from mesh.stores.tables.schema import Guard, Partition, table
 
 KEPT_MS = 24 * 3_600_000
 """How long a request id is remembered."""
+
+APPLIED_KEPT = 16
+"""How many of its last changes a row remembers; a repeat that comes after so many others is refused, not guessed at."""
 
 
 @table("request_records", guard=Guard.GUARDED)
@@ -36,6 +39,25 @@ class Claim:
     resource_id: int
     repeated: bool
     """True when an earlier call claimed it. Whether that call also wrote the resource is not said: put it if absent, either way."""
+
+
+def is_applied(applied: str, claim: Claim) -> bool:
+    """True when the change that `claim` stands for is in the row whose `applied` column this is.
+
+    For changes of a row that is there already, where put-if-absent says nothing: each claims a new operation id as its resource and notes it in
+    the row that it changes, in the same write. Raises Aborted when so many other changes came since that nobody can say any more.
+    """
+    operations = applied.split()
+    if str(claim.resource_id) in operations:
+        return True
+    if claim.repeated and len(operations) >= APPLIED_KEPT:
+        raise Aborted("too much has changed since this request was first made; read again and use a new request id")
+    return False
+
+
+def with_applied(applied: str, claim: Claim) -> str:
+    """The `applied` column after the change that `claim` stands for, oldest first."""
+    return " ".join([*applied.split(), str(claim.resource_id)][-APPLIED_KEPT:])
 
 
 class RequestLog:

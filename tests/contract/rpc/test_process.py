@@ -7,10 +7,11 @@ import base64
 import json
 import os
 import signal
+import sqlite3
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 
 from mesh.client import Channels
 from mesh.clock import SystemClock
+from mesh.stores.tables import open_tables
 from mesh.telemetry import Telemetry
 from mesh.testing.folders import socket_folder
 from mesh.testing.rpc import SERVICES, private_key_of, secrets_for
@@ -30,11 +32,17 @@ APP = """
     import asyncio, sys
     from dataclasses import dataclass
     from mesh.app import Process, ServiceSettings, run
+    from mesh.backbone import Backbone
+    from mesh.neighbours import neighbour
     from tests.contract.rpc.probe import ListReviewsResponse, Probe, served_by
 
     @dataclass(frozen=True, slots=True, kw_only=True)
     class Settings(ServiceSettings):
         slow_ms: int = 0
+        neighbour: str = ""
+        tables: str = ""
+        redis: str = ""
+        events: str = ""
 
     class App:
         def __init__(self, process):
@@ -44,6 +52,13 @@ APP = """
 
         async def start(self):
             self.open = True
+            settings = self.process.settings
+            if settings.neighbour:
+                neighbour(self.process.channels, settings.neighbour)
+            if settings.tables:
+                self.backbone = await Backbone.open(
+                    self.process, tables=settings.tables, redis=settings.redis, events=settings.events, row_types=()
+                )
 
         async def stop(self):
             self.open = False
@@ -129,11 +144,31 @@ async def test_a_process_serves_and_ends_only_after_its_calls(folder: Path) -> N
         ({"CLIPMESH_CONCURRENCY_LIMIT": "0"}, "CLIPMESH_CONCURRENCY_LIMIT has to be at least 1"),
         ({"CLIPMESH_CLOCK": "file:clock"}, "needs CLIPMESH_TESTING=1"),
         ({"CLIPMESH_TRACES": "somewhere"}, "CLIPMESH_TRACES='somewhere' is not understood"),
+        ({"CLIPMESH_NEIGHBOUR": "social"}, "CLIPMESH_SOCIAL_ADDRESS is not set"),
+        ({"CLIPMESH_METRICS": "somewhere"}, "CLIPMESH_METRICS='somewhere' is neither unix:PATH nor HOST:PORT"),
+        ({"CLIPMESH_METRICS": "127.0.0.1:70000"}, "CLIPMESH_METRICS='127.0.0.1:70000' is neither unix:PATH nor HOST:PORT"),
+        ({"CLIPMESH_METRICS": "unix:/proc/none.sock"}, "CLIPMESH_METRICS='unix:/proc/none.sock' cannot be listened on"),
+        (
+            {"CLIPMESH_TABLES": "sqlite:///tables", "CLIPMESH_REDIS": "http://me:hidden@redis"},
+            "CLIPMESH_REDIS='http://***@redis' is no Redis URL",
+        ),
+        ({"CLIPMESH_TABLES": "sqlite:///tables", "CLIPMESH_REDIS": "redis://h:x"}, "CLIPMESH_REDIS='redis://h:x': Port could not be"),
+        ({"CLIPMESH_TABLES": "sqlite:///tables", "CLIPMESH_REDIS": "unix:r", "CLIPMESH_EVENTS": "kafka://k"}, "CLIPMESH_EVENTS=kafka://"),
+        ({"CLIPMESH_TABLES": "sqlite:///held", "CLIPMESH_REDIS": "unix:r"}, "held/rights.db is open in process"),
+        ({"CLIPMESH_TABLES": "sqlite:///newer", "CLIPMESH_REDIS": "unix:r"}, "schema version 99 of the file is newer"),
     ],
 )
 async def test_wrong_settings_are_refused_by_name(folder: Path, environment: dict[str, str], words: str) -> None:
+    held = await open_tables(f"sqlite:///{folder}/held", service="rights", row_types=(), clock=SystemClock())
+    newer = await open_tables(f"sqlite:///{folder}/newer", service="rights", row_types=(), clock=SystemClock())
+    await newer.close()
+    with closing(sqlite3.connect(folder / "newer" / "rights.db")) as file:
+        file.execute("PRAGMA user_version = 99")
     async with running(folder, **environment) as process:
         out, errors = await process.communicate()
+    await held.close()
+    assert b"Traceback" not in errors
+    assert b"hidden" not in errors
     records = [json.loads(line) for line in errors.splitlines()]
     assert process.returncode == 2, records
     assert words in records[-1]["message"]

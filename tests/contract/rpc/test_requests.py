@@ -11,7 +11,7 @@ import pytest
 from mesh import deadline, interceptors
 from mesh.clock import SystemClock
 from mesh.errors import DeadlineExceeded, InvalidArgument
-from mesh.interceptors import Limiter
+from mesh.interceptors import Answers, Limiter
 from mesh.metrics import SERVER_CALLS, SERVER_SECONDS
 from mesh.server import Access, RefusedToStart, ServedService
 from mesh.telemetry import Telemetry
@@ -45,6 +45,7 @@ def test_the_chain_is_in_the_promised_order() -> None:
         tokens=None,
         viewers=None,
         limiter=Limiter(limit=1, queue_limit=0, telemetry=telemetry),
+        answers=Answers(most=1, clock=CLOCK),
     )
     assert [type(each).__name__ for each in chain] == [
         "RequestId",
@@ -55,6 +56,7 @@ def test_the_chain_is_in_the_promised_order() -> None:
         "Limit",
         "Parse",
         "Validate",
+        "KeepAnswers",
     ]
 
 
