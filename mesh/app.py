@@ -8,67 +8,46 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from mesh import settings as environment
-from mesh.client import Channels
+from mesh.background import first_of
+from mesh.client import Channels, NoAddress
 from mesh.clock import Clock, open_clock
-from mesh.health import Dependency
+from mesh.health import Dependency, Health
 from mesh.logs import start_logs
 from mesh.permits import Permits
-from mesh.secrets import Secrets
+from mesh.secrets import InvalidSecrets, Secrets
 from mesh.server import RefusedToStart, ServedService, Server
+from mesh.service_settings import ServiceSettings
 from mesh.settings import InvalidSetting
+from mesh.stores.tables.port import IncompatibleTable, TablesInUse
 from mesh.telemetry import Telemetry
 
 __all__ = ["App", "Dependency", "Process", "ServiceSettings", "run"]
 
+REFUSALS = (InvalidSetting, InvalidSecrets, NoAddress, RefusedToStart, TablesInUse, IncompatibleTable)
+"""What says that a process cannot start as it is set up: another try would end the same way."""
+
 _log = logging.getLogger("clipmesh.app")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceSettings:
-    """What every process reads; a service's settings inherit from it. An inheriting `check` calls `ServiceSettings.check(self)`."""
+class EndedItself(RuntimeError):
+    """The process ended because a part of it can only work again after a new start; its keeper starts it again."""
 
-    secrets: str
-    """Path of the secrets file of this process alone."""
-    node: str = ""
-    """Name of this process among its service's replicas, the same after a restart: it then takes over at once what its former self held.
-    Empty: the process id, and what a killed process held waits until its leases end."""
-    listen: str = ""
-    """Where to listen, `unix:PATH` or `HOST:PORT`; empty takes the address under which the others look for this service."""
-    clock: str = ""
-    """Empty for the machine's clock; `file:PATH` for one that tests move."""
-    testing: bool = False
-    """Allows what only tests may do: moved clocks and failpoints."""
-    development: bool = False
-    """Adds gRPC reflection and the words of exceptions to the logs."""
-    metrics: str = ""
-    """Where GET /metrics answers, `unix:PATH` or `HOST:PORT`; empty for nowhere."""
-    traces: str = ""
-    """Where spans go: `file:PATH` or `otlp`; empty for nowhere unless the OTEL variables name an endpoint."""
-    log_level: str = "INFO"
-    """DEBUG also shows successful calls."""
-    concurrency_limit: int = 256
-    """Calls worked on at once."""
-    queue_limit: int = 512
-    """Calls that may wait for a place, the most urgent first."""
-    drain_wait_ms: int = 500
-    """How long a stopping server says NOT_SERVING before it takes no more calls, in milliseconds."""
-    stop_grace_ms: int = 10_000
-    """How long calls under way may take to end, in milliseconds."""
 
-    def check(self) -> None:
-        """ValueError for a number out of range."""
-        for name in ("concurrency_limit", "stop_grace_ms"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"CLIPMESH_{name.upper()} has to be at least 1")
-        for name in ("queue_limit", "drain_wait_ms"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"CLIPMESH_{name.upper()} cannot be negative")
-        if self.log_level not in logging.getLevelNamesMapping():
-            raise ValueError(f"CLIPMESH_LOG_LEVEL={self.log_level!r} is no level: DEBUG, INFO, WARNING or ERROR")
+class Ending:
+    """Lets a part of a process end it: what runs is drained, and the process ends with status 1."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.reason = ""
+
+    def ask(self, reason: str) -> None:
+        """End the process soon; the first reason counts."""
+        self.reason = self.reason or reason
+        self.asked.set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +61,7 @@ class Process:
     telemetry: Telemetry
     channels: Channels
     permits: Permits
+    ending: Ending = field(default_factory=Ending)
 
     @classmethod
     def open(cls, settings: ServiceSettings) -> Process:
@@ -160,9 +140,11 @@ def listen_address(settings: ServiceSettings, service: str) -> str:
 
 
 async def serve(app: App, *, stopping: asyncio.Event) -> None:
-    """Start `app`, serve it until `stopping` is set, drain, stop it."""
+    """Start `app`, serve it until `stopping` is set, drain, stop it. Raises EndedItself when a part of the process asked for the end."""
     process, settings = app.process, app.process.settings
     server: Server | None = None
+    health: Health | None = None
+    """Checks what a process without a server needs; only its metrics tell."""
     try:
         await app.start()
         if app.services:
@@ -176,17 +158,28 @@ async def serve(app: App, *, stopping: asyncio.Event) -> None:
                 queue_limit=settings.queue_limit,
                 reflect=settings.development,
             )
+        elif app.dependencies:
+            health = Health(dependencies=app.dependencies, telemetry=process.telemetry)
+            health.serving()
         if settings.metrics:
-            await process.telemetry.serve_metrics(settings.metrics)
+            try:
+                await process.telemetry.serve_metrics(settings.metrics)
+            except OSError as error:
+                raise RefusedToStart(f"CLIPMESH_METRICS={settings.metrics!r} cannot be listened on: {error.strerror}") from error
         if server is not None:
             address = listen_address(settings, process.service)
             await server.start(address)
             _log.info("serving", extra={"address": address, "pid": os.getpid()})
-        await stopping.wait()
+        await first_of(stopping.wait(), process.ending.asked.wait())
+        if not stopping.is_set():
+            raise EndedItself(process.ending.reason)
         _log.info("draining")
     finally:
         if server is not None:
-            await server.stop(drain_wait_ms=settings.drain_wait_ms if stopping.is_set() else 0, grace_ms=settings.stop_grace_ms)
+            served = stopping.is_set() or process.ending.asked.is_set()
+            await server.stop(drain_wait_ms=settings.drain_wait_ms if served else 0, grace_ms=settings.stop_grace_ms)
+        if health is not None:
+            await health.close()
         await app.stop()
         await process.close()
 
@@ -194,7 +187,7 @@ async def serve(app: App, *, stopping: asyncio.Event) -> None:
 def run(build: Callable[[S], App], settings_type: type[S]) -> None:
     """Read the settings, build the app inside a running loop (uvloop where present), serve it until SIGTERM or SIGINT.
 
-    Ends the process with status 0 after a drain, 1 when it failed, 2 when settings, secrets or services are wrong.
+    Ends the process with status 0 after a drain, 1 when it failed, 2 when settings, secrets, stores or services are not as they have to be.
     """
     try:
         settings = environment.read(settings_type)
@@ -220,9 +213,12 @@ def run(build: Callable[[S], App], settings_type: type[S]) -> None:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(main())
-    except (InvalidSetting, RefusedToStart) as error:
+    except REFUSALS as error:
         _log.error("%s", error, exc_info=settings.development)
         sys.exit(2)
+    except EndedItself as error:
+        _log.error("%s", error)
+        sys.exit(1)
     except Exception:
         _log.exception("the process failed")
         sys.exit(1)

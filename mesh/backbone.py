@@ -15,15 +15,18 @@ from mesh.events.consumers import ConsumerGroup
 from mesh.events.dead_letters import DeadLetters
 from mesh.events.event import EventMaker
 from mesh.events.metrics import DEAD_LETTERS
-from mesh.events.relay import Relay
+from mesh.events.relay import Relay, RelaySettings
 from mesh.events.rows import EVENT_TABLES
 from mesh.events.shapes import Consumer
-from mesh.events.stream import open_stream
+from mesh.events.stream import StreamSettings, open_stream
 from mesh.events.stream.port import Stream
 from mesh.ids import Ids, NodeLease, open_ids
+from mesh.operating import OperatorServicer, operator_service
+from mesh.pages import PageTokens
+from mesh.server import ServedService
 from mesh.stores.redis import Redis, open_redis
 from mesh.stores.tables import open_tables
-from mesh.stores.tables.port import Tables, TablesError
+from mesh.stores.tables.port import Tables, TablesError, TablesUnavailable
 from mesh.stores.tables.requests import RequestRecord
 from mesh.telemetry import trace_context
 
@@ -45,7 +48,14 @@ class Backbone:
         self.stream = stream
         self.events = EventMaker(producer=process.service, next_id=ids.next, clock=process.clock, trace_context=trace_context)
         self.member = f"{process.service}-{process.settings.node or os.getpid()}"
-        self.relay = Relay(tables=tables, stream=stream, owner=self.member, clock=process.clock, telemetry=process.telemetry)
+        self.relay = Relay(
+            tables=tables,
+            stream=stream,
+            owner=self.member,
+            clock=process.clock,
+            settings=RelaySettings(lease_ms=process.settings.relay_lease_ms),
+            telemetry=process.telemetry,
+        )
         self.groups: list[ConsumerGroup] = []
         self._tasks: list[asyncio.Task[Any]] = []
         self._finishing: list[asyncio.Task[Any]] = []
@@ -54,19 +64,22 @@ class Backbone:
     @classmethod
     async def open(cls, process: Process, *, tables: str, redis: str, events: str, row_types: Sequence[type]) -> Backbone:
         """Open the stores of one service and begin to relay its events; `row_types` are its own, the mesh's are added."""
+        settings = process.settings
         rows = (*row_types, NodeLease, RequestRecord, *EVENT_TABLES)
         opened = await open_tables(tables, service=process.service, row_types=rows, clock=process.clock)
         # Whatever fails half-way must let go of the tables: the next start would find them in use.
         async with AsyncExitStack() as undo:
             undo.push_async_callback(opened.close)
-            ids = await open_ids(opened, service=process.service, clock=process.clock)
+            ids = await open_ids(opened, service=process.service, clock=process.clock, lease_ms=settings.node_lease_ms)
             undo.push_async_callback(ids.close)
             cache = open_redis(redis)
             undo.push_async_callback(cache.close)
-            stream = open_stream(events, redis=cache)
+            leases = StreamSettings(lease_ms=settings.partition_lease_ms, heartbeat_ms=settings.partition_heartbeat_ms)
+            stream = open_stream(events, redis=cache, settings=leases)
             undo.pop_all()
         backbone = cls(process=process, tables=opened, ids=ids, redis=cache, stream=stream)
         backbone._finishing.append(backbone.run(backbone.relay.run(), name="relay"))
+        backbone.run(backbone._end_when_broken(), name="watch-tables")
         return backbone
 
     def run(self, work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
@@ -93,17 +106,34 @@ class Backbone:
         self._finishing.append(self.run(group.run(), name=f"consume-{consumer.name}"))
         return group
 
+    def operator_service(self) -> ServedService:
+        """What every service with consumers serves besides its own."""
+        servicer = OperatorServicer(
+            groups=self.groups,
+            letters=DeadLetters(tables=self.tables, clock=self.process.clock),
+            stream=self.stream,
+            tokens=PageTokens(self.process.secrets.named("page_token_key")),
+        )
+        return operator_service(servicer)
+
     @property
     def dependencies(self) -> Mapping[str, Dependency]:
         """How health asks the stores: without tables nothing works, without Redis events wait."""
 
         async def tables() -> None:
+            if self.tables.broken.is_set():
+                raise TablesUnavailable("nothing can be written until the process starts again")
             await self.tables.get(NodeLease, 0, 0)
 
         async def redis() -> None:
             await self.redis.call("PING")
 
         return {"tables": Dependency(tables, required=True), "redis": Dependency(redis, required=False)}
+
+    async def _end_when_broken(self) -> None:
+        """A process that can only read would say for ever that it serves; a new one finds on the disk what was written."""
+        await self.tables.broken.wait()
+        self.process.ending.ask("a commit to the tables failed; only a new start can tell what was written")
 
     async def _count_letters(self) -> None:
         """Keep the gauge of dead letters true."""

@@ -26,6 +26,8 @@ class Failpoint(enum.StrEnum):
     """The effect is recorded, the event is not acknowledged."""
     PUBLISH_AFTER_ASSESS = "publish.after_assess"
     """Rights stored a verdict, video has not written it."""
+    VERDICT_AFTER_WRITE = "verdict.after_write"
+    """Rights stored a verdict and its event, who asked has no answer yet."""
     SIGN_UP_AFTER_RESERVATION = "sign_up.after_reservation"
     """Handle and e-mail are reserved, the account is not written."""
 

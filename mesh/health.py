@@ -21,6 +21,8 @@ OVERALL = ""
 """The name under which clients ask for the whole process."""
 
 CHECK_EVERY_S = 5.0
+CHECK_AGAIN_S = 0.5
+"""Pause before the next look while a dependency is down: whoever waits for the process waits for this too."""
 CHECK_TIMEOUT_S = 2.0
 
 _SERVING: int = health_pb2.HealthCheckResponse.SERVING
@@ -115,7 +117,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     async def _check_for_ever(self) -> None:
         while True:
             await self.check_dependencies()
-            await asyncio.sleep(CHECK_EVERY_S)
+            await asyncio.sleep(CHECK_EVERY_S if all(self._up.values()) else CHECK_AGAIN_S)
 
     async def _check(self, name: str, dependency: Dependency) -> None:
         try:

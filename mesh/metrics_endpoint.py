@@ -8,8 +8,11 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from mesh.settings import InvalidSetting
+
 _HEAD_BYTES = 8 * 1024
 _READ_S = 5.0
+_LAST_PORT = 65_535
 
 
 class MetricsEndpoint:
@@ -20,13 +23,13 @@ class MetricsEndpoint:
         self._server: asyncio.Server | None = None
 
     async def start(self, address: str) -> None:
-        """Listen on `unix:PATH` or `HOST:PORT`; ValueError when `address` is neither."""
+        """Listen on `unix:PATH` or `HOST:PORT`; InvalidSetting when `address` is neither, OSError when it cannot be had."""
         if address.startswith("unix:"):
             self._server = await asyncio.start_unix_server(self._answer, _with_folder(address.removeprefix("unix:")), limit=_HEAD_BYTES)
             return
         host, _, port = address.rpartition(":")
-        if not host or not port.isdecimal():
-            raise ValueError(f"CLIPMESH_METRICS={address!r} is neither unix:PATH nor HOST:PORT")
+        if not host or not port.isdecimal() or int(port) > _LAST_PORT:
+            raise InvalidSetting(f"CLIPMESH_METRICS={address!r} is neither unix:PATH nor HOST:PORT")
         self._server = await asyncio.start_server(self._answer, host.strip("[]"), int(port), limit=_HEAD_BYTES)
 
     @property

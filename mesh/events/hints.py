@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 
-from mesh.events.stream.port import Stream
+from mesh.events.stream.port import Delivery, Stream
 from mesh.events.tailing import OVERLAP_MS, Tail, hint_of
 
 
@@ -40,11 +40,13 @@ class Hints:
         self._watches: dict[tuple[str, str], set[Watch]] = {}
 
     async def run(self) -> None:
-        """Carry hints to watchers until cancelled."""
-        async for delivery in self._tail:
-            hint = hint_of(delivery)
-            for watch in self._watches.get((delivery.topic, hint.key), ()):
-                watch.tell(hint.version)
+        """Carry hints to watchers until cancelled; what is no hint is logged and left out."""
+        await self._tail.run(self._carry)
+
+    async def _carry(self, delivery: Delivery) -> None:
+        hint = hint_of(delivery)
+        for watch in self._watches.get((delivery.topic, hint.key), ()):
+            watch.tell(hint.version)
 
     @contextmanager
     def watch(self, topic: str, key: str) -> Iterator[Watch]:

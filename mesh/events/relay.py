@@ -135,10 +135,16 @@ class Relay:
             generation = await self._stream.generation()
         except Exception:
             self._forget()
+            await self._look_what_waits()
             raise
         if self._generation and generation != self._generation:
             _log.warning("the stream lost its contents; everything that is kept goes out again")
         self._generation, self._generation_at_ms = generation, now_ms
+
+    async def _look_what_waits(self) -> None:
+        """No shard steps during an outage, and the age of what waits has to grow all the same."""
+        with suppress(TablesError):
+            await asyncio.gather(*(shard.look() for shard in self._shards))
 
     def _forget(self) -> None:
         self._generation = ""

@@ -92,6 +92,15 @@ class ShardRelay:
             self.forget()
             raise
 
+    async def look(self) -> None:
+        """Find out since when the oldest unpublished entry waits while nothing can be published; raises what the tables raise."""
+        row = self._row or await self._tables.get(RelayPosition, self.shard)
+        page = await self._tables.read_outbox(self.shard, after=row.position if row is not None else "", limit=1)
+        self._note(page.entries)
+
+    def _note(self, waiting: Sequence[OutboxEntry]) -> None:
+        self.waiting_since_ms = EventEnvelope.FromString(waiting[0].envelope).occurred_at_ms if waiting else 0
+
     async def let_go(self) -> None:
         """Give the shard to whoever wants it."""
         row, self._row = self._row, None
@@ -126,11 +135,10 @@ class ShardRelay:
         assert self._row is not None
         began_at_ms = self._clock.now_ms()
         page = await self._tables.read_outbox(self.shard, after=self._cursor, limit=self._settings.batch)
+        self._note(page.entries)
         if not page.entries:
-            self.waiting_since_ms = 0
             self.caught_up_at_ms = began_at_ms
             return 0
-        self.waiting_since_ms = EventEnvelope.FromString(page.entries[0].envelope).occurred_at_ms
         await self._stream.publish(_records(page.entries))
         failpoints.hit(Failpoint.RELAY_AFTER_PUBLISH)
         row = advanced(

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from clipmesh.common.v1.envelope_pb2 import ChangeHint
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from mesh.events.backoff import Backoff
 from mesh.events.incoming import Incoming, MalformedEvent, incoming_of
@@ -73,9 +73,12 @@ class Tail:
                     yield event
 
     async def run(self, on: Callable[[Delivery], Awaitable[None]]) -> None:
-        """Call `on` for each delivery, one after the other; what it raises ends the tail."""
+        """Call `on` for each delivery, one after the other; a record that it fails on is logged and left out, for no record comes a second time."""
         async for delivery in self:
-            await on(delivery)
+            try:
+                await on(delivery)
+            except Exception:
+                _log.exception("a tail left out a record", extra={"topic": delivery.topic, "position": delivery.position})
 
     def _is_new(self, delivery: Delivery) -> bool:
         place = (delivery.topic, delivery.partition, delivery.position)
@@ -88,5 +91,8 @@ class Tail:
 
 
 def hint_of(delivery: Delivery) -> ChangeHint:
-    """The hint in a record of a topic of hints."""
-    return ChangeHint.FromString(delivery.value)
+    """The hint in a record of a topic of hints. Raises MalformedEvent."""
+    try:
+        return ChangeHint.FromString(delivery.value)
+    except DecodeError as error:
+        raise MalformedEvent(f"not a hint: {error}") from error

@@ -19,6 +19,7 @@ from redis.exceptions import TimeoutError as DriverTimeout
 
 from mesh import deadline
 from mesh.errors import Unavailable
+from mesh.settings import InvalidSetting
 
 Argument = str | bytes | int | float
 """What a command is made of; everything travels as bytes."""
@@ -40,7 +41,7 @@ _READS: Final = frozenset(
 )
 
 
-class InvalidRedisUrl(ValueError):
+class InvalidRedisUrl(InvalidSetting):
     """The URL names no Redis that this build speaks to; the text says which forms it takes."""
 
 
@@ -186,27 +187,33 @@ def open_redis(url: str) -> Redis:
 
 def _pool(url: str) -> driver.BlockingConnectionPool:
     parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise InvalidRedisUrl(f"CLIPMESH_REDIS={_shown(url)!r}: {error}") from None
     if parts.scheme == "unix":
         where = unquote(parts.netloc + parts.path)
         if not where:
-            raise InvalidRedisUrl(f"{url!r} names no socket; write unix:run/redis.sock or unix:///full/path.sock")
+            raise InvalidRedisUrl(f"CLIPMESH_REDIS={_shown(url)!r} names no socket; write unix:run/redis.sock or unix:///full/path.sock")
         kind: dict[str, Any] = {"connection_class": UnixDomainSocketConnection, "path": where, "db": _database(url, parts.query)}
     elif parts.scheme in {"redis", "rediss"}:
         if not parts.hostname or "," in parts.netloc:
-            raise InvalidRedisUrl(f"{url!r} has to name one host: redis://host:6379/0; clusters are not supported")
+            raise InvalidRedisUrl(f"CLIPMESH_REDIS={_shown(url)!r} has to name one host: redis://host:6379/0; clusters are not supported")
         kind = {
             "connection_class": driver.SSLConnection if parts.scheme == "rediss" else Connection,
             "host": parts.hostname,
-            "port": parts.port or 6379,
+            "port": port or 6379,
             "db": _database(url, f"db={parts.path[1:]}" if parts.path.strip("/") else parts.query),
             "username": unquote(parts.username) if parts.username else None,
             "password": unquote(parts.password) if parts.password else None,
             "socket_keepalive": True,
         }
     elif parts.scheme.endswith(("sentinel", "cluster")):
-        raise InvalidRedisUrl(f"{parts.scheme}:// is not supported: give the address of one Redis, redis://host:6379/0")
+        raise InvalidRedisUrl(f"CLIPMESH_REDIS={parts.scheme}://... is not supported: give the address of one Redis, redis://host:6379/0")
     else:
-        raise InvalidRedisUrl(f"{url!r} is no Redis URL; write redis://host:6379/0, rediss://host:6380/0 or unix:run/redis.sock")
+        raise InvalidRedisUrl(
+            f"CLIPMESH_REDIS={_shown(url)!r} is no Redis URL; write redis://host:6379/0, rediss://host:6380/0 or unix:run/redis.sock"
+        )
     return driver.BlockingConnectionPool(
         max_connections=MAX_CONNECTIONS,
         timeout=None,
@@ -224,5 +231,11 @@ def _database(url: str, query: str) -> int:
     options = parse_qs(query, keep_blank_values=True)
     number = options.pop("db", ["0"])[0]
     if options or not number.isdigit():
-        raise InvalidRedisUrl(f"{url!r}: only a database number may follow, as /0 or ?db=0")
+        raise InvalidRedisUrl(f"CLIPMESH_REDIS={_shown(url)!r}: only a database number may follow, as /0 or ?db=0")
     return int(number)
+
+
+def _shown(url: str) -> str:
+    """The URL as it may stand in a log: without what stands before an @."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}***@{rest.rpartition('@')[2]}" if "@" in rest else url

@@ -105,7 +105,8 @@ class Stream(Protocol):
         ...
 
     async def rewind(self, topics: Sequence[str], *, group: str, to_ms: int) -> None:
-        """Let a group read again from a moment (milliseconds since the Unix epoch); 0 is the oldest that is kept."""
+        """Let a group read again from a moment (milliseconds since the Unix epoch); 0 is the oldest that is kept. What it did not read yet is never
+        skipped, whatever the moment."""
         ...
 
     async def lag(self, topics: Sequence[str], *, group: str) -> Sequence[Lag]:

@@ -129,6 +129,9 @@ for i = 2, #KEYS, 2 do
     local before = redis.call('XREVRANGE', KEYS[i], string.format('(%.0f-0', tonumber(ARGV[2])), '-', 'COUNT', 1)
     if before[1] then position = before[1][1] end
   end
+  -- What the group never read stays unread, whatever moment is named.
+  local stands = redis.call('HGET', KEYS[i + 1], 'position') or '0-0'
+  if tonumber(string.match(stands, '%d+$')) < tonumber(string.match(position, '%d+$')) then position = stands end
   redis.call('HDEL', KEYS[i + 1], 'owner', 'until')
   redis.call('HSET', KEYS[i + 1], 'position', position)
 end
@@ -136,4 +139,4 @@ redis.call('PUBLISH', ARGV[1], KEYS[1])
 return 0
 """
 )
-"""Set a group's positions back and take the partitions from whoever reads now; the next hold gets a new fence."""
+"""Set a group's positions back, never forward, and take the partitions from whoever reads now; the next hold gets a new fence."""

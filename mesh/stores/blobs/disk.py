@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 from mesh.stores.blobs import trailer
-from mesh.stores.blobs.port import BlobsUnavailable
+from mesh.stores.blobs.port import BlobDamaged, BlobsUnavailable
 from mesh.stores.blobs.trailer import Trailer
 
 COPY_BYTES = 8 * 1024 * 1024
@@ -71,7 +71,7 @@ def copy_bytes(source: int, target: int, size_bytes: int, stop: threading.Event)
             in_kernel = False
             continue
         if copied == 0:
-            raise BlobsUnavailable("a stored file is shorter than it says")
+            raise BlobDamaged("a stored file is damaged: it is shorter than it says")
         left -= copied
 
 

@@ -16,7 +16,7 @@ from mesh.stores.blobs import trailer
 from mesh.stores.blobs.disk import Draft, Scratch, sync_folder, write_all
 from mesh.stores.blobs.objects import ObjectFiles
 from mesh.stores.blobs.parts import check_parts, multipart_etag
-from mesh.stores.blobs.port import BlobInfo, BlobNotFound, BlobPart, BlobsUnavailable, OpenMultipart, PartMismatch
+from mesh.stores.blobs.port import BlobDamaged, BlobInfo, BlobNotFound, BlobPart, BlobsUnavailable, OpenMultipart, PartMismatch
 from mesh.stores.blobs.trailer import Trailer
 
 _REFERENCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -192,6 +192,9 @@ def _parts(folder: Path) -> Sequence[BlobPart]:
             descriptor = os.open(folder / name, os.O_RDONLY)
             try:
                 facts = trailer.read(descriptor)
+            except BlobDamaged:
+                # As good as missing, which its sender can mend by sending it again.
+                continue
             finally:
                 os.close(descriptor)
             found.append(BlobPart(part_number=int(name.removeprefix(_PART)), size_bytes=facts.size_bytes, etag=facts.etag))

@@ -16,6 +16,7 @@ class BlobsError(Exception):
     ├── InvalidKey          the key is not one we take
     ├── PartMismatch        parts are missing, of the wrong size or checksum
     ├── RangeNotSatisfiable the range lies outside the object
+    ├── BlobDamaged         the store has the object, but not its bytes: no retry will bring them back
     └── BlobsUnavailable    cannot be reached or out of time
     """
 
@@ -44,6 +45,10 @@ class PartMismatch(BlobsError):
 
 class RangeNotSatisfiable(BlobsError):
     """The range begins at or after the end of the object."""
+
+
+class BlobDamaged(BlobsError):
+    """What is stored is not what was written: cut, changed or never ours. Writing the object again mends it."""
 
 
 class BlobsUnavailable(BlobsError):
@@ -124,15 +129,16 @@ class Blobs(Protocol):
 
     async def get(self, key: str, *, start: int = 0, end: int | None = None) -> BlobRange:
         """Open [start, end) of an object; `end` None or beyond the end means to the end; 0 of an empty object is no error.
-        What was opened stays whole though the object is replaced or deleted meanwhile. Raises BlobNotFound, RangeNotSatisfiable."""
+        What was opened stays whole though the object is replaced or deleted meanwhile. Raises BlobNotFound, BlobDamaged,
+        RangeNotSatisfiable."""
         ...
 
     async def get_file(self, key: str, path: Path) -> BlobInfo:
-        """Copy an object into a local file. Raises BlobNotFound."""
+        """Copy an object into a local file. Raises BlobNotFound, BlobDamaged."""
         ...
 
     async def head(self, key: str) -> BlobInfo:
-        """What is known of an object. Raises BlobNotFound."""
+        """What is known of an object. Raises BlobNotFound, BlobDamaged."""
         ...
 
     async def list(self, prefix: str, *, after: str = "", limit: int = 1000) -> BlobPage:
@@ -160,7 +166,7 @@ class Blobs(Protocol):
         ...
 
     async def multipart_parts(self, key: str, upload_ref: str) -> Sequence[BlobPart]:
-        """Durable parts, ascending. Raises BlobNotFound when the upload is over or never was."""
+        """Durable parts, ascending; a damaged one is none. Raises BlobNotFound when the upload is over or never was."""
         ...
 
     async def multipart_complete(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from mesh.stores.blobs.port import BlobsUnavailable
+from mesh.stores.blobs.port import BlobDamaged
 from mesh.stores.blobs.threads import Threads
 
 CHUNK_BYTES = 256 * 1024
@@ -30,7 +30,7 @@ class Stretch:
         descriptor, at, size_bytes = self._descriptor, self._at, min(CHUNK_BYTES, self._end - self._at)
         chunk = await self._threads.run(lambda _: os.pread(descriptor, size_bytes, at))
         if not chunk:
-            raise BlobsUnavailable("a stored file is shorter than it says")
+            raise BlobDamaged("a stored file is damaged: it is shorter than it says")
         self._at += len(chunk)
         return chunk
 

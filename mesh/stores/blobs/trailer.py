@@ -8,7 +8,7 @@ import struct
 import zlib
 from dataclasses import asdict, dataclass
 
-from mesh.stores.blobs.port import BlobsUnavailable
+from mesh.stores.blobs.port import BlobDamaged
 
 _TAIL = struct.Struct("<II8s")
 _MAGIC = b"CLIPBLB1"
@@ -35,21 +35,21 @@ def encode(trailer: Trailer) -> bytes:
 
 
 def read(descriptor: int) -> Trailer:
-    """The trailer of an open file. Raises BlobsUnavailable when the file is damaged or none of ours."""
+    """The trailer of an open file. Raises BlobDamaged when the file is damaged or none of ours."""
     length = os.fstat(descriptor).st_size
     end = os.pread(descriptor, _FIRST_READ_BYTES, max(0, length - _FIRST_READ_BYTES))
     if len(end) < _TAIL.size:
-        raise BlobsUnavailable("a stored file is damaged: it has no trailer")
+        raise BlobDamaged("a stored file is damaged: it has no trailer")
     body_bytes, checksum, magic = _TAIL.unpack(end[-_TAIL.size :])
     whole = body_bytes + _TAIL.size
     if magic != _MAGIC or whole > length:
-        raise BlobsUnavailable("a stored file is damaged: it has no trailer")
+        raise BlobDamaged("a stored file is damaged: it has no trailer")
     if whole > len(end):
         end = os.pread(descriptor, whole, length - whole)
     body = end[-whole : -_TAIL.size]
     if zlib.crc32(body) != checksum:
-        raise BlobsUnavailable("a stored file is damaged: its trailer does not match its checksum")
+        raise BlobDamaged("a stored file is damaged: its trailer does not match its checksum")
     trailer = Trailer(**json.loads(body))
     if trailer.size_bytes != length - whole:
-        raise BlobsUnavailable("a stored file is damaged: its length differs from its trailer")
+        raise BlobDamaged("a stored file is damaged: its length differs from its trailer")
     return trailer

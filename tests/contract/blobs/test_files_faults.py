@@ -17,7 +17,7 @@ from mesh import deadline
 from mesh.stores.blobs import disk, multipart, objects, open_blobs
 from mesh.stores.blobs.door import BodySizeMismatch, UploadTicket
 from mesh.stores.blobs.files import FileBlobs
-from mesh.stores.blobs.port import BlobInfo, BlobNotFound, Blobs, BlobsUnavailable
+from mesh.stores.blobs.port import BlobDamaged, BlobInfo, BlobNotFound, Blobs, BlobsUnavailable, PartMismatch
 from mesh.testing.blobs import FIRST, LAST, PART, SECOND, WHOLE, PutTo, begin, keys, read
 from mesh.testing.clock import FakeClock
 from tests.fixtures.descriptors import open_descriptors
@@ -316,10 +316,25 @@ async def test_a_damaged_file_is_no_object_and_no_silence(blobs: Blobs, folder: 
     if damage == "flipped":
         content[-40] ^= 1
     path.write_bytes({"cut": content[:-1], "grown": content + b"x", "flipped": content, "emptied": b""}[damage])
-    with pytest.raises(BlobsUnavailable, match="damaged"):
+    with pytest.raises(BlobDamaged, match="damaged"):
         await blobs.head("clip")
     await blobs.put("clip", b"whole again")
     assert await read(blobs, "clip") == b"whole again"
+
+
+async def test_a_damaged_part_is_missing_until_it_is_sent_again(blobs: Blobs, put_to: PutTo, folder: Path) -> None:
+    ref, etags = await begin(blobs, put_to, "raw/9", PARTS)
+    damaged = sorted(path for path in (folder / "multipart").rglob("*") if path.is_file() and path.stat().st_size > PART)[1]
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    assert [part.part_number for part in await blobs.multipart_parts("raw/9", ref)] == [1, 3]
+    with pytest.raises(PartMismatch) as refused:
+        await blobs.multipart_complete("raw/9", ref, **SIZES, etags=etags)
+    assert refused.value.missing == (2,)
+    assert await keys(blobs) == []
+    url = await blobs.presign_part("raw/9", ref, 2, size_bytes=PART, expires_in_ms=60_000)
+    assert await put_to(url, SECOND) == (200, etags[2])
+    await blobs.multipart_complete("raw/9", ref, **SIZES, etags=etags)
+    assert await read(blobs, "raw/9") == WHOLE
 
 
 async def test_where_the_kernel_cannot_copy_memory_does(

@@ -1,5 +1,5 @@
-"""A real redis-server of each test's own."""
+"""A real redis-server of each test's own, of the oldest version that we promise to work with."""
 
 from __future__ import annotations
 
-from tests.fixtures.redis import redis, redis_server  # noqa: F401
+from tests.fixtures.redis import redis, redis_6_2_server  # noqa: F401

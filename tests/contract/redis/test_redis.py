@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from redis.exceptions import TimeoutError as DriverTimeout
 from mesh import deadline
 from mesh.errors import Unavailable
 from mesh.stores.redis import InvalidRedisUrl, Redis, RedisUnavailable, Script, open_redis
-from mesh.testing.redis_server import NoRedisServer, RedisServer, redis_binary, start_redis
+from mesh.stores.redis_server import VARIABLE, NoRedisServer, bundled_redis_binary, redis_binary
+from mesh.testing.redis_server import RedisServer, start_redis
 
 
 @pytest.mark.parametrize(
@@ -150,8 +152,38 @@ async def test_a_connection_that_does_not_close_in_time_holds_no_end_up(redis: R
     assert len(set(closed)) >= 3
 
 
+async def test_the_contracts_run_on_the_oldest_version_that_is_promised(redis: Redis) -> None:
+    facts = (await redis.call("INFO", "server")).decode()
+    assert "redis_version:6.2." in facts
+
+
+def test_the_server_is_the_named_one_or_that_of_the_path_or_the_bundled_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def program(name: str) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        file = folder / "redis-server"
+        file.write_text("#!/bin/sh\n")
+        file.chmod(0o755)
+        return file
+
+    on_path, named = program("path"), program("named")
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("PATH", str(on_path.parent))
+    assert redis_binary() == on_path
+    monkeypatch.setenv(VARIABLE, str(named))
+    assert redis_binary() == named
+    monkeypatch.setenv(VARIABLE, "bundled")
+    assert redis_binary() == bundled_redis_binary()
+    monkeypatch.delenv(VARIABLE)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert redis_binary() == bundled_redis_binary()
+    for wrong in (tmp_path / "nothing", tmp_path):
+        monkeypatch.setenv(VARIABLE, str(wrong))
+        with pytest.raises(NoRedisServer, match=f"{VARIABLE}='.*' is no program"):
+            redis_binary()
+
+
 async def test_a_server_without_a_way_to_start_says_why(redis_server: RedisServer) -> None:
-    assert redis_binary().name.startswith("redis-server")
     with pytest.raises(NoRedisServer, match="107 bytes"):
         await start_redis(redis_server.folder / ("deep" * 30))
 

@@ -12,7 +12,7 @@ from mesh.events.stream import StreamSettings, open_stream
 from mesh.events.stream.port import Stream
 from mesh.stores.redis import Redis, RedisUnavailable, open_redis
 from mesh.testing.redis_server import RedisServer
-from tests.fixtures.redis import redis, redis_server  # noqa: F401
+from tests.fixtures.redis import redis, redis_6_2_server  # noqa: F401
 
 
 class CuttableRedis(Redis):
@@ -73,7 +73,7 @@ class RedisEngine:
 
 
 @pytest.fixture
-async def engine(redis_server: RedisServer) -> AsyncIterator[RedisEngine]:  # noqa: F811
+async def engine(redis_server: RedisServer) -> AsyncIterator[RedisEngine]:
     engine = RedisEngine(redis_server)
     yield engine
     await engine.close()

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mesh.errors import InvalidArgument, RequestIdReused
+from mesh.errors import Aborted, InvalidArgument, RequestIdReused
 from mesh.stores.tables import open_tables
 from mesh.stores.tables.port import OutcomeUnknown, Tables
-from mesh.stores.tables.requests import Claim, RequestLog, RequestRecord
+from mesh.stores.tables.requests import APPLIED_KEPT, Claim, RequestLog, RequestRecord, is_applied, with_applied
 from mesh.testing.clock import FakeClock
 
 
@@ -63,6 +63,20 @@ async def test_another_body_is_refused_by_name_and_changes_nothing(tables: Table
         await claim(log, 101, body=b"c")
     assert (await tables.walk(RequestRecord)).rows == before
     assert await claim(log, 102) == Claim(100, repeated=True)
+
+
+def test_a_row_knows_its_last_changes_and_says_so_when_it_cannot_know() -> None:
+    applied = ""
+    for at in range(1, APPLIED_KEPT + 1):
+        assert not is_applied(applied, Claim(at, repeated=at > 1))
+        applied = with_applied(applied, Claim(at, repeated=at > 1))
+    assert is_applied(applied, Claim(1, repeated=True))
+    assert not is_applied(applied, Claim(11 * 10**17, repeated=False)), "an id that begins like another is another"
+    pushed = with_applied(applied, Claim(99, repeated=False))
+    assert pushed.split() == [*map(str, range(2, APPLIED_KEPT + 1)), "99"]
+    with pytest.raises(Aborted) as refused:
+        is_applied(pushed, Claim(1, repeated=True))
+    assert refused.value.reason == "CONFLICT"
 
 
 async def test_an_empty_id_is_refused(tables: Tables, clock: FakeClock) -> None:

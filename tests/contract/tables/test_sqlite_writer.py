@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from mesh.stores.tables import open_tables
 from mesh.stores.tables.port import IncompatibleTable, InvalidUse, OutcomeUnknown, RowExists, Tables, TablesInUse, TablesUnavailable
 from mesh.testing.clock import FakeClock
 from mesh.testing.tables_rows import ROW_TYPES, Lease, Score, Ticket, entries_after, event
+from tests.fixtures.tables import break_commits
 
 DAY_MS = 24 * 3_600_000
 
@@ -191,26 +192,9 @@ async def test_a_full_disk_refuses_and_what_fits_afterwards_is_written(tables: T
     assert [entry.event_id for entry in await entries_after(tables, {})] == [2]
 
 
-class FailingCommit:
-    """A connection whose next commit fails as a broken disk makes it fail."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def execute(self, statement: str, parameters: tuple[object, ...] = ()) -> sqlite3.Cursor:
-        if statement == "COMMIT":
-            error = sqlite3.OperationalError("disk I/O error")
-            error.sqlite_errorcode = sqlite3.SQLITE_IOERR
-            raise error
-        return self._connection.execute(statement, parameters)
-
-    def __getattr__(self, name: str) -> Callable[..., object]:
-        return getattr(self._connection, name)  # type: ignore[no-any-return]
-
-
 async def test_after_a_failed_commit_nothing_is_promised_until_the_next_start(tables: Tables) -> None:
-    writer = tables._writer  # type: ignore[attr-defined]
-    writer._connection = FailingCommit(writer._connection)
+    assert not tables.broken.is_set()
+    break_commits(tables)
     with pytest.raises(OutcomeUnknown) as unknown:
         await tables.insert(Ticket(ticket_id=1))
     with pytest.raises(TablesUnavailable):
@@ -218,6 +202,7 @@ async def test_after_a_failed_commit_nothing_is_promised_until_the_next_start(ta
     with pytest.raises(TablesUnavailable, match="start again"):
         await tables.insert(Ticket(ticket_id=2))
     assert (await tables.walk(Ticket)).rows == ()
+    assert tables.broken.is_set()
 
 
 async def test_each_commit_reaches_the_disk(tables: Tables) -> None:

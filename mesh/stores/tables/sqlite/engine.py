@@ -192,6 +192,11 @@ class SqliteTables:
         return await self._submissions.settle(token)
 
     @property
+    def broken(self) -> asyncio.Event:
+        """See the port."""
+        return self._writer.broken
+
+    @property
     def outbox_shards(self) -> int:
         """See the port."""
         return SHARDS

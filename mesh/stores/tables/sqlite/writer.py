@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -65,6 +66,8 @@ class GroupWriter:
         self._sweeper = Sweeper(tables)
         self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
         self._now_ms = 0
+        self.broken = asyncio.Event()
+        """Set on the loop soon after `_broken`, which is the writer's own."""
         self._broken = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -153,7 +156,7 @@ class GroupWriter:
         if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
             return [TablesUnavailable("nothing was written: the disk is full") for _ in batch]
         # After a failed fsync nobody knows what the disk holds, and a retry can lie: stop until the next start reads the file.
-        self._broken = True
+        self._break()
         return [OutcomeUnknown("") for _ in batch]
 
     def _roll_back(self) -> None:
@@ -162,7 +165,12 @@ class GroupWriter:
                 self._connection.execute("ROLLBACK")
             self._outbox.load()
         except sqlite3.Error:
-            self._broken = True
+            self._break()
+
+    def _break(self) -> None:
+        self._broken = True
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody looks any more
+            self._loop.call_soon_threadsafe(self.broken.set)
 
     def _sweep(self) -> None:
         try:

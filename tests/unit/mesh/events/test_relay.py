@@ -167,6 +167,32 @@ async def test_the_age_of_what_waits_grows_while_the_stream_is_away(world: World
     assert relay.status().oldest_ms == 0
 
 
+async def test_the_age_of_what_was_written_during_an_outage_is_told_too(world: World, clock: FakeClock) -> None:
+    """The relay looks first whether the stream is there, and no shard steps while it is not."""
+    await world.write(1)
+    flaky = Flaky(world.stream)
+    relay = world.relay(stream=flaky, settings=RelaySettings(generation_every_ms=0))
+    assert await relay.relay_once() == 1
+    assert await relay.relay_once() == 0
+    flaky.away = True
+    for written, age_ms in ((False, 0), (True, 0), (False, 12_000)):
+        clock.advance(age_ms)
+        if written:
+            await world.write(2)
+        with pytest.raises(StreamUnavailable):
+            await relay.relay_once()
+        assert relay.status().oldest_ms == age_ms
+    newcomer = world.relay(owner="another", stream=flaky)
+    with pytest.raises(StreamUnavailable):
+        await newcomer.relay_once()
+    assert newcomer.status().oldest_ms == 12_000
+    flaky.away = False
+    clock.advance(60_000)
+    assert await relay.relay_once() == 1
+    assert await relay.relay_once() == 0
+    assert relay.status().oldest_ms == 0
+
+
 async def test_an_outage_is_met_with_growing_pauses(world: World) -> None:
     flaky = Flaky(world.stream)
     flaky.away = True

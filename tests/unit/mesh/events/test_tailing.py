@@ -50,6 +50,21 @@ async def test_a_tail_goes_on_after_the_server_was_killed_without_missing_or_rep
     assert sorted(seen) == list(range(20))
 
 
+async def test_a_record_that_cannot_be_taken_is_logged_and_left_out(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[bytes] = []
+
+    async def on(delivery: Delivery) -> None:
+        if delivery.value == b"poison":
+            raise KeyError(delivery.value)
+        seen.append(delivery.value)
+
+    await world.stream.publish([Record(topic="keys", key="k", value=value) for value in (b"a", b"poison", b"b")])
+    async with running(Tail(stream=world.stream, topics=("keys",), since_ms=60_000).run(on)):
+        await until(lambda: len(seen) == 2)
+    assert seen == [b"a", b"b"]
+    assert [record.getMessage() for record in caplog.records] == ["a tail left out a record"]
+
+
 async def test_a_slow_reader_misses_nothing_that_is_kept(world: World) -> None:
     async with aclosing(aiter(Tail(stream=world.stream, topics=("keys",), since_ms=60_000))) as tail:
         await world.stream.publish([Record(topic="keys", key="k", value=b"0")])
@@ -85,6 +100,18 @@ async def test_watchers_get_the_newest_version_of_their_key_only(world: World) -
                 assert not waiting.done()
                 waiting.cancel()
                 await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_what_is_no_hint_does_not_stop_the_hints(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    hints = Hints(stream=world.stream, topics=("video.progress",))
+    with hints.watch("video.progress", "1") as watch:
+        async with asyncio.timeout(15), running(hints.run()):
+            versions = aiter(watch)
+            await world.stream.publish([Record(topic="video.progress", key="1", value=b"\xff\xff")])
+            await world.stream.publish_hint("video.progress", "1", 4)
+            while await anext(versions) != 4:
+                pass
+    assert [record.getMessage() for record in caplog.records] == ["a tail left out a record"]
 
 
 async def test_a_watcher_that_sleeps_finds_one_version_waiting(world: World) -> None:

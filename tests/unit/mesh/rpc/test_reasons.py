@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from clipmesh.common.v1 import errors_pb2
 
-from mesh import errors
-from mesh.errors import InvalidArgument, MeshError
-
-PREFIX = "COMMON_ERROR_REASON_"
+from mesh import errors, operating
+from mesh.errors import InvalidArgument, MeshError, reasons_of
+from mesh.events import dead_letters
 
 GENERAL = {"NOT_FOUND", "ALREADY_EXISTS", "FAILED_PRECONDITION"}
 """Reasons of classes that services always narrow to a word of their own."""
 
 
 def test_enum_and_class_tree_are_equal() -> None:
-    words = {name.removeprefix(PREFIX) for name in errors_pb2.CommonErrorReason.keys()} - {"UNSPECIFIED"}  # noqa: SIM118 an enum wrapper, no dict
-    classes = {value.reason for value in vars(errors).values() if isinstance(value, type) and issubclass(value, MeshError)}
+    words = reasons_of(errors_pb2.CommonErrorReason.DESCRIPTOR)
+    declared = [value for module in (errors, dead_letters, operating) for value in vars(module).values()]
+    classes = {value.reason for value in declared if isinstance(value, type) and issubclass(value, MeshError)}
     assert classes - GENERAL == words
 
 
