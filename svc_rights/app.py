@@ -41,7 +41,7 @@ class RightsApp:
             tokens=self._tokens,
         )
         await rights.block_list.load()
-        self.services = rights.services
+        self.services = (*rights.services, backbone.operator_service())
         self.dependencies = backbone.dependencies
 
     async def stop(self) -> None:

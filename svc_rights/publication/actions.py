@@ -11,6 +11,7 @@ from clipmesh.rights.v1 import events_pb2
 
 from mesh.clock import Clock
 from mesh.events.event import Event, EventMaker
+from mesh.failpoints import Failpoint, hit
 from svc_rights.publication import rules
 from svc_rights.publication.block_list import BlockList
 from svc_rights.publication.convert import evidence_from_json, evidence_to_json, kind_to_proto, verdict_to_proto
@@ -64,14 +65,20 @@ class Publications:
                 await self._queue(head, caption=facts.caption)
                 return head
             match = await self.block_list.match(facts.perceptual_hashes)
-            assessed = rules.assess(facts, policy=self.policy, words=self.words, match=match)
+            assessed = rules.assess(facts, policy=self.policy, words=self.words, match=match, was_blocked=_was_blocked(head))
             if head is not None and same_version and rules.stands(head.decided_by, assessed=assessed):
                 return head
             verdict = self._verdict(facts, assessed)
+            if verdict.kind is VerdictKind.REVIEW:
+                # Before the verdict: its event moves the video, and from then on nobody asks about it again.
+                await self.desk.open(replace(verdict, step=_number_after(head)), caption=facts.caption)
             written = await self._write(verdict, after=head)
             if written is not None:
-                await self._queue(written, caption=facts.caption)
+                hit(Failpoint.VERDICT_AFTER_WRITE)
+                await self._supersede_before(written)
                 return written
+            if verdict.kind is VerdictKind.REVIEW:
+                await self.desk.supersede(verdict.review_id)
 
     async def newest(self, video_ids: Sequence[int]) -> list[Verdict]:
         """Newest verdicts in the order asked, without the absent."""
@@ -119,8 +126,7 @@ class Publications:
         )
 
     async def _write(self, verdict: Verdict, *, after: Verdict | None) -> Verdict | None:
-        number = 1 if after is None else after.version + 1
-        event = self._changed(replace(verdict, step=number))
+        event = self._changed(replace(verdict, step=_number_after(after)))
         written = await self.store.add(verdict, after=after, event=event)
         if written is not None:
             _log.info("verdict", extra={"video_id": verdict.video_id, "verdict_id": verdict.verdict_id, "kind": verdict.kind.name})
@@ -131,10 +137,26 @@ class Publications:
         return self.events.make(message, key=str(verdict.video_id), subject_ids=(verdict.creator_id,))
 
     async def _queue(self, head: Verdict, *, caption: str) -> None:
-        """Let the desk follow the verdict. Done again on every repeat, so that a process that ended in between left nothing open."""
-        if head.version > 1:
-            before = (await self.store.numbered([(head.video_id, head.version - 1)])).get((head.video_id, head.version - 1))
-            if before is not None and before.review_id and before.review_id != head.review_id:
-                await self.desk.supersede(before.review_id)
+        """Let the desk follow a verdict that stands, so that a process that ended in between left nothing undone."""
+        await self._supersede_before(head)
         if head.kind is VerdictKind.REVIEW:
             await self.desk.open(head, caption=caption)
+
+    async def _supersede_before(self, head: Verdict) -> None:
+        key = (head.video_id, head.version - 1)
+        before = (await self.store.numbered([key])).get(key) if head.version > 1 else None
+        if before is not None and before.review_id and before.review_id != head.review_id:
+            await self.desk.supersede(before.review_id)
+
+
+def _number_after(head: Verdict | None) -> int:
+    return 1 if head is None else head.version + 1
+
+
+def _was_blocked(head: Verdict | None) -> bool:
+    """Whether the last moderator who looked at the video blocked it."""
+    if head is None:
+        return False
+    if head.decided_by:
+        return head.kind is VerdictKind.BLOCK
+    return any(entry.policy == rules.BLOCKED_BEFORE for entry in evidence_from_json(head.evidence_json))

@@ -17,12 +17,14 @@ MAX_LINKS = 3
 MAX_MENTIONS = 10
 _WORD_SEVERITY = 60
 _ALLOWED_BY_DEFAULT = "default.allow"
+BLOCKED_BEFORE = "review.blocked_before"
 
 
-def assess(facts: Facts, *, policy: Policy, words: WordLists, match: HashMatch | None) -> Assessment:
+def assess(facts: Facts, *, policy: Policy, words: WordLists, match: HashMatch | None, was_blocked: bool) -> Assessment:
     """The verdict of all rules, with everything that any of them said."""
     evidence = (
         *_hash(match),
+        *_blocked_before(was_blocked),
         *_account(facts),
         *_words(facts, words),
         *_links(facts, policy),
@@ -41,6 +43,12 @@ def _hash(match: HashMatch | None) -> Iterator[Evidence]:
     if match is not None:
         detail = f"{match.distance} bits from blocked hash {match.blocked.hex()[:16]}"
         yield Evidence(policy="hash.blocked", detail=detail, kind=VerdictKind.BLOCK, severity=90)
+
+
+def _blocked_before(was_blocked: bool) -> Iterator[Evidence]:
+    """Other words do not undo what a moderator decided: a moderator looks again."""
+    if was_blocked:
+        yield Evidence(policy=BLOCKED_BEFORE, detail="a moderator blocked this video in other words", kind=VerdictKind.REVIEW, severity=65)
 
 
 def _account(facts: Facts) -> Iterator[Evidence]:

@@ -51,14 +51,17 @@ class Reviews:
     publications: Publications
 
     async def page(self, state: ReviewState, *, after: Place | None, limit: int) -> tuple[list[Case], Place | None]:
-        """Cases most severe first, then oldest, and the place after which the next page begins."""
+        """Cases most severe first, then oldest, without those whose verdict was never written, and the place after which the next page begins."""
         entries = await self.store.queue(state, after=after, limit=limit + 1)
         shown = entries[:limit]
         reviews = await self.store.get_many([entry.review_id for entry in shown])
         listed = [reviews[entry.review_id] for entry in shown if entry.review_id in reviews]
         last = shown[-1] if len(entries) > limit else None
         following = None if last is None else (last.severity, last.created_at_ms, last.review_id)
-        return await self._with_verdicts([review for review in listed if review.state is state]), following
+        standing = [review for review in listed if review.state is state]
+        if state is ReviewState.OPEN:
+            standing = await self._standing(standing)
+        return [case for case in await self._with_verdicts(standing) if case[1] is not None], following
 
     async def decide(self, *, review_id: int, decision: VerdictKind, reason: str, moderator_id: int) -> Case:
         """The case after the decision; the same decision again changes nothing. Raises ReviewNotFound, ReviewClosed and ReviewSuperseded."""
@@ -68,8 +71,10 @@ class Reviews:
         verdict = await self.publications.decide(
             video_id=review.video_id, review_id=review_id, decision=decision, reason=reason, moderator_id=moderator_id
         )
+        if verdict is None or verdict.number < review.verdict_number:
+            raise ReviewNotFound()
         if review.state is ReviewState.OPEN:
-            if verdict is None or verdict.review_id != review_id:
+            if verdict.review_id != review_id:
                 await self.queue.supersede(review_id)
             else:
                 review = await self.store.end(_decided(review, verdict))
@@ -79,10 +84,29 @@ class Reviews:
             raise ReviewSuperseded()
         return (await self._with_verdicts([review]))[0]
 
+    async def _standing(self, reviews: list[Review]) -> list[Review]:
+        """The open reviews whose verdict stands. One whose verdict is not written yet waits unseen; one that another verdict has passed, left
+        behind by a process that ended in between, is put away."""
+        heads = {head.video_id: head for head in await self.publications.newest([review.video_id for review in reviews])}
+        standing = []
+        for review in reviews:
+            head = heads.get(review.video_id)
+            if head is None or head.number < review.verdict_number:
+                continue
+            if head.review_id == review.review_id:
+                standing.append(review)
+            else:
+                await self.queue.supersede(review.review_id)
+        return standing
+
     async def _with_verdicts(self, reviews: list[Review]) -> list[Case]:
         keys = [(review.video_id, review.verdict_number) for review in reviews]
         verdicts = await self.publications.numbered(keys)
-        return [(review, verdicts.get(key)) for review, key in zip(reviews, keys, strict=True)]
+        found = [verdicts.get(key) for key in keys]
+        return [
+            (review, verdict if verdict is not None and verdict.review_id == review.review_id else None)
+            for review, verdict in zip(reviews, found, strict=True)
+        ]
 
 
 def _decided(review: Review, verdict: Verdict) -> Review:

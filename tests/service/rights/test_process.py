@@ -27,7 +27,7 @@ SETTINGS = {"CLIPMESH_SECRETS": "s", "CLIPMESH_TABLES": "sqlite:///t", "CLIPMESH
 async def test_a_verdict_reaches_the_stream(tmp_path: Path, redis_server: RedisServer) -> None:
     settings = RightsSettings(secrets="", testing=True, tables=f"sqlite:///{tmp_path}", redis=redis_server.url)
     app = RightsApp(
-        process=process_for("rights", settings=settings),
+        process=process_for("rights", settings=settings, named={"page_token_key": b"t" * 32}),
         settings=settings,
         policy=load(settings.policy_file, unclassified=settings.unclassified_policy.kind),
         tokens=PageTokens(b"t" * 32),

@@ -12,9 +12,10 @@ from clipmesh.rights.v1 import publication_service_pb2 as pb
 from clipmesh.rights.v1 import review_service_pb2 as review_pb
 
 from mesh.client import RpcFailed
-from mesh.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from mesh.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unavailable
 from svc_rights.publication.store import VerdictStore
 from svc_rights.publication.tables import Verdict
+from svc_rights.reviews.store import ReviewStore
 from svc_rights.reviews.tables import QueueEntry, Review, ReviewState
 from tests.service.rights.world import ALLOW, BLOCK, LIMIT, MODERATOR, REVIEW, REVIEW_WORDS, World
 
@@ -190,6 +191,77 @@ async def test_a_verdict_whose_review_was_never_written_gets_it_on_the_next_ques
     assert await world.queue() == []
     await world.assess(1, caption=REVIEW_WORDS)
     assert [row.review_id for row in await world.rows(Review)] == [review.review_id]
+
+
+def cut(*_: object, **__: object) -> None:
+    raise Unavailable("the process ends here")
+
+
+@pytest.mark.parametrize("before", [None, REVIEW_WORDS])
+async def test_a_verdict_that_nobody_asks_about_again_has_its_review(
+    world: World, monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    if before is not None:
+        await world.assess(1, caption=before)
+    monkeypatch.setattr("svc_rights.publication.actions.hit", cut)
+    with pytest.raises(Unavailable):
+        await world.assess(1, caption=REVIEW_WORDS, publication_version=2)
+    (verdict,) = await world.verdicts(1)
+    assert (verdict.kind, verdict.publication_version) == (REVIEW, 2)
+    assert [review.verdict for review in await world.queue()] == [verdict]
+    monkeypatch.undo()
+    assert await world.assess(1, caption=REVIEW_WORDS, publication_version=2) == verdict
+    assert [review.verdict for review in await world.queue()] == [verdict]
+    assert len(await world.queue(SUPERSEDED)) == (before is not None)
+
+
+async def test_without_its_review_no_verdict_is_written(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ReviewStore, "open", cut)
+    with pytest.raises(Unavailable):
+        await world.assess(1, caption=REVIEW_WORDS)
+    assert (await world.verdicts(1), await world.rows(Review), await world.events()) == ([], [], [])
+
+
+async def test_a_review_whose_verdict_was_never_written_is_seen_and_decided_by_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(VerdictStore, "add", cut)
+    with pytest.raises(Unavailable):
+        await world.assess(1, caption=REVIEW_WORDS)
+    (orphan,) = await world.rows(Review)
+    assert await world.queue() == []
+    with pytest.raises(NotFound) as failed:
+        await world.decide(orphan.review_id, ALLOW)
+    assert failed.value.reason == "REVIEW_NOT_FOUND"
+    assert await world.rows(Review) == [orphan]
+    monkeypatch.undo()
+    verdict = await world.assess(1, caption=REVIEW_WORDS)
+    (review,) = await world.queue()
+    assert (review.verdict, review.review_id == orphan.review_id) == (verdict, False)
+    ended = await world.tables.get(Review, orphan.review_id)
+    assert (ended is not None and ended.state, await world.queue(SUPERSEDED)) == (ReviewState.SUPERSEDED, [])
+    with pytest.raises(FailedPrecondition) as refused:
+        await world.decide(orphan.review_id, ALLOW)
+    assert refused.value.reason == "REVIEW_SUPERSEDED"
+    assert await world.verdicts(1) == [verdict]
+
+
+async def test_of_parallel_questions_one_opens_the_review(world: World) -> None:
+    answers = await asyncio.gather(*(world.assess(1, caption=f"{REVIEW_WORDS} {n}") for n in range(6)), return_exceptions=True)
+    assert all(isinstance(answer, pb.Verdict) for answer in answers)
+    assert [review.verdict for review in await world.queue()] == await world.verdicts(1)
+
+
+async def test_other_words_do_not_undo_what_a_moderator_blocked(world: World) -> None:
+    await world.assess(1, caption=REVIEW_WORDS)
+    (review,) = await world.queue()
+    await world.decide(review.review_id, BLOCK)
+    for version in (2, 3):
+        verdict = await world.assess(1, caption=f"harmless {version}", publication_version=version)
+        assert (verdict.kind, verdict.policy) == (REVIEW, "review.blocked_before")
+    (review,) = await world.queue()
+    await world.decide(review.review_id, ALLOW)
+    assert (await world.assess(1, caption="harmless again", publication_version=4)).kind == ALLOW
 
 
 async def test_a_decision_that_was_cut_off_after_its_verdict_is_finished_by_its_repeat(world: World) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from clipmesh.rights.v1 import errors_pb2, publication_service_pb2, review_service_pb2
 
-from mesh.errors import MeshError
+from mesh.errors import reasons_of
+from mesh.testing.reasons import raised_by
 from svc_rights.publication import errors as publication_errors
 from svc_rights.publication.convert import blocked_to_proto, evidence_to_json, facts_from_proto, verdict_to_proto
-from svc_rights.publication.facts import Evidence
+from svc_rights.publication.facts import Evidence, Facts
 from svc_rights.publication.tables import BlockedHash, Verdict, VerdictKind
 from svc_rights.reviews import errors as review_errors
 from svc_rights.reviews.convert import review_to_proto
@@ -15,14 +18,7 @@ from svc_rights.reviews.tables import Review, ReviewState
 
 
 def test_every_reason_of_the_proto_has_one_error_and_no_error_has_another() -> None:
-    declared = {name.removeprefix("RIGHTS_ERROR_REASON_") for name in dict(errors_pb2.RightsErrorReason.items())} - {"UNSPECIFIED"}
-    raised = [
-        error.reason
-        for module in (publication_errors, review_errors)
-        for error in vars(module).values()
-        if isinstance(error, type) and issubclass(error, MeshError) and error.__module__ == module.__name__
-    ]
-    assert sorted(raised) == sorted(declared)
+    assert raised_by(publication_errors, review_errors) == sorted(reasons_of(errors_pb2.RightsErrorReason.DESCRIPTOR))
 
 
 def test_kinds_and_states_have_the_numbers_of_the_protos() -> None:
@@ -82,5 +78,8 @@ def test_the_hash_of_facts_covers_every_field() -> None:
         {"age_band": 1},
     ]
     assert {name for change in changes for name in change} == {field.name for field in pb.AssessPublicationRequest.DESCRIPTOR.fields}
+    read = facts_from_proto(pb.AssessPublicationRequest(**{name: value for change in changes for name, value in change.items()}))  # type: ignore[arg-type]
+    assert {field.name for field in dataclasses.fields(Facts)} - {"facts_hash"} == {name for change in changes for name in change}
+    assert [field.name for field in dataclasses.fields(Facts) if not getattr(read, field.name)] == []
     hashes = {facts_from_proto(pb.AssessPublicationRequest(**change)).facts_hash for change in [{}, *changes]}  # type: ignore[arg-type]
     assert len(hashes) == len(changes) + 1
