@@ -75,7 +75,7 @@ class SocialApp:
             bootstrap_roles=roles_by_handle(settings.bootstrap_roles),
         )
         await identity.signing.rotate()
-        self.services = identity.services
+        self.services = (*identity.services, backbone.operator_service())
         self.dependencies = backbone.dependencies
         self._keep(backbone, identity.signing, identity.settler)
 

@@ -38,9 +38,9 @@ class IdentityKeys:
         """The name under which a folded address is reserved."""
         return hmac.digest(self.email, email.encode(), hashlib.sha256).hex()
 
-    def request_tag(self, request_id: str) -> bytes:
-        """Marks the reservations of one sign-up."""
-        return hmac.digest(self.requests, b"id:" + request_id.encode(), hashlib.sha256)
+    def request_tag(self, email_hash: str, request_id: str) -> bytes:
+        """Marks the reservations of one sign-up; request ids are the client's choice, so that of two people may be the same."""
+        return hmac.digest(self.requests, f"id:{email_hash}:{request_id}".encode(), hashlib.sha256)
 
     def request_body(self, body: bytes) -> bytes:
         """The body of a sign-up as the request log may keep it: nothing of it can be guessed back without the key."""

@@ -25,7 +25,7 @@ ACCESS = {
     "BatchGetProfiles": Access(callers=_LEFT_OF_SOCIAL, idempotent=True),
     "GetProfileByHandle": Access(callers=_GATEWAY, idempotent=True),
     "GetMyAccount": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True),
-    "UpdateProfile": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True, priority=Priority.WRITE),
+    "UpdateProfile": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True, keeps_answers=True, priority=Priority.WRITE),
     "UpdateConsents": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True, priority=Priority.WRITE),
     # The age band is not for viewers: only services that decide about people ask.
     "BatchGetStandings": Access(callers=frozenset({"feed", "video", "sound"}), idempotent=True, priority=Priority.WRITE),
@@ -69,6 +69,8 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
             display_name=request.display_name if request.HasField("display_name") else None,
             bio=request.bio if request.HasField("bio") else None,
             languages=list(request.languages.languages) if request.HasField("languages") else None,
+            request_id=request.request_id,
+            body=request.SerializeToString(deterministic=True),
         )
         return pb.UpdateProfileResponse(profile=profile_to_proto(account))
 

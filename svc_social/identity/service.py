@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 _GATEWAY = frozenset({"gateway"})
 
 ACCESS = {
-    "SignUp": Access(callers=_GATEWAY, idempotent=True, priority=Priority.PLAYBACK),
+    "SignUp": Access(callers=_GATEWAY, idempotent=True, keeps_answers=True, priority=Priority.PLAYBACK),
     "Authorize": Access(callers=_GATEWAY, priority=Priority.PLAYBACK),
     "ExchangeCode": Access(callers=_GATEWAY, priority=Priority.PLAYBACK),
     # Not idempotent by name, though a retry within the grace gets the same successor: a slower one would end the session.
     "RefreshTokens": Access(callers=_GATEWAY, priority=Priority.PLAYBACK),
     "RevokeSession": Access(callers=_GATEWAY, idempotent=True, priority=Priority.PLAYBACK),
     "ListSigningKeys": Access(callers=_GATEWAY, idempotent=True, priority=Priority.PLAYBACK),
+    "GetSession": Access(callers=_GATEWAY, idempotent=True, priority=Priority.PLAYBACK),
     "GrantRole": Access(callers=_GATEWAY, viewer=roles(viewer_pb2.ROLE_OPERATOR), idempotent=True, priority=Priority.WRITE),
 }
 
@@ -106,6 +107,13 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
         """All public keys in use."""
         keys = await self.signing.published()
         return pb.ListSigningKeysResponse(keys=[signing_key_to_proto(key) for key in keys])
+
+    async def GetSession(  # noqa: N802
+        self, request: pb.GetSessionRequest, context: Context
+    ) -> pb.GetSessionResponse:
+        """How a session stands."""
+        consents = await self.sessions.consents_of(request.session_id)
+        return pb.GetSessionResponse(active=consents is not None, consents=consents or ())
 
     async def GrantRole(  # noqa: N802
         self, request: pb.GrantRoleRequest, context: Context

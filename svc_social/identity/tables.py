@@ -48,6 +48,8 @@ class Account:
     languages: str = ""
     """BCP 47 tags in order of preference, separated by commas."""
     created_at_ms: int = 0
+    applied_edits: str = ""
+    """Operation ids of the last changes of the profile, so that the repeat of one is told apart from another change."""
     expires_at_ms: int = 0
     """0, but for VOID rows, which go after a week."""
     version: int = 0

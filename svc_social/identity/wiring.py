@@ -46,6 +46,7 @@ def wire(
     accounts, names, session_rows = AccountStore(tables=tables), NameStore(tables=tables), SessionStore(tables=tables)
     person_keys = PersonKeyStore(tables=tables, clock=clock, wrapping_key=keys.people)
     sealer = PersonSealer(keys=person_keys)
+    requests = RequestLog(tables, clock)
     settler = SignUpSettler(accounts=accounts, names=names, person_keys=person_keys, clock=clock)
     signing = SigningKeys(store=SigningKeyStore(tables=tables, wrapping_key=keys.signing), clock=clock, events=events)
     sessions = Sessions(
@@ -66,7 +67,7 @@ def wire(
             person_keys=person_keys,
             sealer=sealer,
             settler=settler,
-            requests=RequestLog(tables, clock),
+            requests=requests,
             hasher=hasher,
             keys=keys,
             next_id=next_id,
@@ -88,7 +89,7 @@ def wire(
         signing=signing,
         roles=Roles(accounts=accounts, sessions=sessions),
     )
-    profiles = Profiles(accounts=accounts, names=names, sealer=sealer, clock=clock, events=events)
+    profiles = Profiles(accounts=accounts, names=names, sealer=sealer, requests=requests, next_id=next_id, clock=clock, events=events)
     return Identity(
         services=(identity_service(servicer), profile_service(ProfileServicer(profiles=profiles, clock=clock))),
         signing=signing,

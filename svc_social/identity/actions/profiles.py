@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from clipmesh.common.v1 import viewer_pb2
@@ -12,6 +12,7 @@ from mesh.clock import Clock
 from mesh.errors import SignInRequired
 from mesh.events.event import Event, EventMaker
 from mesh.sealing import KeyGone, PersonSealer
+from mesh.stores.tables.requests import RequestLog, is_applied, with_applied
 from mesh.tokens import KEYS_TOPIC
 from svc_social.identity import rules
 from svc_social.identity.convert import age_band_of, profile_to_proto
@@ -29,6 +30,8 @@ class Profiles:
     accounts: AccountStore
     names: NameStore
     sealer: PersonSealer
+    requests: RequestLog
+    next_id: Callable[[], int]
     clock: Clock
     events: EventMaker
 
@@ -54,8 +57,17 @@ class Profiles:
             raise SignInRequired()
         return account, await self._email(account)
 
-    async def update(self, user_id: int, *, display_name: str | None, bio: str | None, languages: Sequence[str] | None) -> Account:
-        """The account with what is not None replaced. Raises InvalidText, then nothing changed."""
+    async def update(
+        self,
+        user_id: int,
+        *,
+        display_name: str | None,
+        bio: str | None,
+        languages: Sequence[str] | None,
+        request_id: str,
+        body: bytes,
+    ) -> Account:
+        """The account with what is not None replaced; as it stands when the same request came before. Raises InvalidText, RequestIdReused."""
         changes: dict[str, str] = {}
         if display_name is not None:
             changes["display_name"] = rules.check_display_name(display_name)
@@ -63,10 +75,14 @@ class Profiles:
             changes["bio"] = rules.check_text(bio, field="bio", most=160, lines=True)
         if languages is not None:
             changes["languages"] = ",".join(rules.check_languages(languages))
+        if await self.accounts.get(user_id) is None:
+            raise SignInRequired()
+        claim = await self.requests.claim(caller=user_id, method="UpdateProfile", request_id=request_id, body=body, new_id=self.next_id)
 
         def change(row: Account) -> Account | None:
-            changed = replace(row, **changes)  # type: ignore[arg-type]
-            return None if changed == row else changed
+            if is_applied(row.applied_edits, claim):
+                return None
+            return replace(row, applied_edits=with_applied(row.applied_edits, claim), **changes)  # type: ignore[arg-type]
 
         account = await self.accounts.change(user_id, change, events=self._profile_changed)
         if account is None:
@@ -96,7 +112,7 @@ class Profiles:
             raise SignInRequired() from error
 
     def _profile_changed(self, old: Account, new: Account) -> Sequence[Event]:
-        if replace(old, languages=new.languages) == new:
+        if replace(old, languages=new.languages, applied_edits=new.applied_edits) == new:
             return ()
         profile = profile_to_proto(new)
         profile.version = old.version + 1

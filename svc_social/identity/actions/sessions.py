@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 
+from clipmesh.common.v1 import viewer_pb2
 from clipmesh.social.v1 import events_pb2
 
 from mesh.clock import Clock
@@ -124,6 +125,14 @@ class Sessions:
         parsed = self._parse(refresh_token)
         if parsed is not None:
             await self._end(parsed[0], SessionEnd.REVOKED)
+
+    async def consents_of(self, session_id: int) -> tuple[viewer_pb2.ConsentPurpose.ValueType, ...] | None:
+        """What the person of a living session consents to now; None when the session is over or unknown."""
+        session = await self.sessions.get(session_id)
+        if session is None or session.ended is not SessionEnd.NONE:
+            return None
+        account = await self.accounts.get(session.user_id)
+        return None if account is None else purposes_of(account.consents_mask)
 
     async def end_all(self, user_id: int, why: SessionEnd) -> None:
         """End every session of a person; safe to repeat."""

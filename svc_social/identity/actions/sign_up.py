@@ -89,7 +89,7 @@ class SignUp:
         await self._refuse_taken(checked)
         password_hash = await self.hasher.hash(checked.password)
         claim = await self.requests.claim(
-            caller=0,
+            caller=checked.email_hash,
             method="SignUp",
             request_id=checked.request_id,
             body=self.keys.request_body(checked.body()),
@@ -125,7 +125,7 @@ class SignUp:
 
     async def _refuse_taken(self, checked: _Checked) -> None:
         """Refuse before anything is written; the reservations decide again for those who race."""
-        tag = self.keys.request_tag(checked.request_id)
+        tag = self.keys.request_tag(checked.email_hash, checked.request_id)
         for kind, name in ((NameKind.HANDLE, checked.handle), (NameKind.EMAIL, checked.email_hash)):
             row = await self.names.get(kind, name)
             if row is not None and row.request_tag != tag and (row.confirmed or row.pending_until_ms > self.clock.now_ms()):
@@ -166,7 +166,7 @@ class SignUp:
             name=name,
             owner_id=user_id,
             pending_until_ms=self.clock.now_ms() + PENDING_MS,
-            request_tag=self.keys.request_tag(checked.request_id),
+            request_tag=self.keys.request_tag(checked.email_hash, checked.request_id),
         )
         row = await self.names.reserve(wanted)
         if row.owner_id != user_id and not row.confirmed and row.pending_until_ms <= self.clock.now_ms():

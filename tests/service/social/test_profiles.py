@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
+from typing import Any
 
 import pytest
 from clipmesh.common.v1 import viewer_pb2
@@ -22,6 +24,11 @@ PERSONAL, ANALYTICS, ADS = (
     viewer_pb2.CONSENT_PURPOSE_ADS,
 )
 WEEK_MS = 7 * 24 * 3_600_000
+
+
+def edit(*, request_id: str = "", **fields: Any) -> pb.UpdateProfileRequest:
+    """A change of the profile; one of its own unless `request_id` says which."""
+    return pb.UpdateProfileRequest(request_id=request_id or uuid.uuid4().hex, **fields)
 
 
 async def test_profiles_come_in_the_order_asked_without_the_absent(world: World) -> None:
@@ -46,7 +53,7 @@ async def test_an_unknown_handle_is_named(world: World, handle: str) -> None:
 
 async def test_a_change_replaces_what_is_present_and_is_said_once(world: World) -> None:
     alice = await world.sign_up("alice")
-    request = pb.UpdateProfileRequest(bio="  Line one\nline two  ", languages=pb.LanguageList(languages=["de"]))
+    request = edit(bio="  Line one\nline two  ", languages=pb.LanguageList(languages=["de"]))
     profile = (await world.profiles(alice).UpdateProfile(request)).profile
     assert (profile.display_name, profile.bio, profile.version) == ("alice", "Line one\nline two", 2)
     assert (await world.profiles(alice).UpdateProfile(request)).profile == profile
@@ -60,14 +67,15 @@ async def test_a_change_replaces_what_is_present_and_is_said_once(world: World) 
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [
-        (pb.UpdateProfileRequest(display_name="   "), "INVALID_TEXT"),
-        (pb.UpdateProfileRequest(display_name="\u200b\u200d"), "INVALID_TEXT"),
-        (pb.UpdateProfileRequest(display_name="a\nb"), "INVALID_TEXT"),
-        (pb.UpdateProfileRequest(bio="a\x00b"), "INVALID_TEXT"),
-        (pb.UpdateProfileRequest(bio="a" + "\u0301\u0302\u0303\u0304\u0305\u0306"), "INVALID_TEXT"),
-        (pb.UpdateProfileRequest(languages=pb.LanguageList(languages=["de", "x y"])), "INVALID_TEXT"),
-        (pb.UpdateProfileRequest(display_name="x" * 51), "INVALID_REQUEST"),
-        (pb.UpdateProfileRequest(bio="x" * 161), "INVALID_REQUEST"),
+        (edit(display_name="   "), "INVALID_TEXT"),
+        (edit(display_name="\u200b\u200d"), "INVALID_TEXT"),
+        (edit(display_name="a\nb"), "INVALID_TEXT"),
+        (edit(bio="a\x00b"), "INVALID_TEXT"),
+        (edit(bio="a" + "\u0301\u0302\u0303\u0304\u0305\u0306"), "INVALID_TEXT"),
+        (edit(languages=pb.LanguageList(languages=["de", "x y"])), "INVALID_TEXT"),
+        (edit(display_name="x" * 51), "INVALID_REQUEST"),
+        (edit(bio="x" * 161), "INVALID_REQUEST"),
+        (pb.UpdateProfileRequest(bio="x"), "INVALID_REQUEST"),
     ],
 )
 async def test_bad_text_changes_nothing(world: World, request_: pb.UpdateProfileRequest, reason: str) -> None:
@@ -77,6 +85,30 @@ async def test_bad_text_changes_nothing(world: World, request_: pb.UpdateProfile
         await world.profiles(alice).UpdateProfile(request_)
     assert failed.value.reason == reason
     assert await world.rows(Account) == before
+    assert await world.events() == said
+
+
+async def test_a_repeated_change_is_made_once_and_undoes_no_later_one(world: World) -> None:
+    alice, bob = await world.sign_up("alice"), await world.sign_up("bob")
+    request = edit(bio="one", request_id="e1")
+    first = await world.profiles(alice).UpdateProfile(request)
+    await world.profiles(alice).UpdateProfile(edit(bio="two"))
+    before, said = await world.rows(Account), await world.events()
+    repeated = (await world.profiles(alice).UpdateProfile(request)).profile
+    assert (repeated.bio, repeated.version) == ("two", first.profile.version + 1)
+    for changed in (edit(bio="three", request_id="e1"), edit(bio="one", display_name="A", request_id="e1")):
+        with pytest.raises(RpcFailed) as failed:
+            await world.profiles(alice).UpdateProfile(changed)
+        assert failed.value.reason == "REQUEST_ID_REUSED"
+    assert await world.rows(Account) == before
+    assert await world.events() == said
+    assert (await world.profiles(bob).UpdateProfile(edit(bio="three", request_id="e1"))).profile.bio == "three"
+
+
+async def test_languages_are_told_to_nobody(world: World) -> None:
+    alice = await world.sign_up("alice")
+    said = await world.events()
+    await world.profiles(alice).UpdateProfile(edit(languages=pb.LanguageList(languages=["de"])))
     assert await world.events() == said
 
 
@@ -122,8 +154,8 @@ async def test_parallel_changes_of_profile_and_consents_are_all_kept(world: Worl
     alice = await world.sign_up("alice")
     stub = world.profiles(alice)
     await asyncio.gather(
-        stub.UpdateProfile(pb.UpdateProfileRequest(bio="bio")),
-        stub.UpdateProfile(pb.UpdateProfileRequest(display_name="Alice")),
+        stub.UpdateProfile(edit(bio="bio")),
+        stub.UpdateProfile(edit(display_name="Alice")),
         stub.UpdateConsents(pb.UpdateConsentsRequest(consents=[PERSONAL])),
     )
     account = (await stub.GetMyAccount(pb.GetMyAccountRequest())).account
@@ -134,7 +166,7 @@ async def test_parallel_changes_of_profile_and_consents_are_all_kept(world: Worl
 async def test_what_is_mine_needs_a_signed_in_person_with_an_account(world: World) -> None:
     requests = (
         ("GetMyAccount", pb.GetMyAccountRequest()),
-        ("UpdateProfile", pb.UpdateProfileRequest(bio="x")),
+        ("UpdateProfile", edit(bio="x")),
         ("UpdateConsents", pb.UpdateConsentsRequest(consents=[ADS])),
     )
     for method, request in requests:

@@ -130,6 +130,24 @@ async def test_signing_out_is_said_once_and_bites_in_verifiers(world: World) -> 
         await world.refresh(pair.refresh_token)
 
 
+async def test_verifiers_that_hear_nothing_find_out_by_asking(world: World) -> None:
+    await world.sign_up("alice")
+    pair, other = await world.sign_in(), await world.sign_in()
+    verifier = world.verifier()
+    claims = [await verifier.verify(one.access_token) for one in (pair, other)]
+    await world.identity.RevokeSession(identity_pb.RevokeSessionRequest(refresh_token=pair.refresh_token))
+    world.clock.advance(100_000)
+    with pytest.raises(InvalidAccessToken):
+        await verifier.verify(pair.access_token)
+    assert (await verifier.verify(other.access_token)) == claims[1]
+    answers = [
+        await world.identity.GetSession(identity_pb.GetSessionRequest(session_id=session_id))
+        for session_id in (claims[0].session_id, claims[1].session_id, 12345)
+    ]
+    assert [answer.active for answer in answers] == [False, True, False]
+    assert list(answers[1].consents) == list(claims[1].consents)
+
+
 async def test_a_birthday_changes_the_age_band_of_the_next_token_and_lifts_nothing_else(world: World) -> None:
     await world.sign_up("young", birth_date="2009-10-10")
     pair = await world.sign_in("young")

@@ -186,6 +186,17 @@ async def test_a_repeat_gets_the_same_account_and_another_body_is_refused(world:
     assert len(await world.rows(Account)) == 1
 
 
+async def test_two_strangers_may_choose_the_same_request_id(world: World) -> None:
+    alice, bob = await world.sign_up("alice", request_id="1"), await world.sign_up("bob", request_id="1")
+    assert alice != bob
+    before = await counts(world)
+    for handle, email, reason in (("alice", "carla", "HANDLE_TAKEN"), ("carla", "alice", "REQUEST_ID_REUSED")):
+        with pytest.raises(RpcFailed) as failed:
+            await world.identity.SignUp(sign_up_request(handle, email=f"{email}@example.org", request_id="1"))
+        assert failed.value.reason == reason
+    assert await counts(world) == before
+
+
 async def cut_off(world: World, *, after_account: bool) -> int:
     """A sign-up that ended before its account was written, or before its names were confirmed."""
     user_id = await world.sign_up("alice")

@@ -72,9 +72,9 @@ async def test_after_a_long_sleep_a_new_key_signs_at_once(world: World) -> None:
     assert (await world.verifier().verify(pair.access_token)).handle == "alice"
 
 
-async def test_a_verifier_that_hears_nothing_says_so_and_then_closes(world: World) -> None:
+async def test_a_verifier_that_hears_nothing_and_cannot_ask_says_so_and_then_closes(world: World) -> None:
     await world.sign_up("alice")
-    verifier = world.verifier()
+    verifier = world.verifier(asking=False)
     await world.tell(verifier)
     world.clock.advance(STALE_AFTER_MS)
     assert not verifier.stale

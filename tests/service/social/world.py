@@ -21,6 +21,7 @@ from mesh.events.event import EventMaker
 from mesh.events.rows import EVENT_TABLES
 from mesh.events.stream.port import Delivery, Record
 from mesh.ids import NodeLease, open_ids
+from mesh.session_checks import SessionNow
 from mesh.stores.tables import open_tables
 from mesh.stores.tables.port import Tables
 from mesh.stores.tables.requests import RequestRecord
@@ -120,13 +121,17 @@ class World:
             found += [EventEnvelope.FromString(entry.envelope) for entry in page.entries]
         return sorted(found, key=lambda envelope: envelope.event_id)
 
-    def verifier(self) -> AccessTokenVerifier:
-        """A verifier as the gateway has it: asks the service for the first keys, hears the rest."""
+    def verifier(self, *, asking: bool = True) -> AccessTokenVerifier:
+        """A verifier as the gateway has it: asks the service for the first keys, hears the rest, and asks for sessions when it hears nothing."""
 
         async def keys() -> Sequence[identity_pb.SigningKey]:
             return (await self.identity.ListSigningKeys(identity_pb.ListSigningKeysRequest())).keys
 
-        return AccessTokenVerifier(clock=self.clock, source=keys)
+        async def session(session_id: int) -> SessionNow:
+            answer = await self.identity.GetSession(identity_pb.GetSessionRequest(session_id=session_id))
+            return SessionNow(active=answer.active, consents=tuple(answer.consents))
+
+        return AccessTokenVerifier(clock=self.clock, source=keys, sessions=session if asking else None)
 
     async def tell(self, verifier: AccessTokenVerifier) -> None:
         """Deliver everything on the topic `keys`: what the outbox holds, and the keys said anew."""

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -18,8 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh.events.event import EventMaker
 from mesh.events.stream.port import Delivery
+from mesh.session_checks import SessionNow
+from mesh.status import RpcUnavailable
 from mesh.testing.clock import FakeClock
-from mesh.tokens import AccessClaims, AccessTokenVerifier, InvalidAccessToken, TokensUnverifiable, encode
+from mesh.tokens import CLOSED_AFTER_MS, AccessClaims, AccessTokenVerifier, InvalidAccessToken, TokensUnverifiable, encode
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(b"p" * 32)
 OTHER = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
@@ -213,6 +215,123 @@ async def test_unknown_keys_are_asked_for_once_in_five_seconds(clock: FakeClock)
 async def test_without_any_key_a_token_is_neither_believed_nor_refused(clock: FakeClock) -> None:
     with pytest.raises(TokensUnverifiable):
         await AccessTokenVerifier(clock=clock).verify(encode(CLAIMS, key_id="k1", private_key=PRIVATE))
+
+
+@dataclass
+class Social:
+    """What social knows of one session, and how often it was asked."""
+
+    session: SessionNow = field(default_factory=lambda: SessionNow(active=True))
+    away: bool = False
+    asked: list[int] = field(default_factory=list)
+    keys: list[SigningKey] = field(default_factory=lambda: [KEY])
+
+    async def say(self, session_id: int) -> SessionNow:
+        """The session, or nothing."""
+        self.asked.append(session_id)
+        if self.away:
+            raise RpcUnavailable()
+        return self.session
+
+    async def publish(self) -> Sequence[SigningKey]:
+        """The keys, or nothing."""
+        if self.away:
+            raise RpcUnavailable()
+        return self.keys
+
+
+def issued(clock: FakeClock) -> tuple[AccessClaims, str]:
+    """A token of this moment."""
+    claims = replace(CLAIMS, issued_at_ms=clock.now_ms(), expires_at_ms=clock.now_ms() + 600_000)
+    return claims, encode(claims, key_id="k1", private_key=PRIVATE)
+
+
+@pytest.fixture
+def social() -> Social:
+    """Answers until it is told not to."""
+    return Social()
+
+
+@pytest.fixture
+def asking(clock: FakeClock, social: Social) -> AccessTokenVerifier:
+    """A verifier that hears nothing on the topic and can ask."""
+    return AccessTokenVerifier(clock=clock, source=social.publish, sessions=social.say)
+
+
+async def test_while_something_is_heard_nobody_is_asked_about_sessions(
+    clock: FakeClock, asking: AccessTokenVerifier, social: Social
+) -> None:
+    claims, token = issued(clock)
+    clock.advance(90_000)
+    assert await asking.verify(token) == claims
+    assert social.asked == []
+
+
+async def test_in_silence_tokens_are_believed_as_long_as_social_says_so(
+    clock: FakeClock, asking: AccessTokenVerifier, social: Social
+) -> None:
+    clock.advance(CLOSED_AFTER_MS + 1_200_000)
+    claims, token = issued(clock)
+    social.session = SessionNow(active=True, consents=(viewer_pb2.CONSENT_PURPOSE_ADS,))
+    for _ in range(3):
+        assert await asking.verify(token) == replace(claims, consents=(viewer_pb2.CONSENT_PURPOSE_ADS,))
+    assert social.asked == [70]
+    assert not asking.closed
+    social.session = SessionNow(active=False)
+    clock.advance(30_000)
+    with pytest.raises(InvalidAccessToken, match="the session is over"):
+        await asking.verify(token)
+    assert social.asked == [70, 70]
+
+
+async def test_a_revocation_of_the_first_minutes_of_silence_is_found_by_asking(
+    clock: FakeClock, asking: AccessTokenVerifier, social: Social
+) -> None:
+    _, token = issued(clock)
+    social.session = SessionNow(active=False)
+    await asking.verify(token)
+    clock.advance(90_001)
+    with pytest.raises(InvalidAccessToken, match="the session is over"):
+        await asking.verify(token)
+
+
+async def test_when_social_is_away_too_tokens_are_believed_for_ten_minutes_and_then_neither_believed_nor_refused(
+    clock: FakeClock, asking: AccessTokenVerifier, social: Social
+) -> None:
+    await asking.fill()
+    social.away = True
+    clock.advance(CLOSED_AFTER_MS)
+    claims, token = issued(clock)
+    for _ in range(3):
+        assert await asking.verify(token) == claims
+    assert social.asked == [70]
+    clock.advance(1)
+    with pytest.raises(TokensUnverifiable):
+        await asking.verify(token)
+    assert asking.closed
+    social.away = False
+    clock.advance(5_000)
+    assert (await asking.verify(token)).user_id == claims.user_id
+    assert not asking.closed
+
+
+async def test_in_silence_a_withdrawn_key_is_noticed_by_asking(clock: FakeClock, asking: AccessTokenVerifier, social: Social) -> None:
+    await asking.fill()
+    clock.advance(120_000)
+    _, token = issued(clock)
+    await asking.verify(token)
+    social.keys = []
+    clock.advance(30_000)
+    with pytest.raises(TokensUnverifiable):
+        await asking.verify(token)
+
+
+async def test_forged_tokens_cause_no_question_about_sessions(clock: FakeClock, asking: AccessTokenVerifier, social: Social) -> None:
+    clock.advance(CLOSED_AFTER_MS + 1)
+    claims, _ = issued(clock)
+    with pytest.raises(InvalidAccessToken):
+        await asking.verify(encode(claims, key_id="k1", private_key=OTHER))
+    assert social.asked == []
 
 
 async def test_older_news_change_nothing(clock: FakeClock) -> None:

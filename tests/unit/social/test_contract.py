@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from clipmesh.common.v1 import viewer_pb2
-from clipmesh.social.v1 import errors_pb2
+import dataclasses
 
-from mesh.errors import MeshError
+from clipmesh.common.v1 import viewer_pb2
+from clipmesh.social.v1 import errors_pb2, profile_service_pb2
+from clipmesh.social.v1 import identity_service_pb2 as pb
+
+from mesh.errors import reasons_of
+from mesh.testing.reasons import raised_by
 from svc_social.identity import errors
+from svc_social.identity.actions import NewPerson, SignInRequest, TokenPair
 from svc_social.identity.convert import account_to_proto, signing_key_to_proto, standing_to_proto
 from svc_social.identity.session_tables import SigningKey
 from svc_social.identity.tables import Account
@@ -15,13 +20,7 @@ COMMON = {"OVERLOADED"}
 
 
 def test_every_reason_of_the_proto_has_one_error_and_no_error_has_another() -> None:
-    declared = {name.removeprefix("SOCIAL_ERROR_REASON_") for name in dict(errors_pb2.SocialErrorReason.items())} - {"UNSPECIFIED"}
-    raised = [
-        error.reason
-        for error in vars(errors).values()
-        if isinstance(error, type) and issubclass(error, MeshError) and error.__module__ == errors.__name__
-    ]
-    assert sorted(raised) == sorted(declared | COMMON)
+    assert raised_by(errors) == sorted(reasons_of(errors_pb2.SocialErrorReason.DESCRIPTOR) | COMMON)
 
 
 def test_every_field_of_the_protos_comes_from_its_noun() -> None:
@@ -40,6 +39,13 @@ def test_every_field_of_the_protos_comes_from_its_noun() -> None:
         version=3,
     )
     proto = account_to_proto(account, email="a@b.example")
+    of_profile = {field.name for field in profile_service_pb2.Profile.DESCRIPTOR.fields}
     key = SigningKey(ring="r", number=1, key_id="k", public_key=b"p", not_before_ms=1, expires_at_ms=2)
     for message in (proto, proto.profile, standing_to_proto(account, now_ms=9), signing_key_to_proto(key)):
         assert {field.name for field, _ in message.ListFields()} == {field.name for field in message.DESCRIPTOR.fields}
+    assert {name: getattr(proto.profile, name) for name in of_profile} == {name: getattr(account, name) for name in of_profile}
+
+
+def test_requests_have_the_fields_of_what_is_asked() -> None:
+    for noun, message in ((NewPerson, pb.SignUpRequest), (SignInRequest, pb.AuthorizeRequest), (TokenPair, pb.TokenPair)):
+        assert {field.name for field in dataclasses.fields(noun)} == {field.name for field in message.DESCRIPTOR.fields}
