@@ -43,7 +43,7 @@ class FeedApp:
             settings=settings,
         )
         await feed.fill()
-        self.services = feed.services
+        self.services = (*feed.services, backbone.operator_service())
         self.dependencies = backbone.dependencies
         backbone.consume(feed.consumer)
         backbone.run(self._refresh(feed), name="refresh-corpus")

@@ -29,7 +29,8 @@ STAGE_FAILURES: Final = Metric(
     kind=Kind.COUNTER,
     help="Stages that gave nothing because they failed or ran out of time; their pages were degraded.",
     labels={"stage": STAGES},
-    when_it_moves="The log names the error. session, hydrate and serve: look at dependency_up of tables. Others: a bug.",
+    when_it_moves="The log names the error. session, hydrate, serve and effect.impressions (also counts view tokens of other surfaces "
+    "that were given untold): look at dependency_up of tables. Others: a bug.",
 )
 REMOVED: Final = Metric(
     name="feed_filtered_total",

@@ -17,6 +17,9 @@ class Watcher:
     """0 for anonymous."""
     key: str
     """Whom tokens are bound to: the person, or the browser session of an anonymous viewer."""
+    pace_key: str
+    """Whose watching is paced as one: the person's, or all anonymous watching from one network. A browser session costs nothing to begin, a network
+    does; viewers whom the gateway gave no network share one."""
     personal: bool
     """True when watch history may shape the feed: signed in and consented."""
     languages: tuple[str, ...]
@@ -33,6 +36,7 @@ def watcher_of(context: viewer_pb2.ViewerContext) -> Watcher:
     return Watcher(
         user_id=context.user_id,
         key=str(context.user_id) if context.user_id else f"s:{context.session_id}",
+        pace_key=str(context.user_id) if context.user_id else f"a:{context.address_pseudonym}",
         personal=bool(context.user_id) and consented,
         languages=tuple(context.languages),
     )

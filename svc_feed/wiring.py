@@ -72,10 +72,11 @@ class Feed:
             events=events,
             clock=clock,
             telemetry=telemetry,
+            tell_s=stage_s,
             on_tally=self.corpus.apply_tally,
         )
         self.hydrators: list[Hydrator] = [History(signals=self._signals)]
-        self.effects: list[SideEffect] = [Impressions(events=events)]
+        self.effects: list[SideEffect] = [Impressions(signals=self._signals)]
         for_you = ForYouActions(
             store=self._store,
             corpus=self.corpus,

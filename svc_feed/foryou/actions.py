@@ -24,7 +24,7 @@ from svc_feed.foryou.query import Query, Slot
 from svc_feed.foryou.sessions import Place, Sessions, continued, slots_of, slots_text
 from svc_feed.foryou.stages import EXPECTED, Count, StageLog
 from svc_feed.foryou.store import ForYouStore
-from svc_feed.foryou.tables import FeedVideo, ServedPage
+from svc_feed.foryou.tables import ServedPage
 from svc_feed.metrics import PAGES
 from svc_feed.signals.actions import Offer, SignalActions
 from svc_feed.viewers import Watcher
@@ -40,7 +40,7 @@ ANSWER_MS = 20
 class Item:
     """One slot as it is answered."""
 
-    video: FeedVideo
+    video_id: int
     sources: tuple[str, ...]
     score: float
     view_token: str
@@ -53,11 +53,12 @@ class ForYouPage:
 
     items: tuple[Item, ...]
     reserve: tuple[Item, ...]
-    session_id: str
-    policy: str
+    feed_session_id: str
+    served_by: str
+    """The policy that made it."""
     degraded: tuple[str, ...]
     has_more: bool
-    counts: tuple[Count, ...]
+    stages: tuple[Count, ...]
 
 
 class ForYouActions:
@@ -132,7 +133,7 @@ class ForYouActions:
             page = continued(page, place, cursor)
         if cursor is None or place is not None:
             # A page that does not know what was played must not become what later pages build on.
-            page = await self._serve(query, page, slate.slots[:size], log)
+            page = await self._serve(query, page, slate.slots, log)
         self._telemetry.count(PAGES, policy=page.policy)
         return self._answer(query, page, log)
 
@@ -149,8 +150,8 @@ class ForYouActions:
         log.done("session", 1, len(place.played), began)
         return place
 
-    async def _serve(self, query: Query, page: ServedPage, shown: Sequence[Slot], log: StageLog) -> ServedPage:
-        events = self._events(query, page, shown, log)
+    async def _serve(self, query: Query, page: ServedPage, slots: Sequence[Slot], log: StageLog) -> ServedPage:
+        events = self._events(query, page, slots, log)
         began = time.perf_counter_ns()
         try:
             # All that is left: a page that is not kept can be continued in this process alone.
@@ -163,18 +164,19 @@ class ForYouActions:
             log.done("serve", 1, 1, began)
         return page
 
-    def _events(self, query: Query, page: ServedPage, shown: Sequence[Slot], log: StageLog) -> list[Event]:
+    def _events(self, query: Query, page: ServedPage, slots: Sequence[Slot], log: StageLog) -> list[Event]:
         events: list[Event] = []
+        offers = [self._offer(page, slot, index) for index, slot in enumerate(slots)]
         for effect in self._effects:
             if effect.enabled(query):
                 began = time.perf_counter_ns()
                 try:
-                    made = effect.events(query, page, shown)
+                    made = effect.events(query, page, offers)
                 except Exception as error:
                     log.gave_up(effect.name, began, error)
                 else:
                     events += made
-                    log.done(effect.name, len(shown), len(made), began)
+                    log.done(effect.name, len(offers), len(made), began)
         return events
 
     def _answer(self, query: Query, page: ServedPage, log: StageLog) -> ForYouPage:
@@ -186,42 +188,46 @@ class ForYouActions:
         return ForYouPage(
             items=items[:wanted],
             reserve=items[wanted:],
-            session_id=page.session_id,
-            policy=page.policy,
+            feed_session_id=page.session_id,
+            served_by=page.policy,
             degraded=tuple(dict.fromkeys((*page.degraded.split(), *log.failed))),
             has_more=page.has_more,
-            counts=tuple(log.counts),
+            stages=tuple(log.counts),
         )
 
-    def _item(self, watcher: Watcher, page: ServedPage, slot: Slot, index: int) -> Item:
+    def _offer(self, page: ServedPage, slot: Slot, index: int) -> Offer:
         video = self._corpus.video(slot.video_id)
         assert video is not None, "the hard filters keep known videos only"
-        offer = Offer(
+        return Offer(
             video_id=video.video_id,
             creator_id=video.creator_id,
             duration_ms=video.duration_ms,
             surface=signal_service_pb2.SURFACE_FOR_YOU,
+            slot=page.played_count + index,
             category=video.category,
             hashtags=video.hashtags,
             session=page.session_id,
             source_mask=slot.source_mask,
             model_version=page.policy,
+            spare=index >= page.page_size,
             token_id=f"{page.page_id}.{index}",
             offered_at_ms=page.created_at_ms,
         )
+
+    def _item(self, watcher: Watcher, page: ServedPage, slot: Slot, index: int) -> Item:
         cursor = Cursor(
             viewer_key=watcher.key,
             session_id=page.session_id,
             page_id=page.page_id,
             page_key=page.cursor_key,
             index=index,
-            video_id=video.video_id,
+            video_id=slot.video_id,
             generated_at_ms=page.created_at_ms,
         )
         return Item(
-            video=video,
+            video_id=slot.video_id,
             sources=tuple(name for name, bit in self._source_bits.items() if slot.source_mask & bit),
             score=slot.score,
-            view_token=self._signals.mint(offer, watcher),
+            view_token=self._signals.mint(self._offer(page, slot, index), watcher),
             cursor=self._cursors.sign(cursor),
         )

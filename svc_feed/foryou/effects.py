@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from clipmesh.feed.v1 import events_pb2
-
-from mesh.events.event import Event, EventMaker
-from svc_feed.foryou.query import Query, Slot
+from mesh.events.event import Event
+from svc_feed.foryou.query import Query
 from svc_feed.foryou.tables import ServedPage
+from svc_feed.signals.actions import Offer, SignalActions
 
 
 class SideEffect(Protocol):
@@ -21,38 +20,26 @@ class SideEffect(Protocol):
         """Whether there is anything to tell of this query."""
         ...
 
-    def events(self, query: Query, page: ServedPage, slots: Sequence[Slot]) -> list[Event]:
-        """Events of a page; `slots` are those to be shown, without the reserve."""
+    def events(self, query: Query, page: ServedPage, offers: Sequence[Offer]) -> list[Event]:
+        """Events of a page; `offers` are its slots in the order to show, the spare ones last."""
         ...
 
 
 class Impressions:
-    """Tells what the page holds, by ImpressionServed."""
+    """Tells what the page offers, by ImpressionServed.
+
+    The spare slots too: whether one of them steps in is known only to whoever shows the page, at any time after this one event.
+    """
 
     name = "effect.impressions"
 
-    def __init__(self, *, events: EventMaker) -> None:
-        self._events = events
+    def __init__(self, *, signals: SignalActions) -> None:
+        self._signals = signals
 
     def enabled(self, query: Query) -> bool:
         """Always."""
         return True
 
-    def events(self, query: Query, page: ServedPage, slots: Sequence[Slot]) -> list[Event]:
-        """One event; without consent it names nobody."""
-        history_id = query.watcher.history_id
-        served = events_pb2.ImpressionServed(
-            feed_session_id=page.session_id,
-            viewer_id=history_id,
-            policy=page.policy,
-            impressions=[
-                events_pb2.Impression(
-                    video_id=slot.video_id,
-                    slot=page.played_count + number,
-                    source_mask=slot.source_mask,
-                    selection_probability=1.0,
-                )
-                for number, slot in enumerate(slots)
-            ],
-        )
-        return [self._events.make(served, key=f"{page.session_id}.{page.page_id}", subject_ids=(history_id,) if history_id else ())]
+    def events(self, query: Query, page: ServedPage, offers: Sequence[Offer]) -> list[Event]:
+        """One event, none for an empty page."""
+        return [self._signals.impressions(query.watcher, offers, key=f"{page.session_id}.{page.page_id}")] if offers else []

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from mesh.errors import MeshError
-from mesh.stores.tables.port import TablesError
+from mesh.stores.tables.errors import TablesError
 from mesh.telemetry import Telemetry
 from svc_feed.metrics import STAGE_FAILURES, STAGE_SECONDS
 

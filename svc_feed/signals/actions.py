@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
-from clipmesh.feed.v1 import events_pb2
 from clipmesh.feed.v1 import signal_service_pb2 as pb
 
+from mesh import deadline
 from mesh.clock import Clock
 from mesh.errors import Aborted
-from mesh.events.event import EventMaker
+from mesh.events.event import Event, EventMaker
+from mesh.stores.tables.errors import TablesError
 from mesh.telemetry import Telemetry
-from svc_feed.metrics import WATCH_REPORTS, outcome_name
+from svc_feed.metrics import STAGE_FAILURES, WATCH_REPORTS, outcome_name
 from svc_feed.signals import rules
-from svc_feed.signals.rules import HALF_LIFE_MS, Claim, Counted, Report
+from svc_feed.signals.convert import impressions_to_proto, watch_to_proto
+from svc_feed.signals.rules import HALF_LIFE_MS, Claim, Report
 from svc_feed.signals.store import SignalStore, shard_of
 from svc_feed.signals.tables import LedgerEntry, ReportedEvent, ViewerPace, WatchedVideo
-from svc_feed.signals.tokens import ViewToken, ViewTokens, new_token_id
+from svc_feed.signals.tokens import Offer, ViewToken, ViewTokens, new_token_id
 from svc_feed.viewers import Watcher
 
 __all__ = ["HALF_LIFE_MS", "LedgerEntry", "Offer", "Report", "SignalActions", "WatchedVideo"]
+
+_log = logging.getLogger("clipmesh.feed.signals")
 
 Outcome: TypeAlias = "pb.WatchOutcome.ValueType"
 ATTEMPTS = 12
@@ -32,26 +36,6 @@ TAGS_BYTES = 1_200
 """Room of hashtags in a view token, which clients send back in at most 4,096 characters."""
 HISTORY_LIFE_MS = 180 * 86_400_000
 """How long a watch is remembered: half a year."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """A clip that is offered to a viewer."""
-
-    video_id: int
-    creator_id: int
-    duration_ms: int
-    surface: int
-    category: int = 0
-    hashtags: str = ""
-    session: str = ""
-    source_mask: int = 0
-    model_version: str = ""
-    selection_probability: float = 1.0
-    token_id: str = ""
-    """Given when the same offer has to get the same token again; empty draws one."""
-    offered_at_ms: int = 0
-    """When the offer was made; 0 means now."""
 
 
 class SignalActions:
@@ -66,6 +50,7 @@ class SignalActions:
         events: EventMaker,
         clock: Clock,
         telemetry: Telemetry,
+        tell_s: float,
         on_tally: Callable[[LedgerEntry], None] = lambda _: None,
     ) -> None:
         self._store = store
@@ -74,18 +59,20 @@ class SignalActions:
         self._telemetry = telemetry
         self._events = events
         self._clock = clock
+        self._tell_s = tell_s
         self._on_tally = on_tally
 
     def mint(self, offer: Offer, watcher: Watcher) -> str:
         """A view token for one offer."""
         return self._tokens.mint(
             ViewToken(
-                token_id=offer.token_id or new_token_id(),
+                token_id=offer.token_id,
                 video_id=offer.video_id,
                 creator_id=offer.creator_id,
                 duration_ms=offer.duration_ms,
                 viewer_key=watcher.key,
                 surface=offer.surface,
+                slot=offer.slot,
                 session=offer.session,
                 minted_at_ms=offer.offered_at_ms or self._clock.now_ms(),
                 source_mask=offer.source_mask,
@@ -95,6 +82,24 @@ class SignalActions:
                 hashtags=_fitting(offer.hashtags),
             )
         )
+
+    def impressions(self, watcher: Watcher, offers: Sequence[Offer], *, key: str) -> Event:
+        """The event of clips that are offered together; `key` is theirs alone."""
+        return self._events.make(impressions_to_proto(offers, watcher), key=key, key_version=1, subject_ids=_subjects(watcher))
+
+    async def offer(self, watcher: Watcher, offers: Sequence[Offer]) -> list[str]:
+        """Tokens for clips that are shown outside the feed, in their order.
+
+        Told as impressions, but a surface is not kept waiting nor left without tokens because that cannot be written now.
+        """
+        if offers:
+            try:
+                async with asyncio.timeout(deadline.remaining_s(self._tell_s)):
+                    await self._store.tell(self.impressions(watcher, offers, key=f"offer.{new_token_id()}"))
+            except (TimeoutError, TablesError) as error:
+                self._telemetry.count(STAGE_FAILURES, stage="effect.impressions")
+                _log.warning("impressions were not told", extra={"error_type": type(error).__name__})
+        return [self.mint(offer, watcher) for offer in offers]
 
     async def report(self, watcher: Watcher, reports: Sequence[tuple[str, Report]]) -> list[Outcome]:
         """Record (token, report) pairs, each with its own outcome, in their order; repeats change nothing."""
@@ -136,7 +141,7 @@ class SignalActions:
         return {index for index, claim in claims.items() if not (mine[index] if index in mine else await belongs(claim))}
 
     async def _too_fast(self, watcher: Watcher, claims: dict[int, Claim]) -> set[int]:
-        """Claims that a person could not have watched besides the others; what was recorded before is not held against anybody again."""
+        """Claims that nobody under this pace can have watched besides the others; what was recorded before is not held against anybody again."""
         keys = {index: (claim.token.token_id, claim.report.event_id) for index, claim in claims.items()}
         known = await self._store.reported([(claim.token, claim.report.event_id) for claim in claims.values()])
         fresh = {keys[index]: claim for index, claim in reversed(claims.items()) if keys[index] not in known}
@@ -146,11 +151,11 @@ class SignalActions:
 
         def pay(pace: ViewerPace) -> ViewerPace:
             nonlocal fits
-            paid, fits = rules.within_pace(pace, list(fresh.values()), now_ms=now_ms)
+            paid, fits = rules.within_pace(pace, list(fresh.values()), rules.allowance_of(watcher), now_ms=now_ms)
             return paid
 
         # Paid before it is recorded: reports that come at once cannot all pass for the only one.
-        await self._store.change_pace(self._pseudonym("pace", watcher.key), pay)
+        await self._store.change_pace(self._pseudonym("pace", watcher.pace_key), pay)
         refused = {key for key, fit in zip(fresh, fits, strict=True) if not fit}
         return {index for index, key in keys.items() if key in refused}
 
@@ -194,11 +199,9 @@ class SignalActions:
                         loops=counted.loops,
                         expires_at_ms=token.expires_at_ms,
                     ),
-                    [
-                        self._events.make(
-                            self._recorded(watcher, token, report, counted), key=f"{token.video_id}.{shard}", subject_ids=_subjects(watcher)
-                        )
-                    ],
+                    self._events.make(
+                        watch_to_proto(token, report, counted, watcher), key=f"{token.video_id}.{shard}", subject_ids=_subjects(watcher)
+                    ),
                 )
             if written is not None:
                 tally, offered = written
@@ -227,18 +230,6 @@ class SignalActions:
                 expires_at_ms=token.minted_at_ms + HISTORY_LIFE_MS,
                 version=offered.version,
             )
-        )
-
-    def _recorded(self, watcher: Watcher, token: ViewToken, report: Report, counted: Counted) -> events_pb2.WatchRecorded:
-        return events_pb2.WatchRecorded(
-            video_id=token.video_id,
-            viewer_id=watcher.history_id,
-            watched_ms=counted.watched_ms,
-            duration_ms=token.duration_ms,
-            loops=counted.loops,
-            surface=pb.Surface.ValueType(token.surface),
-            counted_view=counted.makes_view,
-            at_ms=report.at_ms,
         )
 
     async def history(self, watcher: Watcher) -> list[WatchedVideo]:

@@ -14,7 +14,8 @@ from svc_feed.viewers import Watcher
 MAX_LOOPS = 10
 """Loops that count (spec: at most 10)."""
 VIEW_MS = 2_000
-"""Watching that makes a view (spec: at least 2 s or one whole loop)."""
+"""Watching that makes a view (spec: at least 2 s or one whole loop). So much time has to go by since the token too: no clip is shorter, so that
+nobody can have seen either in less, whatever WATCH_SLACK_MS forgives."""
 FUTURE_SLACK_MS = 2_000
 """How far a client's clock may run ahead."""
 PAST_SLACK_MS = 30_000
@@ -25,12 +26,27 @@ LOOP_SHARE = 0.8
 """Every claimed loop needs at least this share of the clip's length in watching."""
 HALF_LIFE_MS = 6 * 3_600_000
 """Half-life of the popularity score, six hours."""
-PACE_FACTOR = 1.5
-"""How much faster than time a viewer may watch for long: several devices, not a farm."""
-PACE_AHEAD_MS = 40_000
-"""How far claims may run ahead of time: a minute of watching at PACE_FACTOR."""
 PACE_WINDOW_MS = 30 * 60_000
-"""How far back unused time still counts: one report may tell of at most 45 minutes."""
+"""How far back unused time still counts: one report of a person may tell of at most 45 minutes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """How fast the claims of one pace may come."""
+
+    factor: float
+    """How much more than time goes by may be watched for long."""
+    ahead_ms: int
+    """How far claims may run ahead of time."""
+
+
+PERSON = Allowance(factor=1.5, ahead_ms=40_000)
+"""A signed-in person: several devices, not a farm; a minute of watching at once, for reports that come late and together."""
+NETWORK = Allowance(factor=8.0, ahead_ms=20_000)
+"""Everybody anonymous behind one address: a family or a small office, eight who watch all the time. Their reports meet in one row, so one may come
+while the others' time is not over: 20 s ahead of it, or 160 s of watching. A view takes VIEW_MS, so that a farm of browser sessions gets 80 views
+at once and four a second after, where it had as many as it could send. Behind a carrier's address more people than that go uncounted: who signs in
+has a pace of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +56,7 @@ class Report:
     event_id: str
     watched_ms: int
     loops: int
+    paused: bool
     at_ms: int
 
 
@@ -78,7 +95,8 @@ def count(token: ViewToken, report: Report, before: LedgerEntry | None, *, now_m
     watched_before = before.watched_ms if before else 0
     loops_before = before.loops if before else 0
     claimed_ms, claimed_loops = watched_before + report.watched_ms, min(MAX_LOOPS, loops_before + report.loops)
-    if claimed_ms > now_ms - token.minted_at_ms + WATCH_SLACK_MS:
+    elapsed_ms = now_ms - token.minted_at_ms
+    if claimed_ms > elapsed_ms + WATCH_SLACK_MS:
         return None
     # A loop may have begun in an earlier report, so loops are held against all of the token's watching.
     if claimed_loops and claimed_ms < max(1, claimed_loops * token.duration_ms * LOOP_SHARE):
@@ -90,7 +108,7 @@ def count(token: ViewToken, report: Report, before: LedgerEntry | None, *, now_m
         loops=claimed_loops - loops_before,
         share_before=share_before,
         share_after=max(share_before, min(1.0, total_ms / max(1, token.duration_ms))),
-        makes_view=(total_ms >= VIEW_MS or claimed_loops >= 1) and not (before and before.views),
+        makes_view=elapsed_ms >= VIEW_MS and (total_ms >= VIEW_MS or claimed_loops >= 1) and not (before and before.views),
     )
 
 
@@ -128,18 +146,23 @@ def tally_after(token: ViewToken, before: LedgerEntry | None, counted: Counted, 
     )
 
 
-def within_pace(pace: ViewerPace, claims: Sequence[Claim], *, now_ms: int) -> tuple[ViewerPace, list[bool]]:
-    """Which claims a person could have watched, answered in their order, and the pace with those.
+def allowance_of(watcher: Watcher) -> Allowance:
+    """How fast the claims under the watcher's pace key may come."""
+    return PERSON if watcher.user_id else NETWORK
 
-    Each piece of watching lies behind the one before it and behind its token, shortened by PACE_FACTOR; it must end at most PACE_AHEAD_MS
-    from now. A missing row is the same as one that was paid until PACE_WINDOW_MS ago, so the row may go by then.
+
+def within_pace(pace: ViewerPace, claims: Sequence[Claim], allowance: Allowance, *, now_ms: int) -> tuple[ViewerPace, list[bool]]:
+    """Which claims can have been watched, answered in their order, and the pace with those.
+
+    Each piece of watching lies behind the one before it and behind its token, shortened by the allowance's factor; it must end at most its
+    `ahead_ms` from now. A missing row is the same as one that was paid until PACE_WINDOW_MS ago, so the row may go by then.
     """
     paid_until_ms = max(pace.paid_until_ms, now_ms - PACE_WINDOW_MS)
     fits = [False] * len(claims)
     # What was offered first was watched first, whatever order the reports came in.
     for index, claim in sorted(enumerate(claims), key=lambda entry: entry[1].token.minted_at_ms):
-        end_ms = max(paid_until_ms, claim.token.minted_at_ms) + int(claim.report.watched_ms / PACE_FACTOR)
-        if end_ms <= now_ms + PACE_AHEAD_MS:
+        end_ms = max(paid_until_ms, claim.token.minted_at_ms) + int(claim.report.watched_ms / allowance.factor)
+        if end_ms <= now_ms + allowance.ahead_ms:
             fits[index] = True
             paid_until_ms = end_ms
     return replace(pace, paid_until_ms=paid_until_ms, expires_at_ms=paid_until_ms + PACE_WINDOW_MS), fits

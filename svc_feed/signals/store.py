@@ -71,12 +71,12 @@ class SignalStore:
         return rows.get(keys[0]), rows.get(keys[1]), rows.get(keys[2])
 
     async def record(
-        self, tally: LedgerEntry, token: LedgerEntry, report: LedgerEntry, events: Sequence[Event]
+        self, tally: LedgerEntry, token: LedgerEntry, report: LedgerEntry, event: Event
     ) -> tuple[LedgerEntry, LedgerEntry] | None:
         """Write a report with its token and tally in one step; tally and token as written, None when somebody else wrote meanwhile: judge again."""
         changes: list[Change] = [Transition(row, row.version) if row.version else Insert(row) for row in (tally, token)]
         try:
-            written = await self._tables.commit(*changes, Insert(report), events=events)
+            written = await self._tables.commit(*changes, Insert(report), events=[event])
         except (RowExists, VersionConflict):
             return None
         return written[0], written[1]
@@ -90,6 +90,10 @@ class SignalStore:
             for key, row in (await self._tables.get_many(LedgerEntry, keys)).items():
                 found[key[0]].append(row)
         return found
+
+    async def tell(self, event: Event) -> None:
+        """Put an event that belongs to no row into the outbox."""
+        await self._tables.put(events=[event])
 
     async def remember(self, watched: WatchedVideo) -> None:
         """Write what a person watched; an older state of the same offer changes nothing."""
@@ -108,7 +112,7 @@ class SignalStore:
         return rows
 
     async def change_pace(self, pace_key: str, change: Callable[[ViewerPace], ViewerPace]) -> None:
-        """Change a viewer's pace, whatever it is by now."""
+        """Change a pace, whatever it is by now."""
         async with self._turns.of(pace_key):
             if await update(self._tables, ViewerPace, (pace_key,), change) is not None:
                 return

@@ -77,13 +77,13 @@ class WatchedVideo:
 @table("viewer_paces", guard=Guard.GUARDED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewerPace:
-    """Until when a viewer's claims take up the time: nobody watches faster than time goes by.
+    """Until when the claims of a person, or of everybody anonymous in one network, take up the time: nobody watches faster than time goes by.
 
     It says nothing of what was watched, is kept under a pseudonym and ends by itself as soon as it could no longer refuse anything.
     """
 
     pace_key: Partition[str]
-    """Pseudonym of the viewer."""
+    """Pseudonym of the person, or of the network's own pseudonym: personal data, kept here and nowhere else."""
     paid_until_ms: int = 0
     """When all claimed watching would be over, one piece after the other."""
     expires_at_ms: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from svc_feed.signed import Signer
 
@@ -24,6 +24,8 @@ class ViewToken:
     surface: int
     session: str
     minted_at_ms: int
+    slot: int = 0
+    """Place among what was offered, from 0 over the session; over the call where there is none."""
     source_mask: int = 0
     model_version: str = ""
     selection_probability: float = 1.0
@@ -34,6 +36,35 @@ class ViewToken:
     def expires_at_ms(self) -> int:
         """When reports on it end."""
         return self.minted_at_ms + LIFE_MS
+
+
+def new_token_id() -> str:
+    """An id that nobody can guess, 16 characters."""
+    return secrets.token_urlsafe(12)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A clip that is offered to a viewer."""
+
+    video_id: int
+    creator_id: int
+    duration_ms: int
+    surface: int
+    slot: int
+    category: int = 0
+    hashtags: str = ""
+    session: str = ""
+    """The feed session; empty outside the feed."""
+    source_mask: int = 0
+    model_version: str = ""
+    selection_probability: float = 1.0
+    spare: bool = False
+    """True for the reserve of a page."""
+    token_id: str = field(default_factory=new_token_id)
+    """Given when the same offer has to get the same token again."""
+    offered_at_ms: int = 0
+    """When the offer was made; 0 means now."""
 
 
 class ViewTokens:
@@ -54,6 +85,7 @@ class ViewTokens:
                 "sub": token.viewer_key,
                 "srf": token.surface,
                 "ses": token.session,
+                "slt": token.slot,
                 "iat": token.minted_at_ms,
                 "src": token.source_mask,
                 "mod": token.model_version,
@@ -77,6 +109,7 @@ class ViewTokens:
                 viewer_key=claims["sub"],
                 surface=claims["srf"],
                 session=claims["ses"],
+                slot=claims["slt"],
                 minted_at_ms=claims["iat"],
                 source_mask=claims["src"],
                 model_version=claims["mod"],
@@ -87,8 +120,3 @@ class ViewTokens:
         except KeyError:
             # Signed by a release whose tokens said less.
             return None
-
-
-def new_token_id() -> str:
-    """An id that nobody can guess, 16 characters."""
-    return secrets.token_urlsafe(12)

@@ -48,6 +48,9 @@ async def has_a_bug(*_: Any, **__: Any) -> Any:
     raise KeyError("bug")
 
 
+CALL_MS = 2_000
+"""What the call around a page may take on a busy machine; that the page itself keeps its budget is asserted to the millisecond in virtual time."""
+
 FAILURES = [hangs, is_late, is_away, refuses, has_a_bug]
 
 
@@ -182,6 +185,6 @@ async def test_a_page_comes_within_its_budget_when_everything_hangs(world: World
         monkeypatch.setattr(owner, name, hangs)
     began = time.monotonic()
     page = await world.page(person(ALICE), size=3, after=first.items[0].cursor)
-    assert time.monotonic() - began < 20, "nobody waited for what hangs"
+    assert time.monotonic() - began < (world.settings.feed_budget_ms + CALL_MS) / 1000
     assert len(page.items) == 3
     assert set(page.degraded) == {"session", "hydrate.history", "source.popular"}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from clipmesh.feed.v1 import events_pb2
+from clipmesh.feed.v1 import events_pb2, feed_service_pb2
 from clipmesh.feed.v1 import signal_service_pb2 as pb
 
 from mesh.errors import InvalidArgument
 from svc_feed.foryou.actions import DEFAULT_PAGE, MOST_PAGE
 from svc_feed.foryou.pipeline import RESERVE
 from svc_feed.metrics import PAGES, REMOVED, STAGE_SECONDS
-from svc_feed.signals.tokens import ViewTokens
+from svc_feed.signals.tokens import ViewToken, ViewTokens
 from svc_feed.signed import Signer
 from tests.service.feed.world import ACCEPTED, ALICE, BOB, CREATOR, DUPLICATE, NAMED, OWN_VIDEO, World, guest, ids_of, person, video
 
@@ -23,6 +23,7 @@ NOW_MS = 1_760_000_000_000
 async def test_an_empty_corpus_gives_an_empty_page(world: World) -> None:
     page = await world.page(guest("s1"))
     assert (ids_of(page), list(page.reserve), page.has_more, page.served_by, list(page.degraded)) == ([], [], False, "contextual", [])
+    assert await world.events(events_pb2.ImpressionServed) == []
 
 
 async def test_page_sizes(world: World) -> None:
@@ -54,7 +55,7 @@ async def test_a_page_says_who_found_what_and_what_each_stage_did(world: World) 
         "score.freshness": (5, 5, False),
         "score.explore": (5, 5, False),
         "select": (5, 5, False),
-        "effect.impressions": (2, 1, False),
+        "effect.impressions": (5, 1, False),
         "serve": (1, 1, False),
     }
     telemetry = world.served.process.telemetry
@@ -65,8 +66,7 @@ async def test_a_page_says_who_found_what_and_what_each_stage_did(world: World) 
 async def test_view_tokens_of_a_page_are_bound_to_its_slots(world: World) -> None:
     await world.publish(video(1, category=FOOD, hashtags=["soup"]))
     page = await world.page(person(ALICE))
-    token = ViewTokens(signer=Signer(NAMED["feed_token_key"])).read(page.items[0].view_token)
-    assert token is not None
+    token = token_in(page.items[0])
     assert (token.video_id, token.surface, token.session, token.source_mask) == (1, pb.SURFACE_FOR_YOU, page.feed_session_id, 1)
     assert (token.viewer_key, token.category, token.hashtags, token.model_version) == (str(ALICE), FOOD, "soup", "contextual")
     world.clock.advance(2_000)
@@ -75,8 +75,14 @@ async def test_view_tokens_of_a_page_are_bound_to_its_slots(world: World) -> Non
     assert [event.surface for _, event in await world.events(events_pb2.WatchRecorded)] == [pb.SURFACE_FOR_YOU]
 
 
+def token_in(item: feed_service_pb2.FeedItem) -> ViewToken:
+    token = ViewTokens(signer=Signer(NAMED["feed_token_key"])).read(item.view_token)
+    assert token is not None
+    return token
+
+
 @pytest.mark.parametrize(("consent", "named"), [(True, ALICE), (False, 0)])
-async def test_impressions_tell_what_was_served_and_to_whom_only_with_consent(world: World, consent: bool, named: int) -> None:
+async def test_impressions_tell_what_was_offered_and_to_whom_only_with_consent(world: World, consent: bool, named: int) -> None:
     await world.publish(*(video(number) for number in range(1, 9)))
     who = person(ALICE, consent=consent)
     first = await world.page(who, size=2)
@@ -85,12 +91,34 @@ async def test_impressions_tell_what_was_served_and_to_whom_only_with_consent(wo
     assert ids_of(await world.page(who, size=3, after=first.items[1].cursor)) == ids_of(second)
     served = await world.events(events_pb2.ImpressionServed)
     assert [(event.feed_session_id, event.viewer_id) for _, event in served] == [(first.feed_session_id, named)] * 2
-    assert [[(one.video_id, one.slot) for one in event.impressions] for _, event in served] == [
-        [(video_id, slot) for slot, video_id in enumerate(ids_of(first))],
-        [(video_id, slot) for slot, video_id in enumerate(ids_of(second), 2)],
-    ]
+    assert {(event.surface, event.policy, envelope.key_version) for envelope, event in served} == {(pb.SURFACE_FOR_YOU, "contextual", 1)}
+    for start, page, (_, event) in zip((0, 2), (first, second), served, strict=True):
+        offered = [*page.items, *page.reserve]
+        assert [(one.video_id, one.slot, one.spare) for one in event.impressions] == [
+            (item.video_id, start + number, number >= len(page.items)) for number, item in enumerate(offered)
+        ]
+        # What a watch proves by its token is the impression of the same slot.
+        assert [one.slot for one in event.impressions] == [token_in(item).slot for item in offered]
+        assert [one.token_id for one in event.impressions] == [token_in(item).token_id if named else "" for item in offered]
     assert {one.selection_probability for _, event in served for one in event.impressions} == {1.0}
     assert [list(envelope.subject_ids) for envelope, _ in served] == [[named] if named else []] * 2
+
+
+async def test_a_spare_clip_that_steps_in_keeps_its_slot_and_its_impression(world: World) -> None:
+    await world.publish(*(video(number) for number in range(1, 9)))
+    first = await world.page(person(ALICE), size=2)
+    asked = {"size": 3, "after": first.items[0].cursor}
+    page = await world.page(person(ALICE), **asked)
+    await world.withdraw(page.items[1].video_id)
+    again = await world.page(person(ALICE), **asked)
+    assert list(again.items) == [page.items[0], page.items[2], page.reserve[0]]
+    world.clock.advance(2_000)
+    assert await world.report(person(ALICE), world.report_of(again.items[2].view_token, watched_ms=2_000)) == [ACCEPTED]
+    ((_, watched),) = await world.events(events_pb2.WatchRecorded)
+    (shown,) = [
+        one for _, event in await world.events(events_pb2.ImpressionServed) for one in event.impressions if one.token_id == watched.token_id
+    ]
+    assert (shown.video_id, shown.slot, shown.spare) == (page.reserve[0].video_id, 4, True)
 
 
 async def test_own_clips_are_never_in_the_feed(world: World) -> None:

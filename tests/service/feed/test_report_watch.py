@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from mesh.errors import Aborted, InvalidArgument, PermissionDenied, Unavailable
 from mesh.stores.tables.port import TablesUnavailable
 from mesh.testing.rpc import Served, process_for, serve
 from svc_feed.metrics import WATCH_REPORTS
-from svc_feed.signals.rules import FUTURE_SLACK_MS, PACE_AHEAD_MS, PACE_FACTOR, PACE_WINDOW_MS, PAST_SLACK_MS, WATCH_SLACK_MS
+from svc_feed.signals.rules import FUTURE_SLACK_MS, NETWORK, PACE_WINDOW_MS, PAST_SLACK_MS, PERSON, VIEW_MS, WATCH_SLACK_MS
 from svc_feed.signals.store import SignalStore
 from svc_feed.signals.tables import LedgerEntry, ViewerPace, WatchedVideo
 from svc_feed.signals.tokens import LIFE_MS, ViewToken, ViewTokens
@@ -78,7 +79,10 @@ async def test_a_report_counts_with_its_event_and_the_persons_history(world: Wor
         surface=pb.SURFACE_PROFILE,
         counted_view=True,
         at_ms=world.clock.now_ms(),
+        token_id=event.token_id,
     )
+    ((_, served),) = await world.events(events_pb2.ImpressionServed)
+    assert [one.token_id for one in served.impressions] == [event.token_id] != [""]
     assert list(envelope.subject_ids) == [ALICE]
     (watched,) = await world.rows(WatchedVideo)
     assert (watched.viewer_id, watched.video_id, watched.creator_id, watched.share) == (ALICE, V, CREATOR + V, 0.4)
@@ -191,6 +195,26 @@ async def test_a_view_is_two_seconds_or_one_whole_loop(world: World, watched_ms:
     assert await world.views(8) == [view]
 
 
+@pytest.mark.parametrize(("after_ms", "view"), [(0, 0), (VIEW_MS - 1, 0), (VIEW_MS, 1)])
+async def test_nobody_views_a_clip_sooner_than_a_view_takes(world: World, after_ms: int, view: int) -> None:
+    token = await token_of(world)
+    world.clock.advance(after_ms)
+    # Within what a client's clock is forgiven, so it is recorded; a view it is not.
+    assert await world.report(person(ALICE), world.report_of(token, watched_ms=VIEW_MS)) == [ACCEPTED]
+    assert await world.views(V) == [view]
+    world.clock.advance(VIEW_MS)
+    assert await world.report(person(ALICE), world.report_of(token, watched_ms=1)) == [ACCEPTED]
+    assert await world.views(V) == [1]
+
+
+async def test_whether_it_was_paused_is_told(world: World) -> None:
+    token = await token_of(world)
+    world.clock.advance(5_000)
+    reports = [world.report_of(token, watched_ms=1_000, paused=paused) for paused in (True, False)]
+    assert await world.report(person(ALICE), *reports) == [ACCEPTED] * 2
+    assert [event.paused for _, event in await world.events(events_pb2.WatchRecorded)] == [True, False]
+
+
 async def test_a_view_counts_once_per_token_and_adds_up_over_reports(world: World) -> None:
     token = await token_of(world)
     outcomes = []
@@ -255,12 +279,50 @@ async def test_nobody_watches_many_clips_at_the_same_time(world: World, at_once:
         outcomes = [outcome for (outcome,) in await asyncio.gather(*(world.report(person(ALICE), report) for report in reports))]
     else:
         outcomes = await world.report(person(ALICE), *reports)
-    allowed = (10_000 + PACE_AHEAD_MS) // int(10_000 / PACE_FACTOR)
+    allowed = (10_000 + PERSON.ahead_ms) // int(10_000 / PERSON.factor)
     assert outcomes.count(ACCEPTED) == allowed == 7
     assert outcomes.count(IMPLAUSIBLE) == 23
     assert await world.views(V) == [7]
     # Somebody else is not held up by it.
     assert await world.report(person(BOB), world.report_of(await token_of(world, person(BOB)), watched_ms=1_000)) == [ACCEPTED]
+
+
+async def guests_watch(world: World, count: int, clips: int, *, pseudonym: Callable[[int], str], pause_ms: int) -> list[int]:
+    """Browser sessions that are all new watch as many clips each, all at the same time; every outcome."""
+    sessions = [guest(f"s{next(world.numbers)}", address_pseudonym=pseudonym(number)) for number in range(count)]
+    tokens = [await many(world, who, clips) for who in sessions]
+    world.clock.advance(pause_ms)
+    outcomes = []
+    for who, own in zip(sessions, tokens, strict=True):
+        outcomes += await world.report(who, *(world.report_of(token, watched_ms=VIEW_MS) for token in own))
+    return outcomes
+
+
+async def test_browser_sessions_of_one_network_share_its_pace(world: World) -> None:
+    outcomes = await guests_watch(world, 20, 20, pseudonym=lambda _: "one network", pause_ms=VIEW_MS)
+    allowed = (VIEW_MS + NETWORK.ahead_ms) // int(VIEW_MS / NETWORK.factor)
+    assert (outcomes.count(ACCEPTED), outcomes.count(IMPLAUSIBLE)) == (allowed, 400 - allowed) == (88, 312)
+    assert await world.views(V) == [88]
+    # Neither are people elsewhere held up by it, nor those there who signed in.
+    assert set(await guests_watch(world, 4, 1, pseudonym=lambda number: f"network {number}", pause_ms=0)) == {ACCEPTED}
+    alice = person(ALICE, address_pseudonym="one network")
+    assert await world.report(alice, world.report_of(await token_of(world, alice), watched_ms=1_000)) == [ACCEPTED]
+    # A second later there is room for another eight seconds.
+    assert (await guests_watch(world, 10, 1, pseudonym=lambda _: "one network", pause_ms=1_000)).count(ACCEPTED) == 4
+
+
+async def test_viewers_of_whom_no_network_is_known_share_one_pace(world: World) -> None:
+    assert (await guests_watch(world, 10, 20, pseudonym=lambda _: "", pause_ms=VIEW_MS)).count(ACCEPTED) == 88
+
+
+async def test_eight_guests_of_one_network_watch_all_evening(world: World) -> None:
+    guests = [guest(f"s{number}", address_pseudonym="home") for number in range(8)]
+    for _ in range(12):
+        tokens = [await token_of(world, who) for who in guests]
+        world.clock.advance(15_000)
+        for who, token in zip(guests, tokens, strict=True):
+            assert await world.report(who, world.report_of(token, watched_ms=15_000)) == [ACCEPTED]
+    assert await world.views(V) == [96]
 
 
 async def test_an_honest_day_of_watching_is_never_implausible(world: World) -> None:
@@ -278,16 +340,17 @@ async def test_old_tokens_do_not_save_up_time(world: World) -> None:
     world.clock.advance(12 * 3_600_000)
     reports = [world.report_of(token, watched_ms=60_000) for token in tokens]
     outcomes = await world.report(person(ALICE), *reports)
-    assert outcomes.count(ACCEPTED) == (PACE_WINDOW_MS + PACE_AHEAD_MS) // int(60_000 / PACE_FACTOR) == 46
+    assert outcomes.count(ACCEPTED) == (PACE_WINDOW_MS + PERSON.ahead_ms) // int(60_000 / PERSON.factor) == 46
 
 
 async def test_the_pace_row_names_nobody_and_ends_with_its_window(world: World) -> None:
-    for who in (person(ALICE), person(BOB, consent=False)):
+    for who in (person(ALICE), person(BOB, consent=False), guest("s1", address_pseudonym="a network")):
         token = await token_of(world, who)
         world.clock.advance(3_000)
         assert await world.report(who, world.report_of(token, watched_ms=3_000)) == [ACCEPTED]
     rows = await world.rows(ViewerPace)
-    assert len(rows) == 2
+    assert len(rows) == 3
+    assert "a network" not in repr(await world.everything())
     for row in rows:
         assert str(ALICE) != row.pace_key != str(BOB)
         assert row.expires_at_ms == row.paid_until_ms + PACE_WINDOW_MS
@@ -303,7 +366,9 @@ async def test_without_consent_nothing_ties_a_watch_to_the_person(world: World, 
     assert await world.views(V) == [1]
     assert await world.rows(WatchedVideo) == []
     ((envelope, event),) = await world.events(events_pb2.WatchRecorded)
-    assert (event.viewer_id, list(envelope.subject_ids)) == (0, [])
+    assert (event.viewer_id, list(envelope.subject_ids), event.token_id) == (0, [], "")
+    ((envelope, served),) = await world.events(events_pb2.ImpressionServed)
+    assert (served.viewer_id, list(envelope.subject_ids), [one.token_id for one in served.impressions]) == (0, [], [""])
     assert str(ALICE) not in repr(await world.everything())
 
 

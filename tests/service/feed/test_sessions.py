@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from clipmesh.feed.v1 import events_pb2
+from clipmesh.feed.v1.signal_service_pb2 import SURFACE_FOR_YOU
 from clipmesh.video.v1 import events_pb2 as video_events_pb2
 
 from mesh.errors import InvalidArgument
@@ -56,7 +57,8 @@ async def test_the_same_cursor_within_ten_minutes_gives_the_same_page(world: Wor
     assert (again.feed_session_id, again.has_more, again.served_by) == (first.feed_session_id, second.has_more, second.served_by)
     assert [count.stage for count in again.stages] == ["session"]
     assert world.served.process.telemetry.value(PAGES, policy="stored") == 1
-    assert len(await world.events(events_pb2.ImpressionServed)) == 2
+    told = [event.feed_session_id for _, event in await world.events(events_pb2.ImpressionServed) if event.surface == SURFACE_FOR_YOU]
+    assert told == [first.feed_session_id] * 2
 
 
 async def test_the_first_asker_decides_how_large_a_page_is(world: World) -> None:

@@ -38,7 +38,7 @@ M = TypeVar("M", bound=Message)
 ALICE, BOB, CARLA = 48_151_623_421, 48_151_623_422, 48_151_623_423
 CREATOR = 900
 DURATION_MS = 10_000
-NAMED = {"feed_token_key": b"f" * 32}
+NAMED = {"feed_token_key": b"f" * 32, "page_token_key": b"p" * 32}
 PERSONAL = viewer_pb2.CONSENT_PURPOSE_PERSONALISATION
 
 ACCEPTED, DUPLICATE = pb.WATCH_OUTCOME_ACCEPTED, pb.WATCH_OUTCOME_DUPLICATE
@@ -153,12 +153,15 @@ class World:
         answer = await self.served.stub(SignalServiceStub, viewer=who).MintViewTokens(request)
         return {token.video_id: token.view_token for token in answer.tokens}
 
-    def report_of(self, token: str, *, watched_ms: int, loops: int = 0, event_id: str = "", at_ms: int | None = None) -> pb.WatchReport:
+    def report_of(
+        self, token: str, *, watched_ms: int, loops: int = 0, paused: bool = False, event_id: str = "", at_ms: int | None = None
+    ) -> pb.WatchReport:
         return pb.WatchReport(
             event_id=event_id or f"event-{next(self.numbers):06}",
             view_token=token,
             watched_ms=watched_ms,
             loops=loops,
+            paused=paused,
             at_ms=self.clock.now_ms() if at_ms is None else at_ms,
         )
 

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from clipmesh.feed.v1 import errors_pb2
 
-from mesh.errors import MeshError
+from mesh.errors import reasons_of
+from mesh.testing.reasons import raised_by
 from svc_feed.foryou import errors
 from svc_feed.metrics import STAGES
 from svc_feed.wiring import Feed
 
 
 def test_every_reason_of_the_proto_has_one_error_and_no_error_has_another() -> None:
-    declared = {name.removeprefix("FEED_ERROR_REASON_") for name in dict(errors_pb2.FeedErrorReason.items())} - {"UNSPECIFIED"}
-    raised = [
-        error.reason
-        for error in vars(errors).values()
-        if isinstance(error, type) and issubclass(error, MeshError) and error.__module__ == errors.__name__
-    ]
-    assert sorted(raised) == sorted(declared)
+    assert raised_by(errors) == sorted(reasons_of(errors_pb2.FeedErrorReason.DESCRIPTOR))
 
 
 def test_every_stage_may_be_a_label_of_its_metrics(feed: Feed) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
+from mesh.testing.rpc import viewer
 from svc_feed.foryou.hydrators import tastes_of
 from svc_feed.signals.rules import (
     HALF_LIFE_MS,
-    PACE_AHEAD_MS,
-    PACE_FACTOR,
+    NETWORK,
     PACE_WINDOW_MS,
+    PERSON,
+    VIEW_MS,
+    Allowance,
     Claim,
     Report,
+    allowance_of,
     count,
     decayed,
     tally_after,
@@ -20,6 +26,8 @@ from svc_feed.signals.rules import (
 from svc_feed.signals.tables import LedgerEntry, ViewerPace, WatchedVideo
 from svc_feed.signals.tokens import ViewToken
 from svc_feed.signed import Signer
+from svc_feed.viewers import watcher_of
+from svc_video.lengths import SHORTEST_MS
 
 NOW_MS = 1_760_000_000_000
 
@@ -31,7 +39,7 @@ def token(*, minted_ms: int = NOW_MS, duration_ms: int = 10_000) -> ViewToken:
 
 
 def report(watched_ms: int, loops: int = 0) -> Report:
-    return Report(event_id="e", watched_ms=watched_ms, loops=loops, at_ms=NOW_MS)
+    return Report(event_id="e", watched_ms=watched_ms, loops=loops, paused=False, at_ms=NOW_MS)
 
 
 def test_a_clip_without_a_length_earns_neither_loops_nor_shares_for_nothing() -> None:
@@ -60,26 +68,43 @@ def test_a_tally_decays_by_half_in_its_half_life_and_does_not_grow_when_the_cloc
     assert (back.score, back.score_at_ms) == (1.5, NOW_MS)
 
 
-def fits(pace: ViewerPace, *watched_ms: int, now_ms: int = NOW_MS, minted_ms: int = 0) -> tuple[ViewerPace, list[bool]]:
-    return within_pace(pace, [Claim(token=token(minted_ms=minted_ms), report=report(ms)) for ms in watched_ms], now_ms=now_ms)
+def fits(
+    allowance: Allowance, pace: ViewerPace, *watched_ms: int, now_ms: int = NOW_MS, minted_ms: int = 0
+) -> tuple[ViewerPace, list[bool]]:
+    return within_pace(pace, [Claim(token=token(minted_ms=minted_ms), report=report(ms)) for ms in watched_ms], allowance, now_ms=now_ms)
 
 
-def test_pace_at_its_border() -> None:
+@pytest.mark.parametrize("allowance", [PERSON, NETWORK], ids=["person", "network"])
+def test_pace_at_its_border(allowance: Allowance) -> None:
     nobody = ViewerPace(pace_key="k")
-    most_ms = int(PACE_AHEAD_MS * PACE_FACTOR)
-    assert fits(nobody, most_ms, minted_ms=NOW_MS)[1] == [True]
-    assert fits(nobody, most_ms + 2, minted_ms=NOW_MS)[1] == [False]
-    paid, answers = fits(nobody, most_ms, 0, 2, minted_ms=NOW_MS)
+    most_ms, step_ms = int(allowance.ahead_ms * allowance.factor), math.ceil(allowance.factor)
+    assert fits(allowance, nobody, most_ms, minted_ms=NOW_MS)[1] == [True]
+    assert fits(allowance, nobody, most_ms + step_ms, minted_ms=NOW_MS)[1] == [False]
+    paid, answers = fits(allowance, nobody, most_ms, 0, step_ms, minted_ms=NOW_MS)
     assert answers == [True, True, False]
-    assert (paid.paid_until_ms, paid.expires_at_ms) == (NOW_MS + PACE_AHEAD_MS, NOW_MS + PACE_AHEAD_MS + PACE_WINDOW_MS)
-    # A second later there is room for one and a half seconds more.
-    assert fits(paid, 1_500, 2, now_ms=NOW_MS + 1_000)[1] == [True, False]
+    assert (paid.paid_until_ms, paid.expires_at_ms) == (NOW_MS + allowance.ahead_ms, NOW_MS + allowance.ahead_ms + PACE_WINDOW_MS)
+    # A second later there is room for a second more, times the factor.
+    assert fits(allowance, paid, int(1_000 * allowance.factor), step_ms, now_ms=NOW_MS + 1_000)[1] == [True, False]
 
 
-def test_an_expired_pace_refuses_nothing_that_its_row_would_have_allowed_and_the_other_way_round() -> None:
+@pytest.mark.parametrize("allowance", [PERSON, NETWORK], ids=["person", "network"])
+def test_an_expired_pace_refuses_nothing_that_its_row_would_have_allowed_and_the_other_way_round(allowance: Allowance) -> None:
     row = ViewerPace(pace_key="k", paid_until_ms=NOW_MS - PACE_WINDOW_MS, expires_at_ms=NOW_MS)
-    for watched_ms in (1, PACE_WINDOW_MS, int(PACE_WINDOW_MS * PACE_FACTOR), int((PACE_WINDOW_MS + PACE_AHEAD_MS) * PACE_FACTOR) + 2):
-        assert fits(row, watched_ms) == fits(ViewerPace(pace_key="k"), watched_ms)
+    window_ms, most_ms = (int(ms * allowance.factor) for ms in (PACE_WINDOW_MS, PACE_WINDOW_MS + allowance.ahead_ms))
+    for watched_ms in (1, PACE_WINDOW_MS, window_ms, most_ms + math.ceil(allowance.factor)):
+        assert fits(allowance, row, watched_ms) == fits(allowance, ViewerPace(pace_key="k"), watched_ms)
+
+
+def test_whoever_is_signed_in_is_paced_alone_and_everybody_else_by_the_network() -> None:
+    people = [watcher_of(viewer(user_id=5, session_id=session, address_pseudonym="home")) for session in ("a", "b")]
+    guests = [watcher_of(viewer(session_id=session, address_pseudonym="home")) for session in ("a", "b")]
+    assert {(one.pace_key, allowance_of(one).factor) for one in people} == {("5", PERSON.factor)}
+    assert {(one.pace_key, allowance_of(one).factor) for one in guests} == {("a:home", NETWORK.factor)}
+    assert watcher_of(viewer(session_id="a", address_pseudonym="5")).pace_key != people[0].pace_key
+
+
+def test_no_clip_is_shorter_than_a_view() -> None:
+    assert VIEW_MS < SHORTEST_MS
 
 
 @pytest.mark.parametrize(
