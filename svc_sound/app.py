@@ -33,7 +33,7 @@ class SoundApp:
             clock=process.clock,
             page_token_key=process.secrets.named("page_token_key"),
         )
-        self.services = sounds.services
+        self.services = (*sounds.services, backbone.operator_service())
         self.dependencies = backbone.dependencies
         backbone.consume(sounds.consumer)
 

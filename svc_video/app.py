@@ -18,6 +18,7 @@ from mesh.stores.blobs.port import Blobs
 from svc_video.hints import HintSender
 from svc_video.processing.actions import JobActions
 from svc_video.processing.service import job_service
+from svc_video.processing.store import JobStore
 from svc_video.processing.tables import PROCESSING_TABLES
 from svc_video.rooms import ROOM_TABLES, Rooms
 from svc_video.serving import served_services
@@ -57,7 +58,12 @@ class VideoApp:
 
         def jobs_of(media: MediaActions) -> JobActions:
             return JobActions(
-                tables=backbone.tables, blobs=blobs, media=media, clock=process.clock, settings=settings, telemetry=process.telemetry
+                store=JobStore(tables=backbone.tables),
+                blobs=blobs,
+                media=media,
+                clock=process.clock,
+                settings=settings,
+                telemetry=process.telemetry,
             )
 
         rooms = Rooms(
@@ -82,7 +88,7 @@ class VideoApp:
         for work in (*(loop.run() for loop in rooms.loops.values()), rooms.sweeper.run()):
             self._loops.append(asyncio.create_task(work, context=contextvars.Context()))
         backbone.consume(VerdictsOfRights(changes=rooms.changes))
-        self.services = (*served_services(rooms, permits=process.permits), job_service(rooms.jobs))
+        self.services = (*served_services(rooms, permits=process.permits), job_service(rooms.jobs), backbone.operator_service())
         self.dependencies = {**backbone.dependencies, "blobs": Dependency(lambda: blobs.list("raw/", limit=1))}
 
     async def stop(self) -> None:

@@ -1,4 +1,13 @@
-"""Where the objects of a video live in the blob store: computed from its id alone, so that no row has to be asked."""
+"""Where the objects of a video live in the blob store: computed from its id alone, so that no row has to be asked.
+
+Each prefix has a life of its own, so that a rule of the store can speak of one kind of object without touching another:
+
+    raw/YYYY/MM/DD/ID    what the creator sent; goes with the video, and to colder storage earlier
+    work/ID/             what jobs hand one another; goes when the last job is done, and by age whatever happens
+    video/ID/            what players fetch; goes with the video
+    images/ID/           poster and preview, for lists that do not play; go with the video
+    audio/ID/            the extracted audio; goes with the video unless a sound was made of it, which outlives the video
+"""
 
 from __future__ import annotations
 
@@ -26,5 +35,25 @@ def video_of_raw_key(key: str) -> int | None:
 
 
 def video_prefix(video_id: int) -> str:
-    """Everything that processing makes of a video."""
+    """What players fetch: playlists, segments, files."""
     return f"video/{video_id}/"
+
+
+def work_prefix(video_id: int) -> str:
+    """What only jobs read."""
+    return f"work/{video_id}/"
+
+
+def images_prefix(video_id: int) -> str:
+    """Poster and preview."""
+    return f"images/{video_id}/"
+
+
+def audio_prefix(video_id: int) -> str:
+    """The extracted audio."""
+    return f"audio/{video_id}/"
+
+
+def audio_key(video_id: int) -> str:
+    """The whole audio of a video, encoded once."""
+    return f"{audio_prefix(video_id)}audio.mp4"

@@ -70,7 +70,9 @@ class Rooms(Generic[J]):
         self.revocations = Revocations(store=RevocationStore(tables=tables), clock=clock)
         self.changes = VideoChanges(store=videos, events=events, clock=clock, wakeups=wakeups, revoke=self.revocations.revoke)
         self.media = MediaActions(store=videos, changes=self.changes, progress=progress)
-        self.videos = VideoActions(store=videos, changes=self.changes, progress=progress, requests=requests, tokens=tokens, clock=clock)
+        self.videos = VideoActions(
+            store=videos, changes=self.changes, progress=progress, requests=requests, tokens=tokens, next_id=next_id, clock=clock
+        )
         self.jobs = jobs_of(self.media)
         sessions = Sessions(store=uploads, blobs=blobs, videos=self.videos, media=self.media, queue=self.jobs)
         self.uploads = UploadActions(
@@ -102,7 +104,7 @@ class Rooms(Generic[J]):
 
         driver = PublicationDriver(store=videos, changes=self.changes, neighbours=neighbours)
         registrar = SoundRegistrar(store=videos, changes=self.changes, neighbours=neighbours)
-        purger = Purger(store=videos, blobs=blobs, clock=clock, close_jobs=self.jobs.close)
+        purger = Purger(store=videos, changes=self.changes, blobs=blobs, clock=clock, close_jobs=self.jobs.close)
         handlers: dict[WorkKind, Handle] = {
             WorkKind.ASSESS: driver.assess,
             WorkKind.REVOKE: revoke,

@@ -26,8 +26,15 @@ _LONG_MS = 60_000
 """Joining the parts of a large file takes a while on a slow disk."""
 
 
-def _write(*, idempotent: bool = True, max_deadline_ms: int = 10_000) -> Access:
-    return Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=idempotent, priority=Priority.WRITE, max_deadline_ms=max_deadline_ms)
+def _write(*, keeps_answers: bool = False, max_deadline_ms: int = 10_000) -> Access:
+    return Access(
+        callers=_GATEWAY,
+        viewer=SIGNED_IN,
+        idempotent=True,
+        keeps_answers=keeps_answers,
+        priority=Priority.WRITE,
+        max_deadline_ms=max_deadline_ms,
+    )
 
 
 def _read(priority: Priority = Priority.FEED) -> Access:
@@ -42,6 +49,7 @@ def served_services(rooms: Rooms[Any], *, permits: Permits) -> tuple[ServedServi
             servicer=UploadServicer(actions=rooms.uploads),
             descriptor=upload_service_pb2.DESCRIPTOR.services_by_name["UploadService"],
             access={
+                # Its answer is kept nowhere: an upload goes on from the parts that it names.
                 "StartUpload": _write(),
                 "SignUploadParts": _write(),
                 "GetUpload": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True),
@@ -55,8 +63,8 @@ def served_services(rooms: Rooms[Any], *, permits: Permits) -> tuple[ServedServi
             servicer=VideoServicer(actions=rooms.videos, permits=permits),
             descriptor=video_service_pb2.DESCRIPTOR.services_by_name["VideoService"],
             access={
-                "PublishVideo": _write(),
-                "UpdateVideo": _write(idempotent=False),
+                "PublishVideo": _write(keeps_answers=True),
+                "UpdateVideo": _write(keeps_answers=True),
                 "DeleteVideo": _write(),
                 "BatchGetVideos": _read(),
                 "ListCreatorVideos": _read(),

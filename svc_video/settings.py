@@ -24,10 +24,6 @@ class VideoSettings(ServiceSettings):
     """Largest file, in bytes."""
     upload_part_bytes: int = 8 * 1024**2
     """Size of every part but the last, in bytes."""
-    upload_shortest_ms: int = 15_000
-    """Shortest declared length, in milliseconds."""
-    upload_longest_ms: int = 600_000
-    """Longest declared length, in milliseconds."""
     upload_daily_limit: int = 30
     """Sessions that a creator may begin in a UTC day; aborted ones do not count."""
     upload_open_limit: int = 5
@@ -45,7 +41,7 @@ class VideoSettings(ServiceSettings):
     job_lease_ms: int = 20_000
     """How long a worker holds a job without a heartbeat, in milliseconds; larger than three heartbeats of the workers."""
     job_retry_ms: int = 2_000
-    """Pause before the second attempt of a job, in milliseconds; four times as long before the third."""
+    """Pause before the second attempt of a job, in milliseconds; four times as long before each further one."""
     job_ageing_ms: int = 600_000
     """How much longer than first renditions further renditions wait before they count as equally urgent, in milliseconds."""
 
@@ -55,7 +51,6 @@ class VideoSettings(ServiceSettings):
         for name in (
             "max_bytes",
             "part_bytes",
-            "shortest_ms",
             "daily_limit",
             "open_limit",
             "session_ms",
@@ -68,8 +63,6 @@ class VideoSettings(ServiceSettings):
         for name in ("lease_ms", "retry_ms", "ageing_ms"):
             if getattr(self, f"job_{name}") < 1:
                 raise ValueError(f"CLIPMESH_JOB_{name.upper()} has to be at least 1")
-        if self.upload_longest_ms < self.upload_shortest_ms:
-            raise ValueError("CLIPMESH_UPLOAD_LONGEST_MS is below CLIPMESH_UPLOAD_SHORTEST_MS: no clip would be taken")
         if part_count(self.upload_max_bytes, self.upload_part_bytes) > MAX_PARTS:
             raise ValueError(
                 f"CLIPMESH_UPLOAD_PART_BYTES is too small: a file of CLIPMESH_UPLOAD_MAX_BYTES would have more than {MAX_PARTS} parts"
@@ -81,8 +74,6 @@ class VideoSettings(ServiceSettings):
         return Limits(
             max_bytes=self.upload_max_bytes,
             part_bytes=self.upload_part_bytes,
-            shortest_ms=self.upload_shortest_ms,
-            longest_ms=self.upload_longest_ms,
             daily=self.upload_daily_limit,
             open=self.upload_open_limit,
             session_ms=self.upload_session_ms,

@@ -28,7 +28,7 @@ class Sound:
     source_video_id: int = 0
     duration_ms: int = 0
     audio_key: str = ""
-    """Object of the extracted audio in the blob store."""
+    """Object of the extracted audio in the blob store; it is the sound's, and stays though its video goes."""
     created_at_ms: int = 0
     version: int = 0
 

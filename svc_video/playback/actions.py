@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from mesh.clock import Clock
-from mesh.grants import GRANT_LIFE_MS, GRANT_SKEW_MS, Grant, grant_expires_at_ms, sign_grant
+from mesh.grants import GRANT_LIFE_MS, GRANT_SKEW_MS, Grant, GrantKind, grant_expires_at_ms, sign_grant
 from mesh.pages import clamp
+from svc_video.layout import images_prefix
 from svc_video.playback.rules import Network, Playback, Refusal, refusal_of, start_rendition
 from svc_video.playback.store import RevocationStore
 from svc_video.playback.tables import Revocation
-from svc_video.videos.actions import MediaFacts, Video, VideoActions
+from svc_video.videos.actions import MediaFacts, RenditionFacts, Video, VideoActions
 from svc_video.viewers import Viewer
 
 __all__ = ["PlaybackActions", "Revocations"]
@@ -64,18 +66,21 @@ class PlaybackActions:
         videos = await self._videos.get_many(video_ids)
         refusals = {video_id: refusal_of(videos.get(video_id), viewer) for video_id in video_ids}
         facts = await self._videos.facts_of_many([video_id for video_id, refusal in refusals.items() if refusal is Refusal.NONE])
+        renditions = await self._videos.renditions_of_many(list(facts.values()))
         return [
-            self._granted(videos[video_id], facts[video_id], network=network, save_data=save_data)
-            if refusals[video_id] is Refusal.NONE and video_id in facts and facts[video_id].renditions
+            self._granted(videos[video_id], facts[video_id], renditions[video_id], network=network, save_data=save_data)
+            if refusals[video_id] is Refusal.NONE and renditions.get(video_id)
             else Playback(video_id=video_id, refusal=refusals[video_id] or Refusal.NOT_READY)
             for video_id in video_ids
         ]
 
-    def _granted(self, video: Video, facts: MediaFacts, *, network: Network, save_data: bool) -> Playback:
+    def _granted(
+        self, video: Video, facts: MediaFacts, renditions: Sequence[RenditionFacts], *, network: Network, save_data: bool
+    ) -> Playback:
         expires_at_ms = grant_expires_at_ms(self._clock.now_ms())
         grant = Grant(video_id=video.video_id, epoch=video.epoch, expires_at_ms=expires_at_ms, prefix=facts.output_prefix)
-        root = f"/m/{self._token(grant)}"
-        renditions = facts.renditions
+        pictures = replace(grant, prefix=images_prefix(video.video_id), kind=GrantKind.IMAGES)
+        root, images = f"/m/{self._token(grant)}", f"/m/{self._token(pictures)}"
         start = start_rendition(renditions, network=network, save_data=save_data)
         return Playback(
             video_id=video.video_id,
@@ -83,8 +88,8 @@ class PlaybackActions:
             start_playlist_path=f"{root}/{start.name}.m3u8",
             dash_manifest_path=f"{root}/manifest.mpd",
             mp4_path=f"{root}/{renditions[0].name}.mp4",
-            poster_path=f"{root}/poster.jpg",
-            preview_path=f"{root}/preview.webp" if facts.has_preview else "",
+            poster_path=f"{images}/poster.jpg",
+            preview_path=f"{images}/preview.webp" if facts.has_preview else "",
             start_level=start.level,
             expires_at_ms=expires_at_ms,
             renditions=tuple(sorted(rendition.level for rendition in renditions)),

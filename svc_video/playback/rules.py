@@ -58,21 +58,22 @@ _SHOWN = frozenset({PublicationState.PUBLISHED, PublicationState.RESTRICTED})
 def refusal_of(video: Video | None, viewer: Viewer) -> Refusal:
     """Why a video does not play for a viewer; NONE when it does.
 
-    What was refused or taken down plays for nobody but moderators, its creator included. Before a video is public a stranger learns nothing of it;
-    afterwards the answer says whether its creator hid it or the gate looks at it again.
+    What was taken down plays for nobody but moderators, its creator included; what the gate refused was never shown and still plays for its
+    creator. Of a video that never was public a stranger learns nothing; afterwards the answer says whether its creator hid it, it was taken down or
+    the gate looks at it again.
     """
     if video is None or video.publication_state is PublicationState.DELETED:
         return Refusal.NOT_FOUND
     is_own = bool(viewer.user_id) and viewer.user_id == video.creator_id
-    sees = may_see(video, viewer_id=viewer.user_id, is_moderator=viewer.is_moderator)
-    if video.publication_state in {PublicationState.TAKEN_DOWN, PublicationState.REJECTED} and not viewer.is_moderator:
-        known = is_own or video.publication_state is PublicationState.TAKEN_DOWN
-        return Refusal.TAKEN_DOWN if known else Refusal.NOT_FOUND
-    if sees:
+    is_down = video.publication_state is PublicationState.TAKEN_DOWN and not viewer.is_moderator
+    if not is_down and may_see(video, viewer_id=viewer.user_id, is_moderator=viewer.is_moderator):
         return Refusal.NONE if plays(video) else Refusal.NOT_READY
-    if video.publication_state in _SHOWN and plays(video):
-        return Refusal.PRIVATE
-    return Refusal.NOT_READY if video.published_at_ms and video.media_state is not MediaState.FAILED else Refusal.NOT_FOUND
+    was_public = bool(video.published_at_ms) and video.media_state is not MediaState.FAILED
+    if not (is_own or was_public) or video.publication_state is PublicationState.REJECTED:
+        return Refusal.NOT_FOUND
+    if is_down:
+        return Refusal.TAKEN_DOWN
+    return Refusal.PRIVATE if video.publication_state in _SHOWN and plays(video) else Refusal.NOT_READY
 
 
 def start_rendition(renditions: Sequence[RenditionFacts], *, network: Network, save_data: bool) -> RenditionFacts:

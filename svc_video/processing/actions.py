@@ -13,27 +13,29 @@ from mesh import deadline, failpoints
 from mesh.clock import Clock
 from mesh.failpoints import Failpoint
 from mesh.stores.blobs.port import Blobs
-from mesh.stores.tables.port import Tables
 from mesh.telemetry import Telemetry
 from svc_video.processing import rules
 from svc_video.processing.changes import Decide, JobChanges
-from svc_video.processing.errors import LeaseLost
+from svc_video.processing.dead import Dead, DeadVideos
+from svc_video.processing.errors import LeaseLost, NothingToRedo
 from svc_video.processing.following import Following
 from svc_video.processing.leasing import Leased, Leasing
 from svc_video.processing.metrics import count_end, observe_commit
 from svc_video.processing.queue import JobQueue
 from svc_video.processing.rules import VideoJobs
-from svc_video.processing.store import JobStore
+from svc_video.processing.store import PAGE, JobStore
 from svc_video.processing.tables import Job, JobEnd, JobState
 from svc_video.videos.actions import MediaActions
 
-__all__ = ["JobActions", "JobSettings", "Leased"]
+__all__ = ["Dead", "JobActions", "JobSettings", "Leased"]
 
 _log = logging.getLogger("clipmesh.video.processing")
 
 _LOOK_EVERY_S = 1.0
 _RECONCILE_EVERY_MS = 30_000
 _BACKGROUND_TRY_S = 30.0
+_READ_AT_ONCE = 8
+_READ_S = 10.0
 
 
 class JobSettings(Protocol):
@@ -46,7 +48,7 @@ class JobSettings(Protocol):
 
     @property
     def job_retry_ms(self) -> int:
-        """Pause before the second attempt; four times as long before the third."""
+        """Pause before the second attempt; four times as long before each further one."""
         ...
 
     @property
@@ -59,12 +61,14 @@ class JobActions:
     """Opens, leases and ends jobs. Rows are the truth; the queue in memory follows every write and is rebuilt at start."""
 
     def __init__(
-        self, *, tables: Tables, blobs: Blobs, media: MediaActions, clock: Clock, settings: JobSettings, telemetry: Telemetry
+        self, *, store: JobStore, blobs: Blobs, media: MediaActions, clock: Clock, settings: JobSettings, telemetry: Telemetry
     ) -> None:
         self._clock = clock
         self._lease_ms = settings.job_lease_ms
         self._telemetry = telemetry
-        self._store = JobStore(tables=tables)
+        self._store = store
+        self._media = media
+        self._dead = DeadVideos(store=self._store)
         self._queue = JobQueue(clock=clock, ageing_ms=settings.job_ageing_ms)
         self._changes = JobChanges(store=self._store, queue=self._queue, media=media, telemetry=telemetry)
         self._following = Following(store=self._store, media=media, blobs=blobs, clock=clock, close=self.close)
@@ -82,9 +86,7 @@ class JobActions:
     async def start(self) -> None:
         """Rebuild the queue from the rows, tell again what follows from them, and begin to watch leases."""
         self._queue.grace_until_ms = self._clock.now_ms() + self._lease_ms
-        for video_id in await self._store.open_videos():
-            await self._changes.reload(video_id)
-            self._following.wake(video_id)
+        await self._reload(await self._store.open_videos(), wake_all=True)
         self._watching = asyncio.create_task(self._watch(), context=contextvars.Context())
 
     async def stop(self) -> None:
@@ -116,9 +118,43 @@ class JobActions:
             await self._changes.apply(video_id, end)
         self._following.wake(video_id)
 
+    async def dead_videos(self, *, page_size: int, page_token: str) -> tuple[list[Dead], str]:
+        """Videos for which the attempts of a job ran out, and the token of the next page. Raises InvalidPageToken."""
+        return await self._dead.page(page_size=page_size, page_token=page_token)
+
+    async def redo(self, video_id: int) -> None:
+        """Make what a dead video lacks once more, durably; what plays stays as it is. Raises NothingToRedo."""
+        now_ms = self._clock.now_ms()
+        row = await self._media.get(video_id)
+        # A clip that plays lacks further renditions only; any other is over and still has its bytes.
+        if row is None or not row.keeps_source:
+            raise NothingToRedo(video_id=video_id)
+        await self._store.note_open(video_id, now_ms)
+
+        def again(video: VideoJobs) -> tuple[Job, ...]:
+            if not rules.may_redo(video):
+                raise NothingToRedo(video_id=video_id)
+            return rules.redone(video, now_ms)
+
+        try:
+            if await self._changes.apply(video_id, again) is None:
+                raise NothingToRedo(video_id=video_id)
+        finally:
+            # The entry from before may have been taken off by whoever still saw the old rows.
+            await self._store.note_open(video_id, now_ms + 1)
+            self._following.wake(video_id)
+        await self._media.begin_again(video_id)
+        await self._store.forget_dead(video_id)
+        _log.info("a dead video is made once more", extra={"video_id": video_id})
+
     async def open_videos(self) -> Sequence[int]:
         """Videos from whose jobs something is still to follow, for operators."""
         return await self._store.open_videos()
+
+    @property
+    def lease_ms(self) -> int:
+        """How long a lease lasts."""
+        return self._lease_ms
 
     async def lease(self, *, worker: str, wait_ms: int) -> Leased | None:
         """The most urgent job, waiting up to `wait_ms` of real time for one."""
@@ -192,15 +228,30 @@ class JobActions:
             try:
                 with deadline.scope(_BACKGROUND_TRY_S):
                     await self._leasing.end_expired()
-                    if self._clock.monotonic_ms() >= next_look_ms:
-                        next_look_ms = self._clock.monotonic_ms() + _RECONCILE_EVERY_MS
-                        await self._reconcile()
+                if self._clock.monotonic_ms() >= next_look_ms:
+                    next_look_ms = self._clock.monotonic_ms() + _RECONCILE_EVERY_MS
+                    await self._reconcile()
             except Exception as error:  # a store that is away must not end the loop
                 _log.warning("jobs cannot be watched", extra={"error_type": type(error).__name__})
 
     async def _reconcile(self) -> None:
         """Rows are the truth: memory follows them whatever went wrong, and no end of a video stays untold."""
-        for video_id in await self._store.open_videos():
-            video = await self._changes.reload(video_id)
-            if video is None or not video.is_under_way:
+        await self._reload(await self._store.open_videos(), wake_all=False)
+
+    async def _reload(self, video_ids: Sequence[int], *, wake_all: bool) -> None:
+        """Read again those videos of which memory is not sure, a few at once; wakes those that are over, or all of them."""
+        slots = asyncio.Semaphore(_READ_AT_ONCE)
+
+        async def reload(video_id: int) -> None:
+            async with slots:
+                with deadline.scope(_READ_S):
+                    video = await self._changes.reload(video_id)
+            if wake_all or video is None or not video.is_under_way:
                 self._following.wake(video_id)
+
+        for start in range(0, len(video_ids), PAGE):
+            page = video_ids[start : start + PAGE]
+            plans = await self._store.plans_of(page)
+            await asyncio.gather(
+                *(reload(video_id) for video_id in page if video_id not in plans or not self._changes.agrees_with(plans[video_id]))
+            )

@@ -13,7 +13,7 @@ from svc_video.processing.progress import progress_of
 from svc_video.processing.queue import JobQueue
 from svc_video.processing.rules import VideoJobs
 from svc_video.processing.store import JobStore, merged
-from svc_video.processing.tables import Job
+from svc_video.processing.tables import Job, JobState
 from svc_video.videos.actions import MediaActions
 
 _ATTEMPTS = 8
@@ -31,6 +31,8 @@ class JobChanges:
         self._media = media
         self._telemetry = telemetry
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._seen: dict[int, int] = {}
+        """Version of the plan that memory agrees with, of each video under way: every batch but a heartbeat raises it."""
 
     async def apply(self, video_id: int, decide: Decide) -> VideoJobs | None:
         """The rows of a video after `decide`, or None when it has none. Raises Aborted and whatever `decide` raises."""
@@ -59,8 +61,16 @@ class JobChanges:
         """Let memory follow the rows of a video, whoever wrote them."""
         return await self.apply(video_id, lambda _: ())
 
+    def agrees_with(self, plan: Job) -> bool:
+        """True when memory follows the rows under this plan already, and nothing is over."""
+        return plan.state is JobState.OPEN and self._seen.get(plan.video_id) == plan.version
+
     def _agree(self, video: VideoJobs) -> None:
         self._queue.agree(video)
+        if video.is_under_way:
+            self._seen[video.plan.video_id] = video.plan.version
+        else:
+            self._seen.pop(video.plan.video_id, None)
         show_queue(self._telemetry, self._queue)
         if video.is_under_way:
             stage, percent = progress_of(video)

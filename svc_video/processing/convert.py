@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from clipmesh.video.v1 import job_service_pb2 as pb2
 
-from svc_video.layout import video_prefix
+from svc_video.layout import audio_key, images_prefix, video_prefix
+from svc_video.processing.dead import Dead
 from svc_video.processing.leasing import Leased
+from svc_video.processing.places import source_work_prefix
 from svc_video.processing.results import ProbeResult
 from svc_video.processing.tables import JobKind
 
@@ -17,7 +19,7 @@ _KINDS = {
 }
 
 
-def job_to_proto(leased: Leased) -> pb2.Job:
+def job_to_proto(leased: Leased, *, lease_ms: int) -> pb2.Job:
     """A leased job with all that its worker needs."""
     plan, job = leased.plan, leased.job
     probed = ProbeResult.from_json(leased.probe_json) if leased.probe_json else None
@@ -27,6 +29,7 @@ def job_to_proto(leased: Leased) -> pb2.Job:
         kind=_KINDS[job.kind],
         fence=job.fence,
         lease_expires_at_ms=job.lease_expires_at_ms,
+        lease_ms=lease_ms,
         source_key=plan.source_key,
         source_size_bytes=plan.source_size_bytes,
         declared_sha256=plan.declared_sha256,
@@ -36,4 +39,21 @@ def job_to_proto(leased: Leased) -> pb2.Job:
         chunk_index=job.chunk_index,
         output_prefix=video_prefix(job.video_id),
         attempt=job.attempt,
+        images_prefix=images_prefix(job.video_id),
+        audio_key=audio_key(job.video_id),
+        work_prefix=source_work_prefix(job.video_id, probed.source_sha256) if probed is not None else "",
+        source_sha256=bytes.fromhex(probed.source_sha256) if probed is not None else b"",
+    )
+
+
+def dead_to_proto(dead: Dead) -> pb2.DeadVideo:
+    """A dead video as an operator sees it."""
+    return pb2.DeadVideo(
+        video_id=dead.video_id,
+        job_key=dead.job_key,
+        reason=dead.reason,
+        detail=dead.detail,
+        attempts=dead.attempts,
+        died_at_ms=dead.died_at_ms,
+        plays=dead.plays,
     )

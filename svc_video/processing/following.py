@@ -12,12 +12,12 @@ from mesh import deadline
 from mesh.clock import Clock
 from mesh.errors import NotFound
 from mesh.stores.blobs.port import Blobs
-from svc_video.layout import video_prefix
-from svc_video.processing.places import AUDIO_NAME, work_prefix
+from svc_video.layout import audio_key, video_prefix, work_prefix
 from svc_video.processing.results import PlannedRendition, ProbeResult
-from svc_video.processing.rules import VideoJobs
+from svc_video.processing.rules import PROCESSING_FAILED, VideoJobs, may_redo
+from svc_video.processing.sentences import sentence_of
 from svc_video.processing.store import JobStore
-from svc_video.processing.tables import FIRST, PACKAGE_FIRST_KEY, JobState
+from svc_video.processing.tables import FIRST, OPEN_SHARDS, DeadVideo, Job, JobState
 from svc_video.videos.actions import Finding, MediaActions, ProbedMedia, RenditionFacts, Video
 
 _log = logging.getLogger("clipmesh.video.processing")
@@ -78,11 +78,12 @@ class Following:
             del self._tasks[video_id]
 
     async def _follow(self, video_id: int) -> None:
+        # Read before the rows: who opens the video again meanwhile puts it on the list anew, and that entry has to stay.
+        since_ms = await self._store.open_since_ms(video_id)
         video = await self._store.load(video_id)
         if video is None:
-            since_ms = await self._store.open_since_ms(video_id)
             if since_ms and since_ms + _CAUSELESS_AFTER_MS <= self._clock.now_ms():
-                await self._store.forget_open(video_id)
+                await self._store.forget_open(video_id, since_ms)
             return
         try:
             row = await self._tell(video)
@@ -92,9 +93,28 @@ class Following:
         if is_over and video.is_under_way:
             await self._close(video_id)
         elif not video.is_under_way:
-            await self._blobs.delete_prefix(work_prefix(video_prefix(video_id)))
-            await self._store.forget_open(video_id)
+            await self._blobs.delete_prefix(work_prefix(video_id))
+            if may_redo(video):
+                await self._note_dead(video)
+            if since_ms:
+                await self._store.forget_open(video_id, since_ms)
             self._told.pop(video_id, None)
+
+    async def _note_dead(self, video: VideoJobs) -> None:
+        plan, now_ms = video.plan, self._clock.now_ms()
+        dead = next((key for key, job in video.jobs.items() if job.state is JobState.DEAD), "")
+        _log.error("attempts ran out", extra={"video_id": plan.video_id, "job_key": dead, "reason": plan.reason})
+        await self._store.note_dead(
+            DeadVideo(
+                shard=plan.video_id % OPEN_SHARDS,
+                video_id=plan.video_id,
+                job_key=dead,
+                died_at_ms=now_ms,
+                plays=video.plays,
+                expires_at_ms=plan.expires_at_ms,
+                version=now_ms,
+            )
+        )
 
     async def _tell(self, video: VideoJobs) -> Video | None:
         """Tell every step that this process has not told yet, in order; the row as the last one left it."""
@@ -102,15 +122,20 @@ class Following:
         if plan.state is JobState.CLOSED:
             return None
         steps: list[tuple[str, Callable[[], Awaitable[Video]]]] = []
+        if plan.redos and video.is_under_way:
+            steps.append((f"again {plan.redos}", lambda: self._media.begin_again(plan.video_id)))
         if probed is not None:
             found = probed
             steps.append(("probed", lambda: self._media.media_probed(plan.video_id, probed_media(plan.video_id, found))))
-            if video.is_done(PACKAGE_FIRST_KEY):
-                steps.append(("playable", lambda: self._became_playable(plan.video_id, found)))
+            if video.plays:
+                steps.append(("playable", lambda: self._became_playable(video, found)))
             if plan.state is JobState.DONE:
-                steps.append(("complete", lambda: self._became_complete(plan.video_id, found)))
-        if plan.state is JobState.DEAD:
-            steps.append(("failed", lambda: self._media.media_failed(plan.video_id, reason=plan.reason, detail=plan.detail)))
+                steps.append(("complete", lambda: self._became_complete(video, found.renditions)))
+            elif plan.state is JobState.DEAD and video.plays:
+                # Nothing more will come: whoever waits for the end of processing waits for this.
+                steps.append(("complete", lambda: self._became_complete(video, found.of_group(FIRST))))
+        if plan.state is JobState.DEAD and not video.plays:
+            steps.append(("failed", lambda: self._failed(plan)))
         told = self._told.setdefault(plan.video_id, set())
         row: Video | None = None
         for name, tell in steps:
@@ -121,12 +146,17 @@ class Following:
                     break
         return row
 
-    async def _became_playable(self, video_id: int, probed: ProbeResult) -> Video:
-        audio_key = f"{video_prefix(video_id)}{AUDIO_NAME}" if probed.has_audio else ""
-        return await self._media.became_playable(video_id, renditions=_facts(probed.of_group(FIRST)), audio_key=audio_key)
+    async def _became_playable(self, video: VideoJobs, probed: ProbeResult) -> Video:
+        video_id = video.plan.video_id
+        key = audio_key(video_id) if probed.has_audio else ""
+        return await self._media.became_playable(video_id, renditions=_made(video, probed.of_group(FIRST)), audio_key=key)
 
-    async def _became_complete(self, video_id: int, probed: ProbeResult) -> Video:
-        return await self._media.became_complete(video_id, renditions=_facts(probed.renditions))
+    async def _became_complete(self, video: VideoJobs, renditions: tuple[PlannedRendition, ...]) -> Video:
+        return await self._media.became_complete(video.plan.video_id, renditions=_made(video, renditions))
+
+    async def _failed(self, plan: Job) -> Video:
+        redoable = plan.reason == PROCESSING_FAILED
+        return await self._media.media_failed(plan.video_id, reason=plan.reason, detail=sentence_of(plan.reason), redoable=redoable)
 
 
 def probed_media(video_id: int, probed: ProbeResult) -> ProbedMedia:
@@ -137,14 +167,27 @@ def probed_media(video_id: int, probed: ProbeResult) -> ProbedMedia:
         height=probed.height,
         has_audio=probed.has_audio,
         facts_json=probed.facts_json,
+        source_sha256=bytes.fromhex(probed.source_sha256),
         recipe_version=probed.recipe_version,
         perceptual_hashes=probed.hashes,
         findings=tuple(Finding(name=name, score=score) for name, score in probed.findings),
         classified=False,
         output_prefix=video_prefix(video_id),
         has_preview=probed.has_preview,
+        renditions=tuple(RenditionFacts(name=one.name, width=one.width, height=one.height) for one in probed.renditions),
     )
 
 
-def _facts(renditions: tuple[PlannedRendition, ...]) -> tuple[RenditionFacts, ...]:
-    return tuple(RenditionFacts(name=rendition.name, width=rendition.width, height=rendition.height) for rendition in renditions)
+def _made(video: VideoJobs, renditions: tuple[PlannedRendition, ...]) -> tuple[RenditionFacts, ...]:
+    packaged = video.packaged
+    return tuple(
+        RenditionFacts(
+            name=one.name,
+            width=one.width,
+            height=one.height,
+            codec=packaged[one.name].codec,
+            bitrate_bps=packaged[one.name].bitrate_bps,
+            size_bytes=packaged[one.name].size_bytes,
+        )
+        for one in renditions
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mesh import deadline
 from mesh.clock import Clock
 from mesh.errors import MeshError
-from mesh.stores.tables.port import TablesError
+from mesh.stores.tables.errors import TablesError
 from mesh.telemetry import Telemetry
 from svc_video.processing import rules
 from svc_video.processing.changes import JobChanges

@@ -1,21 +1,23 @@
-"""Keys of the objects that jobs make, computed from the video and its recipe alone: whoever does a job again writes the same places."""
+"""Keys of the objects that jobs make, computed from the video, its source and its recipe: whoever does a job again writes the same places."""
 
 from __future__ import annotations
 
 import hashlib
 
-AUDIO_NAME = "audio.mp4"
+from svc_video.layout import work_prefix
+
 POSTER_NAME = "poster.jpg"
 PREVIEW_NAME = "preview.webp"
-_WORK = "work/"
+_TELLING_CHARACTERS = 16
 
 
-def work_prefix(output_prefix: str) -> str:
-    """Everything of a video that goes when its last job is done."""
-    return f"{output_prefix}{_WORK}"
+def source_work_prefix(video_id: int, source_sha256: str) -> str:
+    """What jobs make of one source: other bytes under the same video are other objects. `source_sha256` in hex."""
+    return f"{work_prefix(video_id)}{source_sha256[:_TELLING_CHARACTERS]}/"
 
 
-def chunk_object(output_prefix: str, recipe_version: str, rendition: str, index: int) -> str:
-    """One encoded chunk. Its ending is none that the media edge serves, and chunks of another recipe are other objects."""
-    recipe = hashlib.sha256(recipe_version.encode()).hexdigest()[:12]
-    return f"{work_prefix(output_prefix)}{recipe}/{rendition}-{index:04d}.chunk"
+def chunk_object(prefix: str, recipe_version: str, rendition: str, index: int) -> str:
+    """One encoded chunk under a source's work prefix. Its ending is none that the media edge serves, and chunks of another recipe are other
+    objects."""
+    recipe = hashlib.sha256(recipe_version.encode()).hexdigest()[:_TELLING_CHARACTERS]
+    return f"{prefix}{recipe}/{rendition}-{index:04d}.chunk"

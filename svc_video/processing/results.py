@@ -1,8 +1,10 @@
-"""What a probe job tells: written by the worker, kept in the job's row, read by the planner and by every later worker."""
+"""What probe and package jobs tell: written by the worker, kept in the job's row, read by the planner and by every later worker."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -14,7 +16,9 @@ MAX_RESULT_BYTES = 24 * 1024
 MAX_FACTS_BYTES = 16 * 1024
 MAX_CHUNKS = 64
 MAX_HASHES = 64
+MAX_CODEC_CHARACTERS = 40
 _HASH_BYTES = 32
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,8 @@ class ProbeResult:
 
     facts_json: str
     """MediaFacts of the media toolbox, as it reads them back."""
+    source_sha256: str
+    """Of the whole file that was probed, in hex."""
     recipe_version: str
     duration_ms: int
     width: int
@@ -89,7 +95,58 @@ class ProbeResult:
             raise ValueError(f"{self.chunks} chunks, at most {MAX_CHUNKS}")
         if not self.facts_json or not self.recipe_version:
             raise ValueError("facts and recipe version are needed")
+        if not _SHA256.fullmatch(self.source_sha256):
+            raise ValueError("source_sha256 has to be 64 hexadecimal digits")
         if len(self.facts_json.encode()) > MAX_FACTS_BYTES:
             raise ValueError(f"facts_json has more than {MAX_FACTS_BYTES} bytes")
         if len(self.hashes_hex) > MAX_HASHES or any(len(found) != _HASH_BYTES for found in self.hashes):
             raise ValueError(f"at most {MAX_HASHES} hashes of {_HASH_BYTES} bytes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackagedRendition:
+    """One rendition as it was published."""
+
+    name: str
+    codec: str
+    """As playlists name it, for example avc1.64001f."""
+    bitrate_bps: int
+    """Of the picture, on average over the whole clip."""
+    size_bytes: int
+    """Of all its segments."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageResult:
+    """What a package job published of its group."""
+
+    renditions: tuple[PackagedRendition, ...]
+
+    def to_json(self) -> str:
+        """A text that `from_json` reads back equal."""
+        return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a result; raises InvalidResult for anything that `to_json` of a sound result would not write."""
+        if len(text.encode()) > MAX_RESULT_BYTES:
+            raise InvalidResult(f"a result has at most {MAX_RESULT_BYTES} bytes")
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            result = cls(renditions=tuple(PackagedRendition(**rendition) for rendition in fields.pop("renditions")), **fields)
+            if not all(_is_sound(rendition) for rendition in result.renditions):
+                raise ValueError("a rendition has a codec, a size and a bitrate")
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InvalidResult(f"the result of a package cannot be read: {error}") from error
+        return result
+
+    def check_group(self, planned: Sequence[PlannedRendition]) -> None:
+        """Raises InvalidResult unless these are the renditions of one planned group."""
+        made, wanted = sorted(one.name for one in self.renditions), sorted(one.name for one in planned)
+        if made != wanted:
+            raise InvalidResult(f"renditions {made} were packaged, {wanted} were planned")
+
+
+def _is_sound(rendition: PackagedRendition) -> bool:
+    numbers = (rendition.bitrate_bps, rendition.size_bytes)
+    return 0 < len(rendition.codec) <= MAX_CODEC_CHARACTERS and all(isinstance(number, int) and number > 0 for number in numbers)

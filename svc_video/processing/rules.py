@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from svc_video.processing.errors import LeaseLost
-from svc_video.processing.results import ProbeResult
+from svc_video.processing.results import PackagedRendition, PackageResult, ProbeResult
 from svc_video.processing.tables import (
     AUDIO_KEY,
     FIRST,
@@ -23,13 +23,17 @@ from svc_video.processing.tables import (
     chunk_key,
 )
 
-MAX_ATTEMPTS = 3
+MAX_RETRIES = 3
 PROCESSING_FAILED = "PROCESSING_FAILED"
-"""Reason of a video whose job failed MAX_ATTEMPTS times."""
+"""Reason of a video whose job failed, and failed again in every retry."""
 LEASE_EXPIRED = "LEASE_EXPIRED"
 KEPT_MS = 30 * 24 * 3_600_000
 """Rows of jobs are read for so long; a plan that is gone is begun anew by whoever still waits for it."""
 OUTAGE_PAUSE_MS = 5_000
+OUTAGE_MS = 6 * 3_600_000
+"""What goes on for longer is no outage of the store but something about this job, and counts from then on."""
+MAX_RESTARTS = 3
+"""A plan is begun anew for other tools so often; then the fleet has two kinds for good, and tools that differ count as a failure."""
 MAX_DETAIL_CHARACTERS = 4_000
 
 
@@ -55,14 +59,25 @@ class VideoJobs:
 
     @property
     def probed(self) -> ProbeResult | None:
-        """What the probe found, once it is done."""
-        probe = self.jobs[PROBE_KEY]
-        return ProbeResult.from_json(probe.result_json) if probe.state is JobState.DONE else None
+        """What the probe found, once it is done; stays while a clip that plays is probed again for its further renditions."""
+        text = self.jobs[PROBE_KEY].result_json
+        return ProbeResult.from_json(text) if text else None
 
     def is_done(self, job_key: str) -> bool:
         """True when a job's result is durable."""
         job = self.jobs.get(job_key)
         return job is not None and job.state is JobState.DONE
+
+    @property
+    def packaged(self) -> dict[str, PackagedRendition]:
+        """What was published of each rendition, by its name."""
+        texts = [self.jobs[key].result_json for key in (PACKAGE_FIRST_KEY, PACKAGE_REST_KEY) if self.is_done(key)]
+        return {one.name: one for text in texts for one in PackageResult.from_json(text).renditions}
+
+    @property
+    def plays(self) -> bool:
+        """True from the first rendition on, which stays as it is whatever becomes of the further ones."""
+        return self.is_done(PACKAGE_FIRST_KEY)
 
     @property
     def is_under_way(self) -> bool:
@@ -110,10 +125,12 @@ def wanted(probed: ProbeResult | None, done: frozenset[str]) -> tuple[str, ...]:
     inputs = [chunk_key(FIRST, index) for index in range(probed.chunks)]
     if probed.has_audio:
         inputs.insert(0, AUDIO_KEY)
-    keys = [PROBE_KEY, *inputs]
-    if done.issuperset(inputs):
+    plays = PACKAGE_FIRST_KEY in done
+    # What a clip that plays was made of is not made again, though a later probe may have cut it into other chunks.
+    keys = [PROBE_KEY, *(key for key in inputs if key in done or not plays)]
+    if plays or done.issuperset(inputs):
         keys.append(PACKAGE_FIRST_KEY)
-    if PACKAGE_FIRST_KEY in done and probed.of_group(REST):
+    if plays and probed.of_group(REST):
         inputs = [chunk_key(REST, index) for index in range(probed.chunks)]
         keys += inputs
         if done.issuperset(inputs):
@@ -163,13 +180,20 @@ def committed(video: VideoJobs, job: Job, *, result_json: str, now_ms: int) -> t
         job,
         state=JobState.DONE,
         ended=JobEnd.COMMITTED,
-        result_json=result_json if job.kind is JobKind.PROBE else "",
+        result_json=result_json if job.kind in {JobKind.PROBE, JobKind.PACKAGE} else "",
         progress_percent=100,
         reason="",
         detail="",
+        outage_since_ms=0,
     )
     probed = ProbeResult.from_json(result_json) if job.kind is JobKind.PROBE else video.probed
     assert probed is not None, "no other job exists before the probe is done"
+    if job.kind is JobKind.PACKAGE:
+        PackageResult.from_json(result_json).check_group(probed.of_group(job.group))
+    if video.plays and job.kind is JobKind.PROBE and not _goes_with(video.probed, probed):
+        kept = replace(done_job, result_json=job.result_json)
+        detail = f"further renditions by {probed.recipe_version} would not go with the one that plays"
+        return replace(video.plan, state=JobState.DEAD, reason=RECIPE_CHANGED, detail=detail), kept
     done = frozenset(key for key in video.jobs if video.is_done(key)) | {job.job_key}
     follow = [
         _job(video.plan, key, now_ms, video.jobs.get(key))
@@ -182,14 +206,16 @@ def committed(video: VideoJobs, job: Job, *, result_json: str, now_ms: int) -> t
 
 def given_back(video: VideoJobs, job: Job, *, end: JobEnd, reason: str, detail: str, now_ms: int, retry_ms: int) -> tuple[Job, ...]:
     """Rows to write after an attempt that made nothing: another attempt after a pause, or the end of the video."""
-    detail = detail[:MAX_DETAIL_CHARACTERS]
-    if reason == RECIPE_CHANGED and not video.is_done(PACKAGE_FIRST_KEY):
+    detail = detail[-MAX_DETAIL_CHARACTERS:]
+    if reason == RECIPE_CHANGED and video.plan.restarts < MAX_RESTARTS:
         return begun_anew(video, now_ms)
-    if reason in NOT_COUNTED:
-        pause_ms = 0 if reason == GivenBack.WORKER_STOPPING else OUTAGE_PAUSE_MS
-        back = _waiting(job, end, reason, detail, now_ms + pause_ms)
-        return video.plan, replace(back, attempt=job.attempt - 1)
-    if job.attempt < MAX_ATTEMPTS:
+    since_ms = job.outage_since_ms or now_ms
+    if reason == GivenBack.WORKER_STOPPING:
+        return video.plan, replace(_waiting(job, end, reason, detail, now_ms), attempt=job.attempt - 1)
+    if reason in NOT_COUNTED and now_ms - since_ms < OUTAGE_MS:
+        back = _waiting(job, end, reason, detail, now_ms + OUTAGE_PAUSE_MS)
+        return video.plan, replace(back, attempt=job.attempt - 1, outage_since_ms=since_ms)
+    if job.attempt <= MAX_RETRIES:
         return video.plan, _waiting(job, end, reason, detail, now_ms + retry_ms * 4 ** (job.attempt - 1))
     summary = f"{job.job_key} failed {job.attempt} times, last with {reason}"
     return _died(video, job, end, reason, detail, plan_reason=PROCESSING_FAILED, plan_detail=summary)
@@ -197,16 +223,48 @@ def given_back(video: VideoJobs, job: Job, *, end: JobEnd, reason: str, detail: 
 
 def rejected(video: VideoJobs, job: Job, *, reason: str, detail: str) -> tuple[Job, ...]:
     """Rows to write when the input itself is bad."""
-    detail = detail[:MAX_DETAIL_CHARACTERS]
-    return _died(video, job, JobEnd.FAILED, reason, detail, plan_reason=reason, plan_detail=detail)
+    detail = detail[-MAX_DETAIL_CHARACTERS:]
+    return _died(video, job, JobEnd.FAILED, reason, detail, plan_reason=reason, plan_detail=f"{job.job_key} was refused")
 
 
 def begun_anew(video: VideoJobs, now_ms: int) -> tuple[Job, ...]:
-    """Rows to write so that a video is probed again and everything after it is made again by the recipe of then."""
+    """Rows to write so that a video is probed again and everything after it is made again by the recipe of then, but for what plays already."""
+    before = video.jobs[PROBE_KEY]
+    probe = _job(video.plan, PROBE_KEY, now_ms, before)
+    if video.plays:
+        probe = replace(probe, result_json=before.result_json)
+    # Without their last words: all these rows have to fit into one batch.
     others = [
-        replace(job, state=JobState.CLOSED) for key, job in video.jobs.items() if key != PROBE_KEY and job.state is not JobState.CLOSED
+        replace(job, state=JobState.CLOSED, detail="")
+        for key, job in video.jobs.items()
+        if key != PROBE_KEY and job.state is not JobState.CLOSED and (job.group == REST or not video.plays)
     ]
-    return video.plan, _job(video.plan, PROBE_KEY, now_ms, video.jobs[PROBE_KEY]), *others
+    return replace(video.plan, restarts=video.plan.restarts + 1), probe, *others
+
+
+def redone(video: VideoJobs, now_ms: int) -> tuple[Job, ...]:
+    """Rows to write so that a video whose attempts ran out is made once more, with all its attempts again."""
+    plan, *rows = begun_anew(video, now_ms)
+    return replace(plan, state=JobState.OPEN, reason="", detail="", restarts=0, redos=plan.redos + 1), *rows
+
+
+def may_redo(video: VideoJobs) -> bool:
+    """True for a video that an operator may have made once more: its attempts ran out, its bytes were not refused."""
+    return video.plan.state is JobState.DEAD and video.plan.reason == PROCESSING_FAILED
+
+
+def _goes_with(before: ProbeResult | None, now: ProbeResult) -> bool:
+    """Whether further renditions by a new plan fit beside the first one of an old plan."""
+    if before is None:
+        return False
+    return all(
+        (
+            before.source_sha256 == now.source_sha256,
+            before.duration_ms == now.duration_ms,
+            before.has_audio == now.has_audio,
+            before.of_group(FIRST) == now.of_group(FIRST),
+        )
+    )
 
 
 def closed(video: VideoJobs) -> tuple[Job, ...]:

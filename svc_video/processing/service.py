@@ -1,4 +1,4 @@
-"""JobService over gRPC: parse, call, answer."""
+"""JobService over gRPC, for workers and for operators: parse, call, answer."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import grpc
 from clipmesh.video.v1 import job_service_pb2 as pb2
 from clipmesh.video.v1 import job_service_pb2_grpc as pb2_grpc
 
+from mesh.operating import OPERATOR
 from mesh.server import Access, Priority, ServedService
 from svc_video.processing.actions import JobActions
-from svc_video.processing.convert import job_to_proto
+from svc_video.processing.convert import dead_to_proto, job_to_proto
 
 _LONGEST_LEASE_CALL_MS = 30_000
 _WORKERS = frozenset({"video", "video-worker"})
 """Workers carry the name of this service, or one of their own where the operator gives them their own keys."""
+_OPERATORS = frozenset({OPERATOR})
+_DEFAULT_PAGE = 100
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -28,14 +31,14 @@ class JobServicer(pb2_grpc.JobServiceServicer):
     async def LeaseJob(self, request: pb2.LeaseJobRequest, context: _Context) -> pb2.LeaseJobResponse:  # noqa: N802
         """The most urgent job, or none."""
         leased = await self._actions.lease(worker=request.worker_id, wait_ms=request.wait_ms)
-        return pb2.LeaseJobResponse(job=job_to_proto(leased) if leased is not None else None)
+        return pb2.LeaseJobResponse(job=job_to_proto(leased, lease_ms=self._actions.lease_ms) if leased is not None else None)
 
     async def Heartbeat(self, request: pb2.HeartbeatRequest, context: _Context) -> pb2.HeartbeatResponse:  # noqa: N802
         """A longer lease."""
         expires_at_ms = await self._actions.heartbeat(
             video_id=request.video_id, job_key=request.job_key, fence=request.fence, percent=request.progress_percent
         )
-        return pb2.HeartbeatResponse(lease_expires_at_ms=expires_at_ms)
+        return pb2.HeartbeatResponse(lease_expires_at_ms=expires_at_ms, lease_ms=self._actions.lease_ms)
 
     async def CommitJob(self, request: pb2.CommitJobRequest, context: _Context) -> pb2.CommitJobResponse:  # noqa: N802
         """A durable result."""
@@ -54,6 +57,17 @@ class JobServicer(pb2_grpc.JobServiceServicer):
         )
         return pb2.FailJobResponse()
 
+    async def ListDeadVideos(self, request: pb2.ListDeadVideosRequest, context: _Context) -> pb2.ListDeadVideosResponse:  # noqa: N802
+        """A page of videos that lack something."""
+        page_size = request.page_size or _DEFAULT_PAGE
+        found, next_token = await self._actions.dead_videos(page_size=page_size, page_token=request.page_token)
+        return pb2.ListDeadVideosResponse(videos=[dead_to_proto(dead) for dead in found], next_page_token=next_token)
+
+    async def RedoVideo(self, request: pb2.RedoVideoRequest, context: _Context) -> pb2.RedoVideoResponse:  # noqa: N802
+        """Jobs that are open again."""
+        await self._actions.redo(request.video_id)
+        return pb2.RedoVideoResponse()
+
 
 def job_service(actions: JobActions) -> ServedService:
     """JobService with the rules of its methods."""
@@ -67,5 +81,7 @@ def job_service(actions: JobActions) -> ServedService:
             "Heartbeat": Access(callers=_WORKERS, idempotent=True, priority=Priority.WRITE),
             "CommitJob": Access(callers=_WORKERS, idempotent=True, priority=Priority.WRITE),
             "FailJob": Access(callers=_WORKERS, idempotent=True, priority=Priority.WRITE),
+            "ListDeadVideos": Access(callers=_OPERATORS, idempotent=True, priority=Priority.ANALYTICS),
+            "RedoVideo": Access(callers=_OPERATORS, priority=Priority.WRITE),
         },
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mesh.stores.tables.port import Insert, OutcomeUnknown, RowExists, Tables, Transition, VersionConflict
+from mesh.stores.tables.port import Insert, OutcomeUnknown, Page, RowExists, Tables, Transition, VersionConflict
 from svc_video.processing.rules import VideoJobs
-from svc_video.processing.tables import OPEN_SHARDS, PLAN_KEY, Job, OpenVideo
+from svc_video.processing.tables import OPEN_SHARDS, PLAN_KEY, DeadVideo, Job, OpenVideo
 
-_PAGE = 500
+PAGE = 500
+"""How many rows are read at once."""
 
 
 class JobStore:
@@ -23,7 +24,7 @@ class JobStore:
         rows: dict[str, Job] = {}
         cursor = ""
         while True:
-            page = await self._tables.scan(Job, video_id, after=cursor, limit=_PAGE)
+            page = await self._tables.scan(Job, video_id, after=cursor, limit=PAGE)
             rows.update((job.job_key, job) for job in page.rows)
             cursor = page.next
             if not cursor:
@@ -46,11 +47,9 @@ class JobStore:
         """Put a video on the list that `open_videos` reads."""
         await self._tables.put(OpenVideo(shard=video_id % OPEN_SHARDS, video_id=video_id, version=now_ms))
 
-    async def forget_open(self, video_id: int) -> None:
-        """Take a video off the list; a later `note_open` puts it there again."""
-        row = await self._tables.get(OpenVideo, video_id % OPEN_SHARDS, video_id)
-        if row is not None:
-            await self._tables.delete(row)
+    async def forget_open(self, video_id: int, since_ms: int) -> None:
+        """Take off the list what was put there at `since_ms` or before; a later `note_open` stays."""
+        await self._tables.delete(OpenVideo(shard=video_id % OPEN_SHARDS, video_id=video_id, version=since_ms))
 
     async def open_since_ms(self, video_id: int) -> int:
         """When a video was put on the list; 0 when it is not there."""
@@ -63,12 +62,36 @@ class JobStore:
         for shard in range(OPEN_SHARDS):
             cursor = ""
             while True:
-                page = await self._tables.scan(OpenVideo, shard, after=cursor, limit=_PAGE)
+                page = await self._tables.scan(OpenVideo, shard, after=cursor, limit=PAGE)
                 found += [row.video_id for row in page.rows]
                 cursor = page.next
                 if not cursor:
                     break
         return found
+
+    async def plans_of(self, video_ids: Sequence[int]) -> dict[int, Job]:
+        """The plans of at most PAGE videos by one question; absent ones are absent."""
+        rows = await self._tables.get_many(Job, [(video_id, PLAN_KEY) for video_id in video_ids]) if video_ids else {}
+        return {plan.video_id: plan for plan in rows.values()}
+
+    async def note_dead(self, dead: DeadVideo) -> None:
+        """Put a video on the list that `dead_videos` reads."""
+        await self._tables.put(dead)
+
+    async def forget_dead(self, video_id: int) -> None:
+        """Take a video off that list."""
+        row = await self._tables.get(DeadVideo, video_id % OPEN_SHARDS, video_id)
+        if row is not None:
+            await self._tables.delete(row)
+
+    async def dead_videos(self, shard: int, *, after: int, limit: int) -> Page[DeadVideo]:
+        """Dead videos of one shard by id, those above `after`."""
+        return await self._tables.scan(DeadVideo, shard, first=(after + 1,), limit=limit)
+
+    async def jobs(self, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Job]:
+        """Jobs by video and key by one question; absent ones are absent."""
+        rows = await self._tables.get_many(Job, list(keys)) if keys else {}
+        return {(job.video_id, job.job_key): job for job in rows.values()}
 
 
 def merged(video: VideoJobs, rows: Sequence[Job]) -> VideoJobs:

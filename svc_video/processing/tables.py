@@ -65,6 +65,8 @@ class Job:
     """Leases so far, without those that were given back unused."""
     not_before_ms: int = 0
     """The pause after a failed attempt ends here."""
+    outage_since_ms: int = 0
+    """When the job was first given back for a fault that is not its own, such as a store that is away; 0: never."""
     fence: int = 0
     """Token of the newest lease: the version of this row that the lease wrote, so a later lease always has a larger one."""
     ended: JobEnd = JobEnd.NONE
@@ -80,10 +82,14 @@ class Job:
     """Tail of the tool's stderr, or a sentence."""
 
     creator_id: int = 0
-    """This and the source stand on the plan only."""
+    """This and what follows stand on the plan only."""
     source_key: str = ""
     source_size_bytes: int = 0
     declared_sha256: bytes = b""
+    restarts: int = 0
+    """How often the plan was begun anew because a worker had other tools."""
+    redos: int = 0
+    """How often an operator had the video made once more."""
 
     expires_at_ms: int = 0
     version: int = 0
@@ -114,9 +120,26 @@ class OpenVideo:
     """When it was written, in milliseconds since the Unix epoch."""
 
 
+@table("dead_videos", guard=Guard.PLAIN)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadVideo:
+    """A video for which the attempts of a job ran out; an index for operators, the plan alone says whether it still holds."""
+
+    shard: Partition[int]
+    video_id: Clustering[int]
+    job_key: str = ""
+    """The job that failed."""
+    died_at_ms: int = 0
+    plays: bool = False
+    """The clip plays and lacks further renditions only."""
+    expires_at_ms: int = 0
+    version: int = 0
+    """When it was written, in milliseconds since the Unix epoch."""
+
+
 def chunk_key(group: str, index: int) -> str:
     """job_key of one chunk."""
     return f"chunk/{group}/{index}"
 
 
-PROCESSING_TABLES: tuple[type, ...] = (Job, OpenVideo)
+PROCESSING_TABLES: tuple[type, ...] = (Job, OpenVideo, DeadVideo)

@@ -12,6 +12,7 @@ from pathlib import Path
 from clipmesh.video.v1.job_service_pb2_grpc import JobServiceStub
 
 from mesh.app import Dependency, Process
+from mesh.neighbours import neighbour
 from mesh.server import ServedService
 from mesh.stores.blobs import open_blobs
 from svc_video.processing.media import locate_tools
@@ -25,7 +26,6 @@ class WorkerApp:
     """Serves nothing: it asks the video service for jobs."""
 
     services: Sequence[ServedService] = ()
-    dependencies: Mapping[str, Dependency] = {}
 
     def __init__(self, *, process: Process, settings: WorkerSettings) -> None:
         self.process = process
@@ -35,6 +35,10 @@ class WorkerApp:
         self._stub = process.channels.stub(JobServiceStub, "video", idempotent={"Heartbeat", "CommitJob", "FailJob"})
         self._worker: Worker | None = None
         self._running: asyncio.Task[None] | None = None
+        self.dependencies: Mapping[str, Dependency] = {
+            "blobs": Dependency(lambda: self._blobs.list("raw/", limit=1)),
+            "video": neighbour(process.channels, "video"),
+        }
 
     async def start(self) -> None:
         """Find the tools, clean the scratch folder, begin to work."""
@@ -45,6 +49,7 @@ class WorkerApp:
             stub=self._stub,
             steps=Steps(tools=tools, blobs=self._blobs, scratch=self._scratch),
             scratch=self._scratch,
+            clock=self.process.clock,
             heartbeat_ms=self._settings.job_heartbeat_ms,
             wait_ms=self._settings.job_wait_ms,
         )

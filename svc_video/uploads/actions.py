@@ -6,13 +6,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mesh.clock import Clock
-from mesh.ids import decode
 from mesh.pages import PageTokens, clamp
 from mesh.stores.blobs.port import BlobNotFound, BlobPart, Blobs
 from mesh.stores.tables.requests import RequestLog
 from svc_video.layout import raw_key
 from svc_video.uploads.errors import PartOutOfRange, TooManyOpenUploads, UploadNotFound, UploadNotOpen
-from svc_video.uploads.rules import Declared, Limits, check_declared, content_type_of, open_ids, part_count, part_size, released, reserved
+from svc_video.uploads.rules import (
+    Declared,
+    Limits,
+    check_declared,
+    content_type_of,
+    open_ids,
+    part_count,
+    part_size,
+    reserved,
+    without_stale,
+)
 from svc_video.uploads.sessions import MediaQueue, Sessions
 from svc_video.uploads.store import UploadStore
 from svc_video.uploads.tables import Upload, UploadState
@@ -165,13 +174,13 @@ class UploadActions:
 
     async def _free_stale_places(self, creator_id: int) -> bool:
         """Give back places that nobody holds: starts that died before they wrote a session. True when there were any."""
-        held = open_ids(await self._store.quota_of(creator_id))
-        written = await self._store.get_many(held)
-        oldest_ms = self._clock.now_ms() - _UNWRITTEN_AFTER_MS
-        stale = [upload_id for upload_id in held if upload_id not in written and decode(upload_id).at_ms < oldest_ms]
-        for upload_id in stale:
-            await self._store.change_quota(creator_id, lambda quota, gone=upload_id: released(quota, gone, gives_day_back=True))  # type: ignore[misc]
-        return bool(stale)
+        before = await self._store.quota_of(creator_id)
+        unwritten = set(open_ids(before)) - (await self._store.get_many(open_ids(before))).keys()
+        taken_before_ms = self._clock.now_ms() - _UNWRITTEN_AFTER_MS
+        if without_stale(before, unwritten, taken_before_ms=taken_before_ms) == before:
+            return False
+        await self._store.change_quota(creator_id, lambda quota: without_stale(quota, unwritten, taken_before_ms=taken_before_ms))
+        return True
 
     async def _open(self, creator_id: int, upload_id: int, declared: Declared) -> Upload:
         now_ms = self._clock.now_ms()

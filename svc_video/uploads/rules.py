@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 
+from svc_video.lengths import LONGEST_MS, SHORTEST_MS, is_too_long, is_too_short
 from svc_video.uploads.errors import (
     DailyLimitExceeded,
     DurationTooLong,
@@ -40,8 +43,6 @@ class Limits:
 
     max_bytes: int = 4 * 1024**3
     part_bytes: int = 8 * 1024**2
-    shortest_ms: int = 15_000
-    longest_ms: int = 600_000
     daily: int = 30
     open: int = 5
     session_ms: int = 86_400_000
@@ -74,10 +75,10 @@ def check_declared(declared: Declared, limits: Limits) -> None:
         raise UnsupportedContentType(allowed=" ".join(sorted(CONTENT_TYPES)))
     if declared.size_bytes > limits.max_bytes:
         raise FileTooLarge(size_bytes=declared.size_bytes, max_bytes=limits.max_bytes)
-    if declared.duration_ms and declared.duration_ms < limits.shortest_ms:
-        raise DurationTooShort(duration_ms=declared.duration_ms, min_ms=limits.shortest_ms)
-    if declared.duration_ms > limits.longest_ms:
-        raise DurationTooLong(duration_ms=declared.duration_ms, max_ms=limits.longest_ms)
+    if declared.duration_ms and is_too_short(declared.duration_ms):
+        raise DurationTooShort(duration_ms=declared.duration_ms, min_ms=SHORTEST_MS)
+    if is_too_long(declared.duration_ms):
+        raise DurationTooLong(duration_ms=declared.duration_ms, max_ms=LONGEST_MS)
 
 
 def content_type_of(mime_type: str) -> str:
@@ -100,37 +101,53 @@ def part_size(upload: Upload, part_number: int) -> int:
 
 
 def reserved(quota: UploadQuota, upload_id: int, *, now_ms: int, limits: Limits) -> UploadQuota:
-    """The quota with one more open session; the same one again changes nothing. Raises TooManyOpenUploads, DailyLimitExceeded."""
+    """The quota with one more open session; the same one again renews its place and counts no other. Raises TooManyOpenUploads,
+    DailyLimitExceeded."""
     today = now_ms // DAY_MS
-    open_ids = _ids(quota.open_ids)
+    places = _places(quota)
     day_ids = _ids(quota.day_ids) if quota.day == today else []
-    if upload_id not in open_ids:
-        if len(open_ids) >= limits.open:
-            raise TooManyOpenUploads(limit=limits.open)
-        open_ids.append(upload_id)
+    if upload_id not in places and len(places) >= limits.open:
+        raise TooManyOpenUploads(limit=limits.open)
     if upload_id not in day_ids:
         if len(day_ids) >= limits.daily:
             wait_ms = (today + 1) * DAY_MS - now_ms
             raise DailyLimitExceeded(limit=limits.daily, retry_after_ms=wait_ms)
         day_ids.append(upload_id)
-    return replace(quota, open_ids=_text(open_ids), day=today, day_ids=_text(day_ids))
+    return _with_places(replace(quota, day=today, day_ids=_text(day_ids)), {**places, upload_id: now_ms})
 
 
 def released(quota: UploadQuota, upload_id: int, *, gives_day_back: bool) -> UploadQuota:
     """The quota without an ended session; an aborted one gives its place in the day back too."""
-    open_ids = [known for known in _ids(quota.open_ids) if known != upload_id]
+    places = {known: at_ms for known, at_ms in _places(quota).items() if known != upload_id}
     day_ids = [known for known in _ids(quota.day_ids) if known != upload_id or not gives_day_back]
-    return replace(quota, open_ids=_text(open_ids), day_ids=_text(day_ids))
+    return _with_places(replace(quota, day_ids=_text(day_ids)), places)
+
+
+def without_stale(quota: UploadQuota, unwritten: Collection[int], *, taken_before_ms: int) -> UploadQuota:
+    """The quota without the places of starts that ended before they wrote a session. A place is as old as its reservation, not as its id: a start
+    that was refused keeps its id for its repeats."""
+    for upload_id, at_ms in _places(quota).items():
+        if upload_id in unwritten and at_ms < taken_before_ms:
+            quota = released(quota, upload_id, gives_day_back=True)
+    return quota
 
 
 def open_ids(quota: UploadQuota) -> list[int]:
-    """Ids of the sessions that hold a place, oldest reservation first."""
+    """Ids of the sessions that hold a place, in the order of their first reservation."""
     return _ids(quota.open_ids)
+
+
+def _places(quota: UploadQuota) -> dict[int, int]:
+    return dict(zip(_ids(quota.open_ids), chain(_ids(quota.reserved_at_ms), repeat(0)), strict=False))
+
+
+def _with_places(quota: UploadQuota, places: Mapping[int, int]) -> UploadQuota:
+    return replace(quota, open_ids=_text(places), reserved_at_ms=_text(places.values()))
 
 
 def _ids(text: str) -> list[int]:
     return [int(word) for word in text.split()]
 
 
-def _text(ids: list[int]) -> str:
+def _text(ids: Iterable[int]) -> str:
     return " ".join(map(str, ids))

@@ -15,8 +15,11 @@ from svc_video.uploads.store import UploadStore
 from svc_video.uploads.tables import Upload, UploadState
 from svc_video.videos.actions import MediaActions, MediaState, VideoActions
 
-UPLOAD_EXPIRED = "UPLOAD_EXPIRED"
-_EXPIRED_DETAIL = "Nobody completed the upload within its life."
+_FAILURES = {
+    UploadState.EXPIRED: ("UPLOAD_EXPIRED", "Nobody completed the upload within its life."),
+    UploadState.ABORTED: ("UPLOAD_ABORTED", "The upload was given up."),
+}
+"""Code and sentence of an end without bytes."""
 _ATTEMPTS = 8
 
 
@@ -67,7 +70,7 @@ class Sessions:
         await self._videos.open_draft(upload.upload_id, creator_id=upload.creator_id)
         video = await self._media.begin_processing(upload.upload_id, size_bytes=upload.size_bytes)
         key = raw_key(upload.upload_id)
-        if video.is_over:
+        if not video.keeps_source:
             await self._blobs.delete([key])
         elif video.media_state is MediaState.PROCESSING and not video.probed:
             await self._queue.open(
@@ -81,16 +84,16 @@ class Sessions:
         await self._store.strike_unended(upload.upload_id)
 
     async def conclude(self, upload: Upload) -> None:
-        """What follows from abortion or expiry: no bytes are left, the video is over, the creator's place is free."""
+        """What follows from abortion or expiry: the creator's place is free whatever the stores say, no bytes are left, the video is over."""
+        aborted = upload.state is UploadState.ABORTED
+        await self._store.change_quota(upload.creator_id, lambda quota: released(quota, upload.upload_id, gives_day_back=aborted))
         await self._blobs.multipart_abort(raw_key(upload.upload_id), upload.upload_ref)
         await self._blobs.delete([raw_key(upload.upload_id)])
         await self._videos.open_draft(upload.upload_id, creator_id=upload.creator_id)
-        aborted = upload.state is UploadState.ABORTED
         if aborted:
             await self._videos.withdraw_upload(upload.upload_id)
         else:
             await self._media.media_failed(upload.upload_id, reason=upload.failure_code, detail=upload.failure_detail)
-        await self._store.change_quota(upload.creator_id, lambda quota: released(quota, upload.upload_id, gives_day_back=aborted))
         await self._store.strike_unended(upload.upload_id)
 
     async def end(self, upload: Upload, state: UploadState) -> Upload:
@@ -101,10 +104,8 @@ class Sessions:
                 raise UploadNotFound(upload_id=upload.upload_id)
             if now.state is not UploadState.OPEN:
                 return now
-            expired = state is UploadState.EXPIRED
-            ended = replace(
-                now, state=state, failure_code=UPLOAD_EXPIRED if expired else "", failure_detail=_EXPIRED_DETAIL if expired else ""
-            )
+            code, detail = _FAILURES.get(state, ("", ""))
+            ended = replace(now, state=state, failure_code=code, failure_detail=detail)
             written = await self._store.replace(ended, expected_version=now.version)
             if written is not None:
                 return written

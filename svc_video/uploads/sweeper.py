@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from mesh import deadline
 from mesh.clock import Clock
-from mesh.stores.blobs.port import BlobInfo, BlobNotFound, Blobs
+from mesh.stores.blobs.port import BlobInfo, BlobNotFound, Blobs, OpenMultipart
 from svc_video.layout import RAW_PREFIX, raw_key, video_of_raw_key
 from svc_video.uploads.errors import MissingParts
-from svc_video.uploads.rules import Limits, part_size, released
+from svc_video.uploads.rules import Limits, open_ids, part_size, without_stale
 from svc_video.uploads.sessions import Sessions
 from svc_video.uploads.store import UploadStore
-from svc_video.uploads.tables import UnendedUpload, Upload, UploadState
+from svc_video.uploads.tables import UnendedUpload, Upload, UploadQuota, UploadState
 from svc_video.videos.actions import VideoActions
 
 _log = logging.getLogger("clipmesh.video")
@@ -24,6 +24,8 @@ UNWRITTEN_AFTER_MS = 600_000
 ORPHAN_AFTER_MS = 3_600_000
 """Bytes without a session are deleted after this; longer than any start takes."""
 _TRY_S = 60.0
+_AT_ONCE = 8
+_READ_AT_ONCE = 500
 
 
 class UploadSweeper:
@@ -50,6 +52,7 @@ class UploadSweeper:
         self._sweep_ms = sweep_ms
         self._reconcile_ms = reconcile_ms
         self._whole_since_ms: dict[int, int] = {}
+        self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self) -> None:
         """Sweep until cancelled, from the start on: a process that died left work behind."""
@@ -66,17 +69,14 @@ class UploadSweeper:
 
     async def sweep(self) -> None:
         """Look once at every session that has not ended with all that follows."""
-        cursor, seen = "", set()
+        cursor, seen = "", set[int]()
         while True:
             page = await self._store.page_of_unended(after=cursor)
             sessions = await self._store.get_many([entry.upload_id for entry in page.rows])
-            for entry in page.rows:
-                seen.add(entry.upload_id)
-                try:
-                    with deadline.scope(_TRY_S):
-                        await self._look_at(entry, sessions.get(entry.upload_id))
-                except Exception as error:  # one session must not keep the others from being looked at
-                    _log.warning("a session is swept again", extra={"upload_id": entry.upload_id, "error_type": type(error).__name__})
+            seen.update(entry.upload_id for entry in page.rows)
+            async with asyncio.TaskGroup() as group:
+                for entry in page.rows:
+                    group.create_task(self._try_to_look_at(entry, sessions.get(entry.upload_id)))
             cursor = page.next
             if not cursor:
                 break
@@ -85,11 +85,9 @@ class UploadSweeper:
     async def reconcile(self) -> None:
         """Abort multipart uploads and delete raw objects that belong to no session, or to one that ended without them."""
         oldest_ms = self._clock.now_ms() - ORPHAN_AFTER_MS
-        for multipart in await self._blobs.multipart_list(RAW_PREFIX):
-            upload = await self._store.get(video_of_raw_key(multipart.key) or 0)
-            owned = upload is not None and upload.state is UploadState.OPEN and upload.upload_ref == multipart.upload_ref
-            if not owned and multipart.started_at_ms < oldest_ms:
-                await self._blobs.multipart_abort(multipart.key, multipart.upload_ref)
+        old = [multipart for multipart in await self._blobs.multipart_list(RAW_PREFIX) if multipart.started_at_ms < oldest_ms]
+        for start in range(0, len(old), _READ_AT_ONCE):
+            await self._abort_unowned(old[start : start + _READ_AT_ONCE])
         cursor = ""
         while True:
             page = await self._blobs.list(RAW_PREFIX, after=cursor)
@@ -101,6 +99,13 @@ class UploadSweeper:
             if not cursor:
                 return
 
+    async def _abort_unowned(self, multiparts: Sequence[OpenMultipart]) -> None:
+        uploads = await self._store.get_many([video_of_raw_key(multipart.key) or 0 for multipart in multiparts])
+        for multipart in multiparts:
+            upload = uploads.get(video_of_raw_key(multipart.key) or 0)
+            if upload is None or upload.state is not UploadState.OPEN or upload.upload_ref != multipart.upload_ref:
+                await self._blobs.multipart_abort(multipart.key, multipart.upload_ref)
+
     async def _orphans(self, blobs: Sequence[BlobInfo], oldest_ms: int) -> list[str]:
         ids = {blob.key: video_of_raw_key(blob.key) for blob in blobs if blob.modified_at_ms < oldest_ms}
         known = [upload_id for upload_id in ids.values() if upload_id is not None]
@@ -109,21 +114,43 @@ class UploadSweeper:
         def is_owned(upload_id: int | None) -> bool:
             upload = uploads.get(upload_id or 0)
             video = videos.get(upload_id or 0)
-            return upload is not None and upload.state in {UploadState.OPEN, UploadState.COMPLETED} and (video is None or not video.is_over)
+            return (
+                upload is not None and upload.state in {UploadState.OPEN, UploadState.COMPLETED} and (video is None or video.keeps_source)
+            )
 
         return [key for key, upload_id in ids.items() if not is_owned(upload_id)]
 
+    async def _try_to_look_at(self, entry: UnendedUpload, upload: Upload | None) -> None:
+        async with self._slots:
+            try:
+                with deadline.scope(_TRY_S):
+                    await self._look_at(entry, upload)
+            except Exception as error:  # one session must not keep the others from being looked at
+                _log.warning("a session is swept again", extra={"upload_id": entry.upload_id, "error_type": type(error).__name__})
+
     async def _look_at(self, entry: UnendedUpload, upload: Upload | None) -> None:
         if upload is None:
-            if entry.since_ms + UNWRITTEN_AFTER_MS <= self._clock.now_ms():
-                await self._store.change_quota(entry.creator_id, lambda quota: released(quota, entry.upload_id, gives_day_back=True))
-                await self._store.unlist(entry)
+            await self._look_at_unwritten(entry)
         elif upload.state is UploadState.COMPLETED:
             await self._sessions.hand_over(upload)
         elif upload.state is UploadState.OPEN:
             await self._look_at_open(upload)
         else:
             await self._sessions.conclude(upload)
+
+    async def _look_at_unwritten(self, entry: UnendedUpload) -> None:
+        """A start that died is forgotten; one that is repeated at this moment holds its place anew and stays listed."""
+        died_before_ms = self._clock.now_ms() - UNWRITTEN_AFTER_MS
+        if entry.since_ms > died_before_ms:
+            return
+
+        def without_it(quota: UploadQuota) -> UploadQuota:
+            return without_stale(quota, {entry.upload_id}, taken_before_ms=died_before_ms + 1)
+
+        await self._store.change_quota(entry.creator_id, without_it)
+        is_held = entry.upload_id in open_ids(await self._store.quota_of(entry.creator_id))
+        if not is_held and await self._store.get(entry.upload_id) is None:
+            await self._store.unlist(entry)
 
     async def _look_at_open(self, upload: Upload) -> None:
         video = await self._videos.open_draft(upload.upload_id, creator_id=upload.creator_id)

@@ -62,6 +62,8 @@ class UploadQuota:
     creator_id: Partition[int]
     open_ids: str = ""
     """Ids of open sessions, joined by spaces."""
+    reserved_at_ms: str = ""
+    """When each of open_ids took its place, in the same order, joined by spaces."""
     day: int = 0
     """The UTC day of day_ids, counted from the epoch."""
     day_ids: str = ""

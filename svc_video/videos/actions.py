@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mesh.clock import Clock
 from mesh.pages import PageTokens, clamp
-from mesh.stores.tables.requests import RequestLog
+from mesh.stores.tables.requests import RequestLog, is_applied, with_applied
 from svc_video.videos.changes import VideoChanges
 from svc_video.videos.errors import ChosenSoundNotSupported, VideoChangedMeanwhile, VideoNotDraft, VideoNotFound
 from svc_video.videos.media import MediaActions, ProbedMedia
 from svc_video.videos.progress import Progress, ProgressBoard
-from svc_video.videos.rules import after_delete, after_words, may_see, plays
+from svc_video.videos.rules import after_delete, after_words, check_visibility, may_see, plays
 from svc_video.videos.store import VideoStore
 from svc_video.videos.tables import (
     Finding,
@@ -21,6 +21,7 @@ from svc_video.videos.tables import (
     ProcessingStage,
     PublicationState,
     RenditionFacts,
+    RenditionState,
     Video,
     Visibility,
 )
@@ -97,6 +98,7 @@ class VideoActions:
         progress: ProgressBoard,
         requests: RequestLog,
         tokens: PageTokens,
+        next_id: Callable[[], int],
         clock: Clock,
     ) -> None:
         self._store = store
@@ -104,6 +106,7 @@ class VideoActions:
         self._progress = progress
         self._requests = requests
         self._tokens = tokens
+        self._next_id = next_id
         self._clock = clock
 
     async def open_draft(self, video_id: int, *, creator_id: int) -> Video:
@@ -114,11 +117,13 @@ class VideoActions:
     async def publish(self, viewer: Viewer, video_id: int, publication: Publication, *, request_id: str, body: bytes) -> Video:
         """Leave DRAFT for the gate. The same request id with the same body answers the video as it stands.
 
-        Raises VideoNotFound, VideoNotDraft, ChosenSoundNotSupported, InvalidText, InvalidLanguage, RequestIdReused.
+        Raises VideoNotFound, VideoNotDraft, ChosenSoundNotSupported, VisibilityNotSupported, PublicNeedsAge, InvalidText, InvalidLanguage,
+        RequestIdReused.
         """
         video = await self._own(viewer, video_id)
         if publication.sound_id:
             raise ChosenSoundNotSupported(sound_id=publication.sound_id)
+        check_visibility(publication.visibility, is_under_16=viewer.is_under_16)
         caption, hashtags = clean_caption(publication.caption), clean_hashtags(publication.hashtags)
         language = clean_language(publication.language)
 
@@ -141,18 +146,26 @@ class VideoActions:
         await self._requests.claim(caller=viewer.user_id, method="PublishVideo", request_id=request_id, body=body, new_id=lambda: video_id)
         return await self._changes.apply(video_id, decide)
 
-    async def update(self, viewer: Viewer, video_id: int, edit: Edit, *, expected_version: int) -> Video:
+    async def update(self, viewer: Viewer, video_id: int, edit: Edit, *, expected_version: int, request_id: str, body: bytes) -> Video:
         """Change the fields that are given; `expected_version` 0 means whatever it is.
 
-        Raises VideoNotFound, VideoChangedMeanwhile, InvalidText.
+        The same request id with the same body changes nothing more and answers the video as it stands, whatever it became since.
+        Raises VideoNotFound, VideoChangedMeanwhile, VisibilityNotSupported, PublicNeedsAge, InvalidText, RequestIdReused.
         """
         await self._own(viewer, video_id)
+        if edit.visibility is not None:
+            check_visibility(edit.visibility, is_under_16=viewer.is_under_16)
         caption = None if edit.caption is None else clean_caption(edit.caption)
         hashtags = None if edit.hashtags is None else clean_hashtags(edit.hashtags)
+        claim = await self._requests.claim(
+            caller=viewer.user_id, method="UpdateVideo", request_id=request_id, body=body, new_id=self._next_id
+        )
 
-        def decide(video: Video) -> Video:
+        def decide(video: Video) -> Video | None:
             if video.publication_state is PublicationState.DELETED:
                 raise VideoNotFound(video_id=video_id)
+            if is_applied(video.applied_edits, claim):
+                return None
             if expected_version and video.version != expected_version:
                 raise VideoChangedMeanwhile(video_id=video_id, version=video.version)
             worded = after_words(
@@ -164,6 +177,7 @@ class VideoActions:
                 worded if edit.switches is None else _switched(worded, edit.switches),
                 category=video.category if edit.category is None else edit.category,
                 visibility=edit.visibility or video.visibility,
+                applied_edits=with_applied(video.applied_edits, claim),
             )
 
         return await self._changes.apply(video_id, decide)
@@ -210,6 +224,11 @@ class VideoActions:
     async def facts_of_many(self, video_ids: Sequence[int]) -> dict[int, MediaFacts]:
         """Media facts by video; absent before the probe."""
         return await self._store.facts_of_many(video_ids)
+
+    async def renditions_of_many(self, facts: Sequence[MediaFacts]) -> dict[int, list[RenditionFacts]]:
+        """The renditions that play, by video, each video's first one first; one read for all of them."""
+        found = await self._store.renditions_of_many(facts)
+        return {video_id: [row.facts for row in rows if row.state is RenditionState.READY] for video_id, rows in found.items()}
 
     def progress_of(self, video: Video) -> Progress:
         """How far processing of a video is."""

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from mesh.clock import Clock
 from mesh.errors import Aborted, MeshError
 from mesh.events.event import Event, EventMaker
-from mesh.stores.tables.port import TablesError
+from mesh.stores.tables.errors import TablesError
 from svc_video.videos.convert import announcement_to_proto
 from svc_video.videos.errors import VideoNotFound
 from svc_video.videos.rules import announcement, settled, work_after
@@ -73,14 +73,18 @@ class VideoChanges:
             work = {kind: self._note(kind, before) for kind in work_after(before, after)}
             if work:
                 await self._store.open_work(list(work.values()))
-            written = await self._store.replace(after, expected_version=before.version, events=self._tell(before, after, telling))
-            if written is None:
-                continue
-            if WorkKind.REVOKE in work:
-                await self._revoke_now(written, work.pop(WorkKind.REVOKE))
-            for kind in work:
-                self._wakeups.of(kind).set()
-            return written
+            try:
+                written = await self._store.replace(after, expected_version=before.version, events=self._tell(before, after, telling))
+                if written is None:
+                    work.clear()
+                    continue
+                if WorkKind.REVOKE in work and await self._revoke_now(written, work[WorkKind.REVOKE]):
+                    del work[WorkKind.REVOKE]
+                return written
+            finally:
+                # Also when the caller went away meanwhile: the row may be written, and its work waits for nobody.
+                for kind in work:
+                    self._wakeups.of(kind).set()
         raise Aborted("the video changes too fast; try again", video_id=video_id)
 
     def _note(self, kind: WorkKind, before: Video) -> OpenWork:
@@ -93,11 +97,12 @@ class VideoChanges:
         key = str(after.video_id)
         return [self._events.make(message, key=key, subject_ids=(after.creator_id,)) for message in messages if message is not None]
 
-    async def _revoke_now(self, video: Video, note: OpenWork) -> None:
+    async def _revoke_now(self, video: Video, note: OpenWork) -> bool:
         try:
             await self._revoke(video.video_id, video.epoch)
             await self._store.close_work(note)
         except (TablesError, MeshError) as error:
             # The change itself is written and noted: the loop lists the epoch as soon as the store answers again.
             _log.warning("revocation waits", extra={"video_id": video.video_id, "error_type": type(error).__name__})
-            self._wakeups.of(WorkKind.REVOKE).set()
+            return False
+        return True

@@ -5,7 +5,9 @@ MeshError
 │   └── VideoNotFound               there is no such video, or none that this viewer may know of
 ├── FailedPrecondition
 │   ├── VideoNotDraft               published already, or over
-│   └── ChosenSoundNotSupported     leave sound_id empty
+│   ├── ChosenSoundNotSupported     leave sound_id empty
+│   ├── VisibilityNotSupported      show it to everyone or to nobody else
+│   └── PublicNeedsAge              below 16 a video is for its creator alone
 ├── Aborted
 │   └── VideoChangedMeanwhile       read again and decide anew
 └── InvalidArgument
@@ -34,6 +36,18 @@ class ChosenSoundNotSupported(FailedPrecondition):
     """Sounds of the catalogue cannot be mixed yet; leave sound_id empty."""
 
     reason = "CHOSEN_SOUND_NOT_SUPPORTED"
+
+
+class VisibilityNotSupported(FailedPrecondition):
+    """Friends and followers are not known yet; choose PUBLIC or ONLY_ME."""
+
+    reason = "VISIBILITY_NOT_SUPPORTED"
+
+
+class PublicNeedsAge(FailedPrecondition):
+    """Below 16, or without a known age, videos are private; choose ONLY_ME."""
+
+    reason = "PUBLIC_NEEDS_AGE"
 
 
 class VideoChangedMeanwhile(Aborted):

@@ -11,6 +11,7 @@ from clipmesh.video.v1 import events_pb2
 from mesh.errors import Aborted
 from svc_video.videos.changes import Decide, Telling, VideoChanges
 from svc_video.videos.progress import ProgressBoard
+from svc_video.videos.renditions import RenditionRows
 from svc_video.videos.store import VideoStore
 from svc_video.videos.tables import HASH_BYTES, Finding, MediaFacts, MediaState, ProcessingStage, RenditionFacts, Video
 
@@ -29,6 +30,7 @@ class ProbedMedia:
     height: int
     has_audio: bool
     facts_json: str
+    source_sha256: bytes
     recipe_version: str
     perceptual_hashes: tuple[bytes, ...]
     """32 bytes each, at most 64, the most telling first."""
@@ -37,6 +39,8 @@ class ProbedMedia:
     """True when a moderation classifier looked."""
     output_prefix: str
     has_preview: bool
+    renditions: tuple[RenditionFacts, ...]
+    """What the recipe makes, the first one first."""
 
     def __post_init__(self) -> None:
         if len(self.facts_json.encode()) > MAX_FACTS_BYTES:
@@ -53,6 +57,7 @@ class MediaActions:
 
     def __init__(self, *, store: VideoStore, changes: VideoChanges, progress: ProgressBoard) -> None:
         self._store = store
+        self._renditions = RenditionRows(store=store)
         self._changes = changes
         self._progress = progress
 
@@ -83,6 +88,7 @@ class MediaActions:
             return replace(
                 before,
                 facts_json=probed.facts_json,
+                source_sha256=probed.source_sha256,
                 recipe_version=probed.recipe_version,
                 output_prefix=probed.output_prefix,
                 perceptual_hashes=b"".join(probed.perceptual_hashes),
@@ -105,6 +111,7 @@ class MediaActions:
 
         video = await self._store.get(video_id)
         if video is not None and not video.is_over and not video.probed:
+            await self._renditions.plan(video_id, probed.renditions)
             await self._change_facts(video_id, facts)
         return await self._changes.apply(video_id, decide)
 
@@ -112,7 +119,8 @@ class MediaActions:
         """The first rendition plays: PROCESSING -> PLAYABLE; public at once when the gate has allowed it. Raises VideoNotFound."""
         video = await self._store.get(video_id)
         if video is not None and not video.is_over and video.media_state is MediaState.PROCESSING:
-            await self._change_facts(video_id, lambda facts: replace(facts, renditions_json=_renditions(renditions), audio_key=audio_key))
+            await self._renditions.ready(video_id, renditions)
+            await self._change_facts(video_id, lambda facts: replace(facts, ladder=_ladder(renditions), audio_key=audio_key))
 
         def decide(video: Video) -> Video | None:
             waits = video.media_state is MediaState.PROCESSING and not video.is_over
@@ -121,10 +129,16 @@ class MediaActions:
         return await self._moved(video_id, decide)
 
     async def became_complete(self, video_id: int, *, renditions: Sequence[RenditionFacts]) -> Video:
-        """The whole ladder plays: PLAYABLE -> COMPLETE. `renditions` are all of them, the first rendition first. Raises VideoNotFound."""
+        """Nothing more will be made: PLAYABLE -> COMPLETE. `renditions` are those that play, the first rendition first; a later try may bring
+        more of them. Raises VideoNotFound."""
         video = await self._store.get(video_id)
-        if video is not None and not video.is_over and video.media_state is MediaState.PLAYABLE:
-            await self._change_facts(video_id, lambda facts: replace(facts, renditions_json=_renditions(renditions)))
+        if video is not None and not video.is_over and video.media_state in {MediaState.PLAYABLE, MediaState.COMPLETE}:
+            await self._renditions.ready(video_id, renditions)
+            await self._renditions.give_up(video_id)
+            await self._change_facts(
+                video_id,
+                lambda facts: replace(facts, ladder=_ladder(renditions)) if len(renditions) > len(facts.rendition_names) else facts,
+            )
 
         def decide(video: Video) -> Video | None:
             waits = video.media_state is MediaState.PLAYABLE and not video.is_over
@@ -132,8 +146,9 @@ class MediaActions:
 
         return await self._moved(video_id, decide)
 
-    async def media_failed(self, video_id: int, *, reason: str, detail: str) -> Video:
-        """The bytes are refused or cannot be processed: FAILED with its named reason, MediaFailed in the same write, bytes purged soon after.
+    async def media_failed(self, video_id: int, *, reason: str, detail: str, redoable: bool = False) -> Video:
+        """The bytes are refused or cannot be processed: FAILED with its named reason, MediaFailed in the same write, bytes purged soon after,
+        or kept for a while when the failure says nothing about them (`redoable`).
 
         A clip that plays already stays as it is: it lacks further renditions, nothing else. Raises VideoNotFound.
         """
@@ -141,14 +156,36 @@ class MediaActions:
         def decide(video: Video) -> Video | None:
             if video.is_over or video.media_state not in {MediaState.UPLOADING, MediaState.PROCESSING}:
                 return None
-            return replace(video, media_state=MediaState.FAILED, failure_code=reason, failure_detail=detail[:MAX_DETAIL_CHARACTERS])
+            return replace(
+                video,
+                media_state=MediaState.FAILED,
+                failure_code=reason,
+                failure_detail=detail[:MAX_DETAIL_CHARACTERS],
+                redoable=redoable,
+            )
 
         def telling(before: Video, after: Video) -> events_pb2.MediaFailed | None:
             if before.media_state is MediaState.UPLOADING:
                 return None
             return events_pb2.MediaFailed(video_id=after.video_id, creator_id=after.creator_id, reason=reason)
 
+        video = await self._store.get(video_id)
+        if video is not None and decide(video) is not None:
+            await self._renditions.give_up(video_id)
         return await self._moved(video_id, decide, telling)
+
+    async def begin_again(self, video_id: int) -> Video:
+        """A video that failed for a reason that is not in its bytes is made once more: FAILED -> PROCESSING while they are kept.
+
+        Raises VideoNotFound.
+        """
+
+        def decide(video: Video) -> Video | None:
+            if video.media_state is not MediaState.FAILED or not video.keeps_source:
+                return None
+            return replace(video, media_state=MediaState.PROCESSING, failure_code="", failure_detail="", redoable=False)
+
+        return await self._moved(video_id, decide)
 
     def report_progress(self, video_id: int, *, stage: ProcessingStage, percent: int) -> None:
         """Note how far processing is, 0 to 100 over the whole of it; never blocks, never falls."""
@@ -168,5 +205,5 @@ class MediaActions:
         raise Aborted("media facts change too fast; try again", video_id=video_id)
 
 
-def _renditions(renditions: Sequence[RenditionFacts]) -> str:
-    return json.dumps([[rendition.name, rendition.width, rendition.height] for rendition in renditions])
+def _ladder(renditions: Sequence[RenditionFacts]) -> str:
+    return " ".join(rendition.name for rendition in renditions)

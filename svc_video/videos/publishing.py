@@ -47,12 +47,20 @@ class SoundRegistrar:
         self._neighbours = neighbours
 
     async def register(self, _: OpenWork, video: Video) -> int:
-        """One video: its sound's id comes onto the row. Raises RpcFailed when sound cannot answer."""
-        if not is_public(video) or not video.has_audio or video.sound_id:
+        """One video: its sound's id comes onto the row. Raises RpcFailed when sound cannot answer.
+
+        The row says that sound is asked before it is. A video that is deleted after that gets its sound all the same: nobody can tell whether
+        it exists already, and its audio has to belong to somebody.
+        """
+        if not video.has_audio or video.sound_id or (video.is_over and not video.sound_asked):
             return DONE_MS
+        if not video.is_over:
+            video = await self._changes.apply(video.video_id, lambda now: replace(now, sound_asked=True) if is_public(now) else None)
+            if not is_public(video):
+                return DONE_MS
         facts = await self._store.facts_of(video.video_id)
         if facts is None or not facts.audio_key:
             return DONE_MS
         sound_id = await self._neighbours.original_sound_of(video, facts)
-        await self._changes.apply(video.video_id, lambda now: None if now.is_over else replace(now, sound_id=sound_id))
+        await self._changes.apply(video.video_id, lambda now: replace(now, sound_id=sound_id))
         return DONE_MS

@@ -1,8 +1,9 @@
 """Pure decisions about videos: which moves the two state machines allow, what people are shown, and what follows from a change.
 
-Media goes UPLOADING -> PROCESSING -> PLAYABLE -> COMPLETE, or FAILED before it plays; a clip that plays stays playable when a further rendition
-cannot be made. Publication is judged as a whole: a changed caption or hashtag sends a published video back to ASSESSING, and it is not public
-until the gate has answered for the new words, so that nothing is ever public without a verdict on exactly what is shown.
+Media goes UPLOADING -> PROCESSING -> PLAYABLE -> COMPLETE, or FAILED before it plays, from where an operator may send it back to PROCESSING while
+its bytes are kept; a clip whose further renditions cannot be made is complete with those it has. Publication is judged as a whole: a changed
+caption or hashtag sends a judged video back to ASSESSING, and it is not public until the gate has answered for the new words, so that nothing is
+ever public without a verdict on exactly what is shown.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, replace
 
+from svc_video.videos.errors import PublicNeedsAge, VisibilityNotSupported
 from svc_video.videos.tables import MediaState, PublicationState, Video, VideoState, Visibility, WorkKind
 
 _M, _P = MediaState, PublicationState
@@ -19,7 +21,7 @@ MEDIA_MOVES: dict[MediaState, frozenset[MediaState]] = {
     _M.PROCESSING: frozenset({_M.PLAYABLE, _M.FAILED}),
     _M.PLAYABLE: frozenset({_M.COMPLETE}),
     _M.COMPLETE: frozenset(),
-    _M.FAILED: frozenset(),
+    _M.FAILED: frozenset({_M.PROCESSING}),
 }
 PUBLICATION_MOVES: dict[PublicationState, frozenset[PublicationState]] = {
     _P.DRAFT: frozenset({_P.ASSESSING, _P.DELETED}),
@@ -32,7 +34,7 @@ PUBLICATION_MOVES: dict[PublicationState, frozenset[PublicationState]] = {
     _P.DELETED: frozenset(),
 }
 _ALLOWED = frozenset({_P.PUBLISHED, _P.RESTRICTED})
-_JUDGED = frozenset({_P.ASSESSING, _P.IN_REVIEW, _P.PUBLISHED, _P.RESTRICTED})
+_JUDGED = frozenset({_P.ASSESSING, _P.IN_REVIEW, _P.PUBLISHED, _P.RESTRICTED, _P.REJECTED})
 _REFUSED = frozenset({_P.REJECTED, _P.TAKEN_DOWN, _P.DELETED})
 _MODERATED = frozenset({_P.IN_REVIEW, _P.REJECTED, _P.TAKEN_DOWN})
 
@@ -90,8 +92,8 @@ def is_recommendable(video: Video) -> bool:
 def may_see(video: Video, *, viewer_id: int, is_moderator: bool = False) -> bool:
     """Whether a viewer may know of a video.
 
-    FRIENDS and FOLLOWERS need the follow graph, which does not exist yet: until then such a video is shown to its creator alone. Moderators also
-    see what waits for them or was refused, whatever its visibility; a deleted video is seen by nobody.
+    A video for FRIENDS or FOLLOWERS, which nobody can choose before there is a follow graph, is for its creator alone. Moderators also see what
+    waits for them or was refused, whatever its visibility; a deleted video is seen by nobody.
     """
     if video.publication_state is _P.DELETED:
         return False
@@ -100,6 +102,15 @@ def may_see(video: Video, *, viewer_id: int, is_moderator: bool = False) -> bool
     if is_moderator and video.publication_state in _MODERATED:
         return True
     return is_public(video)
+
+
+def check_visibility(visibility: Visibility, *, is_under_16: bool) -> None:
+    """Raises VisibilityNotSupported for what needs the follow graph, which does not exist yet, and PublicNeedsAge for a public video of a person
+    whose account would be private by default."""
+    if visibility in {Visibility.FRIENDS, Visibility.FOLLOWERS}:
+        raise VisibilityNotSupported(visibility=visibility.name)
+    if visibility is Visibility.PUBLIC and is_under_16:
+        raise PublicNeedsAge(visibility=visibility.name)
 
 
 def state_of(video: Video) -> VideoState:
@@ -134,8 +145,8 @@ def permitted_acts(video: Video, *, viewer_id: int, is_moderator: bool = False) 
 
 
 def after_delete(video: Video) -> Video:
-    """The video after its creator deleted it: a tombstone without words."""
-    return replace(video, publication_state=_P.DELETED, caption="", hashtags="", language="", failure_code="", failure_detail="")
+    """The video after its creator deleted it: a tombstone without words. What was wrong with its bytes stays known to the session that sent them."""
+    return replace(video, publication_state=_P.DELETED, caption="", hashtags="", language="", failure_detail="")
 
 
 def needs_verdict(video: Video) -> bool:
@@ -144,8 +155,8 @@ def needs_verdict(video: Video) -> bool:
 
 
 def after_words(video: Video, *, caption: str, hashtags: tuple[str, ...]) -> Video:
-    """The video with other words. Words that differ make a new publication, which needs a verdict of its own; what the gate refused stays
-    refused whatever the words."""
+    """The video with other words. Words that differ make a new publication, which needs a verdict of its own; what was taken down stays down
+    whatever the words."""
     tags = " ".join(hashtags)
     if (caption, tags) == (video.caption, video.hashtags):
         return video
@@ -153,7 +164,11 @@ def after_words(video: Video, *, caption: str, hashtags: tuple[str, ...]) -> Vid
     if video.publication_state is _P.DRAFT:
         return worded
     worded = replace(worded, publication_version=video.publication_version + 1)
-    return replace(worded, publication_state=_P.ASSESSING) if video.publication_state in _JUDGED else worded
+    if video.publication_state not in _JUDGED:
+        return worded
+    refused = video.publication_state is _P.REJECTED and video.failure_code == POLICY_VIOLATION
+    judged = replace(worded, failure_code="", failure_detail="") if refused else worded
+    return replace(judged, publication_state=_P.ASSESSING)
 
 
 def after_verdict(video: Video, verdict: Verdict) -> Video | None:
@@ -225,7 +240,7 @@ def announcement(before: Video, after: Video) -> Announcement:
 
 
 def _told(video: Video) -> Video:
-    return replace(video, version=0, epoch=0, verdict_version=0, publication_version=0)
+    return replace(video, version=0, epoch=0, verdict_version=0, publication_version=0, applied_edits="", sound_asked=False)
 
 
 def work_after(before: Video, after: Video) -> frozenset[WorkKind]:
@@ -242,4 +257,6 @@ def work_after(before: Video, after: Video) -> frozenset[WorkKind]:
     failed = after.media_state is _M.FAILED and before.media_state is not _M.FAILED
     if deleted or failed:
         work.add(WorkKind.PURGE)
+    if deleted and after.sound_asked and not after.sound_id:
+        work.add(WorkKind.SOUND)
     return frozenset(work)

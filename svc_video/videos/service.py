@@ -51,7 +51,14 @@ class VideoServicer(VideoServiceServicer):
             visibility=Visibility(request.visibility) if request.HasField("visibility") else None,
             switches=_switches(request.switches) if request.HasField("switches") else None,
         )
-        video = await self._actions.update(viewer, request.video_id, edit, expected_version=request.expected_version)
+        video = await self._actions.update(
+            viewer,
+            request.video_id,
+            edit,
+            expected_version=request.expected_version,
+            request_id=request.request_id,
+            body=request.SerializeToString(deterministic=True),
+        )
         return pb2.UpdateVideoResponse(video=self._shown(video, viewer))
 
     async def DeleteVideo(self, request: pb2.DeleteVideoRequest, context: _Context) -> pb2.DeleteVideoResponse:  # noqa: N802

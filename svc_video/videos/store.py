@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from mesh.events.event import Event
-from mesh.stores.tables.port import OutcomeUnknown, Page, RowExists, Tables, VersionConflict
-from svc_video.videos.tables import CreatorVideo, MediaFacts, OpenWork, Video, WorkKind
+from mesh.stores.tables.port import Insert, OutcomeUnknown, Page, Remove, RowExists, Tables, Transition, VersionConflict
+from svc_video.videos.tables import CreatorVideo, MediaFacts, OpenWork, Rendition, Video, WorkKind
 
 _WORK_PAGE = 500
+_MOST_KEYS = 1_000
 
 
 class VideoStore:
@@ -68,8 +70,36 @@ class VideoStore:
             return await self._tables.settle(unknown.token)
         return True
 
+    async def renditions_of(self, video_id: int) -> Sequence[Rendition]:
+        """All renditions of a video, in no order."""
+        return (await self._tables.scan(Rendition, video_id, limit=_MOST_KEYS)).rows
+
+    async def renditions_of_many(self, facts: Iterable[MediaFacts]) -> dict[int, list[Rendition]]:
+        """The rows that each video's facts name, in their order; absent ones are absent."""
+        keys = {one.video_id: [(one.video_id, name) for name in one.rendition_names] for one in facts}
+        wanted = [key for several in keys.values() for key in several]
+        rows: dict[tuple[Any, ...], Rendition] = {}
+        for start in range(0, len(wanted), _MOST_KEYS):
+            rows |= await self._tables.get_many(Rendition, wanted[start : start + _MOST_KEYS])
+        return {video_id: [rows[key] for key in several if key in rows] for video_id, several in keys.items()}
+
+    async def write_renditions(self, renditions: Sequence[Rendition]) -> bool:
+        """Write renditions of one video, each on top of the version it carries (0 means new), all or none; False when another write was
+        faster."""
+        changes = [Transition(row, row.version) if row.version else Insert(row) for row in renditions]
+        try:
+            await self._tables.commit(*changes)
+        except (RowExists, VersionConflict):
+            return False
+        except OutcomeUnknown as unknown:
+            return await self._tables.settle(unknown.token)
+        return True
+
     async def forget(self, video: Video) -> None:
-        """Remove a deleted video's facts and its place in the creator's list; the tombstone of the video stays."""
+        """Remove a deleted video's facts, renditions and its place in the creator's list; the tombstone of the video stays."""
+        renditions = await self.renditions_of(video.video_id)
+        if renditions:
+            await self._tables.commit(*(Remove(row, row.version) for row in renditions))
         await self._tables.delete(CreatorVideo(creator_id=video.creator_id, video_id=video.video_id, version=video.version))
         facts = await self.facts_of(video.video_id)
         if facts is not None:

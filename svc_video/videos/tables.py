@@ -99,6 +99,8 @@ class Video:
     probed: bool = False
     """True from the moment the media facts are written."""
     sound_id: int = 0
+    sound_asked: bool = False
+    """True from the moment an original sound may exist: from then on the audio is the sound's and outlives the video."""
     created_at_ms: int = 0
     published_at_ms: int = 0
     """When it first became public; 0 means never."""
@@ -110,8 +112,12 @@ class Video:
     """Grants and permits of smaller epochs are over."""
     failure_code: str = ""
     failure_detail: str = ""
+    redoable: bool = False
+    """The video failed for a reason that is not in its bytes, which are kept for a while, so that an operator may have it made once more."""
     publish_request: str = ""
     """request_id of the call that left DRAFT, so that its repeat is told apart from another publication."""
+    applied_edits: str = ""
+    """Operation ids of the last edits, so that the repeat of one is told apart from another edit."""
     version: int = 0
 
     @property
@@ -124,6 +130,11 @@ class Video:
         """True when nothing more will come of the bytes: deleted or failed."""
         return self.publication_state is PublicationState.DELETED or self.media_state is MediaState.FAILED
 
+    @property
+    def keeps_source(self) -> bool:
+        """True while the creator's file may still be needed."""
+        return not self.is_over or (self.redoable and self.publication_state is not PublicationState.DELETED)
+
 
 @table("creator_videos", guard=Guard.PLAIN)
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,19 +146,60 @@ class CreatorVideo:
     version: int = 1
 
 
+class RenditionState(enum.IntEnum):
+    """How far one rendition is."""
+
+    UNSPECIFIED = 0
+    PLANNED = 1
+    """The recipe makes it."""
+    READY = 2
+    """It plays."""
+    MISSING = 3
+    """It was given up; a later try may still bring it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenditionFacts:
-    """One level that plays."""
+    """One level of a video."""
 
     name: str
     """The rung of the ladder, also the name of its objects, for example 720p."""
     width: int
     height: int
+    codec: str = ""
+    """As playlists name it, for example avc1.64001f; empty until it is made."""
+    bitrate_bps: int = 0
+    """Of the picture, on average over the whole clip."""
+    size_bytes: int = 0
+    """Of all its segments."""
 
     @property
     def level(self) -> int:
         """The short side in pixels."""
         return min(self.width, self.height)
+
+
+@table("renditions", guard=Guard.GUARDED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendition:
+    """One rendition of a video; written before the video's own row says that it plays, so a row that is READY always plays."""
+
+    video_id: Partition[int]
+    name: Clustering[str]
+    state: RenditionState = RenditionState.PLANNED
+    width: int = 0
+    height: int = 0
+    codec: str = ""
+    bitrate_bps: int = 0
+    size_bytes: int = 0
+    version: int = 0
+
+    @property
+    def facts(self) -> RenditionFacts:
+        """What it is, without how far it is."""
+        return RenditionFacts(
+            name=self.name, width=self.width, height=self.height, codec=self.codec, bitrate_bps=self.bitrate_bps, size_bytes=self.size_bytes
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,15 +221,19 @@ class MediaFacts:
     video_id: Partition[int]
     facts_json: str = ""
     """Facts of the media toolbox, as it reads them back."""
+    source_sha256: bytes = b""
+    """Of the whole file that was probed; whatever is made of a video later has to be made of these bytes."""
     recipe_version: str = ""
     output_prefix: str = ""
     perceptual_hashes: bytes = b""
     """256-bit hashes of several frames, one after the other."""
     findings_json: str = "[]"
     classified: bool = False
-    renditions_json: str = "[]"
+    ladder: str = ""
+    """Names of the renditions that play, joined by one space, the first one first. Their rows tell the rest: with the names at hand, those of
+    a whole page of videos are read by their keys in one round trip."""
     audio_key: str = ""
-    """Object of the extracted audio; empty without audio or not yet."""
+    """Object of the extracted audio, for the sound that is made of it; empty without audio or not yet."""
     has_preview: bool = False
     version: int = 0
 
@@ -192,9 +248,9 @@ class MediaFacts:
         return tuple(Finding(name=name, score=score) for name, score in json.loads(self.findings_json))
 
     @property
-    def renditions(self) -> tuple[RenditionFacts, ...]:
-        """The levels that play, the first rendition first."""
-        return tuple(RenditionFacts(name=name, width=width, height=height) for name, width, height in json.loads(self.renditions_json))
+    def rendition_names(self) -> tuple[str, ...]:
+        """The renditions that play, the first one first."""
+        return tuple(self.ladder.split())
 
 
 class WorkKind(enum.StrEnum):
@@ -222,4 +278,4 @@ class OpenWork:
     """The version of the video after the change that causes the work."""
 
 
-VIDEO_TABLES: tuple[type, ...] = (Video, CreatorVideo, MediaFacts, OpenWork)
+VIDEO_TABLES: tuple[type, ...] = (Video, CreatorVideo, MediaFacts, Rendition, OpenWork)

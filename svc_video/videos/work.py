@@ -1,4 +1,7 @@
-"""Loops that finish noted work: each scans its kind at start and when woken, and tries again with growing pauses until it is done."""
+"""Loops that finish noted work: each scans its kind at start and when woken, and tries each piece with growing pauses until it is done.
+
+Every piece runs by itself: one that hangs holds nothing up but its own video.
+"""
 
 from __future__ import annotations
 
@@ -48,39 +51,64 @@ class WorkLoop:
         self._wakeup = wakeup
         self._pauses: dict[int, _Pause] = {}
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._under_way: dict[int, int] = {}
+        """Videos that a piece of work is tried for, with the newest version that was noted of it."""
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            self._wakeup.clear()
-            try:
-                wait_ms = await self.run_once()
-            except Exception as error:  # a store that is away must not end the loop
-                _log.warning("open work cannot be read", extra={"kind": self._kind.value, "error_type": type(error).__name__})
-                wait_ms = FIRST_PAUSE_MS * 4
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wakeup.wait(), wait_ms / 1000)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._wakeup.clear()
+                try:
+                    await self._begin(group)
+                    wait_ms = self._wait_ms()
+                except Exception as error:  # a store that is away must not end the loop
+                    _log.warning("open work cannot be read", extra={"kind": self._kind.value, "error_type": type(error).__name__})
+                    wait_ms = FIRST_PAUSE_MS * 4
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wakeup.wait(), wait_ms / 1000)
 
     async def run_once(self) -> int:
-        """Try everything that is due; answers in how many milliseconds something will be due again."""
+        """Try everything that is due to its end; answers after how many milliseconds to look again."""
+        async with asyncio.TaskGroup() as group:
+            await self._begin(group)
+        return self._wait_ms()
+
+    async def _begin(self, group: asyncio.TaskGroup) -> None:
         work = await self._store.waiting(self._kind)
         known = {item.video_id for item in work}
         self._pauses = {video_id: pause for video_id, pause in self._pauses.items() if video_id in known}
-        due = [item for item in work if self._is_due(item)]
-        videos = {}
+        for item in work:
+            if item.video_id in self._under_way:
+                self._under_way[item.video_id] = item.version
+        due = [item for item in work if item.video_id not in self._under_way and self._is_due(item)]
         for start in range(0, len(due), 500):
-            videos.update(await self._store.get_many([item.video_id for item in due[start : start + 500]]))
-        async with asyncio.TaskGroup() as group:
-            for item in due:
-                group.create_task(self._try(item, videos.get(item.video_id)))
+            some = due[start : start + 500]
+            videos = await self._store.get_many([item.video_id for item in some])
+            for item in some:
+                self._under_way[item.video_id] = item.version
+                group.create_task(self._finish(item, videos.get(item.video_id)))
+
+    def _wait_ms(self) -> int:
         now_ms = self._clock.monotonic_ms()
-        return max(1, min((pause.until_ms - now_ms for pause in self._pauses.values()), default=IDLE_MS))
+        ends = (pause.until_ms for video_id, pause in self._pauses.items() if video_id not in self._under_way)
+        return max(1, min([IDLE_MS, *(until_ms - now_ms for until_ms in ends)]))
 
     def _is_due(self, item: OpenWork) -> bool:
         pause = self._pauses.get(item.video_id)
         return pause is None or pause.version != item.version or pause.until_ms <= self._clock.monotonic_ms()
 
-    async def _try(self, item: OpenWork, video: Video | None) -> None:
+    async def _finish(self, item: OpenWork, video: Video | None) -> None:
+        again_ms = DONE_MS
+        try:
+            again_ms = await self._try(item, video)
+        finally:
+            if self._under_way.pop(item.video_id) != item.version:
+                self._wakeup.set()  # work that was noted meanwhile was passed over
+        if again_ms != DONE_MS:
+            asyncio.get_running_loop().call_later(again_ms / 1000, self._wakeup.set)
+
+    async def _try(self, item: OpenWork, video: Video | None) -> int:
         async with self._slots:
             try:
                 with deadline.scope(_TRY_S):
@@ -95,10 +123,11 @@ class WorkLoop:
                 again_ms = self._next_pause_ms(item)
         if again_ms == DONE_MS:
             self._pauses.pop(item.video_id, None)
-            return
+            return DONE_MS
         previous = self._pauses.get(item.video_id)
         attempts = previous.attempts + 1 if previous is not None and previous.version == item.version else 1
         self._pauses[item.video_id] = _Pause(attempts, self._clock.monotonic_ms() + again_ms, item.version)
+        return again_ms
 
     async def _do(self, item: OpenWork, video: Video | None) -> int:
         if video is None or video.version < item.version:

@@ -31,13 +31,14 @@ from svc_video.processing.media.facts import AudioFacts, MediaFacts
 from svc_video.processing.media.hashes import FrameHash, PerceptualFacts, hamming, pdq, perceptual_facts
 from svc_video.processing.media.images import make_poster, make_preview
 from svc_video.processing.media.join import join_chunks, mux_fast_start
-from svc_video.processing.media.package import CONTENT_TYPES, PackagedFile, package
+from svc_video.processing.media.package import CONTENT_TYPES, MASTER, PackagedFile, package, picture_codecs
 from svc_video.processing.media.probe import probe
 from svc_video.processing.media.recipe import Chunk, Group, Recipe, Rendition, make_recipe
 from svc_video.processing.media.tools import MediaTools, locate_tools
 
 __all__ = [
     "CONTENT_TYPES",
+    "MASTER",
     "AudioFacts",
     "Chunk",
     "EncodedChunk",
@@ -71,5 +72,6 @@ __all__ = [
     "package",
     "pdq",
     "perceptual_facts",
+    "picture_codecs",
     "probe",
 ]

@@ -2,10 +2,6 @@
 
 from pathlib import Path
 
-MIN_DURATION_MS = 15_000
-MAX_DURATION_MS = 600_000
-DURATION_TOLERANCE_MS = 50
-"""A nominal 15 s clip of a phone ends a picture early."""
 MAX_PIXELS = 4096 * 2304
 MIN_SIDE_PX = 16
 MAX_ASPECT_RATIO = 4

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from svc_video.processing.media.bounds import guarded_input
-from svc_video.processing.media.errors import MediaRejected, MediaToolFailed, RejectReason
+from svc_video.processing.media.errors import MediaRejected, MediaToolFailed, RejectReason, blaming_the_bytes
 from svc_video.processing.media.facts import MediaFacts
 from svc_video.processing.media.graph import cascade
 from svc_video.processing.media.recipe import AUDIO_KBPS, AUDIO_RATE, SEGMENT_MS, Chunk, Group, Recipe, Rendition
@@ -29,6 +29,8 @@ _THREADS = {Group.FIRST: 2, Group.REST: 1}
 _DECODER_THREADS = 2
 _SEEK_MARGIN_MS = 200
 _AUDIO_SLIP_S = 0.035
+_TIMES_AS_LONG = 40
+"""Seconds of work for one second of a clip."""
 _BROKEN = re.compile(r"Invalid data found|error rate|Error while decoding|could not find codec parameters", re.IGNORECASE)
 
 
@@ -161,14 +163,15 @@ async def _run(
     """Runs ffmpeg and answers how many frames its first output got."""
     seconds = max(10, frames // 24)
     report = _Report(frames, fps, on_progress)
-    run = await run_tool(
-        tools,
-        argv,
-        cwd=out_dir,
-        reads=[source],
-        limits=Limits(wall_s=60 + seconds * 40, cpu_s=30 + seconds * 40),
-        on_stdout=report.feed,
-    )
+    with blaming_the_bytes():
+        run = await run_tool(
+            tools,
+            argv,
+            cwd=out_dir,
+            reads=[source],
+            limits=Limits(wall_s=60 + seconds * _TIMES_AS_LONG, cpu_s=30 + seconds * _TIMES_AS_LONG),
+            on_stdout=report.feed,
+        )
     if run.exit_code != 0:
         if _BROKEN.search(run.stderr_tail):
             raise MediaRejected(RejectReason.CORRUPT_MEDIA, run.stderr_tail[-500:])

@@ -4,10 +4,12 @@ MediaError
 ├── MediaRejected         the bytes are unusable: terminal, tell the creator the reason, never retry
 └── MediaToolFailed       a media tool crashed or answered nonsense: retry, then dead-letter with its stderr tail
     ├── MediaToolTimedOut it ran past its wall clock: the machine may have been busy
-    ├── MediaToolOverLimit it used up its CPU seconds, memory or output: the bytes are to blame, busy machines are not
+    ├── MediaToolOverLimit it used up its CPU seconds, memory or output: where it decodes, the bytes are to blame, busy machines are not
     └── MediaToolMissing  it is not installed or not executable: no retry on this machine helps
 """
 
+import contextlib
+from collections.abc import Iterator
 from enum import StrEnum
 
 
@@ -62,3 +64,12 @@ class MediaToolOverLimit(MediaToolFailed):
 
 class MediaToolMissing(MediaToolFailed):
     """The tool cannot be started on this machine."""
+
+
+@contextlib.contextmanager
+def blaming_the_bytes() -> Iterator[None]:
+    """Around tools that decode what a creator sent: who needs more than a clip may need is refused, not tried again."""
+    try:
+        yield
+    except MediaToolOverLimit as error:
+        raise MediaRejected(RejectReason.CORRUPT_MEDIA, f"{error}: decoding takes more than a clip may need") from error

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from svc_video.processing.media.bounds import guarded_input
 from svc_video.processing.media.encode import seek
-from svc_video.processing.media.errors import MediaRejected, MediaToolFailed, RejectReason
+from svc_video.processing.media.errors import MediaRejected, MediaToolFailed, RejectReason, blaming_the_bytes
 from svc_video.processing.media.facts import MediaFacts
 from svc_video.processing.media.graph import first_scale
 from svc_video.processing.media.sandbox import Limits, run_tool
@@ -55,7 +55,7 @@ async def grab(
         argv += ["-filter_complex", ";".join([*chains, f"{labels}concat=n={len(moments)}[all]"])]
         argv += ["-map", "[all]", "-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"]
         expected = len(moments) * burst * height * width * 3
-        with tempfile.TemporaryDirectory(prefix="clipmesh-frames-") as folder:
+        with tempfile.TemporaryDirectory(prefix="clipmesh-frames-") as folder, blaming_the_bytes():
             run = await run_tool(
                 tools,
                 argv,

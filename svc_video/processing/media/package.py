@@ -8,7 +8,6 @@ Objects of a clip, below its own prefix; every reference is relative, so a grant
     720p/init.mp4 720p/1.m4s 720p/2.m4s ... 720p/index.m3u8
     audio/init.mp4 audio/1.m4s ... audio/index.m3u8      absent without audio
     720p.mp4           fast start, with audio (made by join.mux_fast_start)
-    poster.jpg preview.webp                              (made by images)
 
 Packaging happens twice: with the first rendition alone, then with all; what a rendition had keeps its names and bytes.
 """
@@ -90,6 +89,12 @@ async def package(
     if run.exit_code != 0:
         raise MediaToolFailed("packager", problem="ended with an error", stderr_tail=run.stderr_tail, exit_code=run.exit_code)
     return await asyncio.to_thread(_complete, out_dir, ordered, list(inputs))
+
+
+def picture_codecs(master: str) -> dict[str, str]:
+    """Codec of each rendition's picture as a master playlist names it, by the rendition's name."""
+    found = re.findall(r'#EXT-X-STREAM-INF:[^\n]*CODECS="([^"]+)"[^\n]*\n([^/\n]+)/', master)
+    return {name: next(codec for codec in codecs.split(",") if not codec.startswith("mp4a.")) for codecs, name in found}
 
 
 def _descriptor(path: Path, kind: str, folder: str) -> str:

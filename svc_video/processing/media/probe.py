@@ -11,22 +11,20 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
+from svc_video.lengths import LONGEST_MS, SHORTEST_MS, is_too_long, is_too_short
 from svc_video.processing.media.bounds import (
     AUDIO_CODECS,
-    DURATION_TOLERANCE_MS,
     MAX_ASPECT_RATIO,
-    MAX_DURATION_MS,
     MAX_FPS,
     MAX_PIXELS,
     MAX_STREAMS,
-    MIN_DURATION_MS,
     MIN_FPS,
     MIN_SIDE_PX,
     VIDEO_CODECS,
     guarded_input,
 )
 from svc_video.processing.media.container import identify
-from svc_video.processing.media.errors import MediaRejected, MediaToolOverLimit, RejectReason
+from svc_video.processing.media.errors import MediaRejected, RejectReason, blaming_the_bytes
 from svc_video.processing.media.facts import AudioFacts, MediaFacts
 from svc_video.processing.media.sandbox import Limits, run_tool
 from svc_video.processing.media.timeline import Timeline, read_timelines
@@ -45,10 +43,8 @@ async def probe(tools: MediaTools, source: Path) -> MediaFacts:
     Raises MediaRejected (terminal, with its reason) or MediaToolFailed (retry). Never trusts the file's name.
     """
     demuxer, size_bytes = await asyncio.to_thread(identify, source)
-    try:
+    with blaming_the_bytes():
         return await _probe(tools, source, demuxer, size_bytes)
-    except MediaToolOverLimit as error:
-        _reject(RejectReason.CORRUPT_MEDIA, f"reading it takes more than a clip may need: {error.problem}")
 
 
 async def _probe(tools: MediaTools, source: Path, demuxer: str, size_bytes: int) -> MediaFacts:
@@ -186,10 +182,10 @@ def _check_time(format_: dict[str, Any], timelines: dict[int, Timeline], picture
     there_ms = round(max(line.end_ticks * line.time_base for line in timelines.values()) * 1000 - begin_ms)
     if there_ms + max(1000, declared_ms // 20) < declared_ms:
         _reject(RejectReason.CORRUPT_MEDIA, f"it says {declared_ms} ms and ends after {there_ms} ms")
-    if duration_ms < MIN_DURATION_MS - DURATION_TOLERANCE_MS:
-        _reject(RejectReason.DURATION_TOO_SHORT, f"{duration_ms} ms, at least {MIN_DURATION_MS}")
-    if duration_ms > MAX_DURATION_MS + DURATION_TOLERANCE_MS:
-        _reject(RejectReason.DURATION_TOO_LONG, f"{duration_ms} ms, at most {MAX_DURATION_MS}")
+    if is_too_short(duration_ms):
+        _reject(RejectReason.DURATION_TOO_SHORT, f"{duration_ms} ms, at least {SHORTEST_MS}")
+    if is_too_long(duration_ms):
+        _reject(RejectReason.DURATION_TOO_LONG, f"{duration_ms} ms, at most {LONGEST_MS}")
     if not MIN_FPS <= pictures.rate <= MAX_FPS:
         _reject(RejectReason.FPS_OUT_OF_RANGE, f"{float(pictures.rate):.3f} pictures per second, {MIN_FPS} to {MAX_FPS}")
 

@@ -2,6 +2,7 @@
 
 WorkerError
 ├── SourceRejected    the stored file is not the declared one: no retry will change that
+├── SourceChanged     the stored file is not the one that was probed
 ├── RecipeChanged     this worker's tools make other bytes than the plan says
 └── LeaseGone         the job belongs to another worker now: stop, say nothing
 """
@@ -20,6 +21,10 @@ class SourceRejected(WorkerError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class SourceChanged(WorkerError):
+    """The stored file differs from the one whose facts the plan follows: the copy is damaged, or the object is."""
 
 
 class RecipeChanged(WorkerError):

@@ -6,10 +6,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from clipmesh.video.v1 import job_service_pb2 as pb2
 from clipmesh.video.v1.job_service_pb2_grpc import JobServiceStub
 
+from mesh.clock import Clock
 from mesh.errors import DeadlineExceeded, MeshError, ResourceExhausted, Unavailable
 from mesh.status import RpcFailed
 from svc_video.processing.worker.errors import LeaseGone
@@ -17,10 +19,13 @@ from svc_video.processing.worker.errors import LeaseGone
 _log = logging.getLogger("clipmesh.video.worker")
 
 _CALL_S = 5.0
+_SHORTEST_CALL_S = 0.1
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 _MOVED_PERCENT = 10
 _PROGRESS_EVERY_S = 1.0
 MAX_DETAIL_BYTES = 4096
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +41,12 @@ class Failure:
 class HeldJob:
     """One leased job."""
 
-    def __init__(self, *, stub: JobServiceStub, job: pb2.Job, heartbeat_ms: int) -> None:
+    def __init__(self, *, stub: JobServiceStub, job: pb2.Job, clock: Clock, heartbeat_ms: int) -> None:
         self._stub = stub
         self._job = job
+        self._clock = clock
         self._heartbeat_s = heartbeat_ms / 1000
+        self._ends_at_ms = clock.monotonic_ms() + job.lease_ms
         self._percent = 0
         self._told_percent = 0
 
@@ -48,13 +55,16 @@ class HeldJob:
         self._percent = max(self._percent, min(100, int(share * 100)))
 
     async def keep(self) -> None:
-        """Send heartbeats; returns when the lease is lost. A service that is away may come back and still count this lease."""
+        """Send heartbeats, the first at once; returns when the lease is lost or has run out by this machine's own clock.
+
+        A service that is away may come back and still count this lease, but one that cannot be reached gives the job to somebody else.
+        """
         tick_s = min(self._heartbeat_s, _PROGRESS_EVERY_S)
-        silent_s = 0.0
-        while True:
-            await asyncio.sleep(tick_s)
-            silent_s += tick_s
+        silent_s = self._heartbeat_s
+        while self.left_s() > 0:
             if silent_s < self._heartbeat_s and self._percent - self._told_percent < _MOVED_PERCENT:
+                await asyncio.sleep(tick_s)
+                silent_s += tick_s
                 continue
             try:
                 await self._beat()
@@ -62,8 +72,14 @@ class HeldJob:
                 return
             except MeshError as error:
                 _log.warning("no answer to a heartbeat", extra={"job_key": self._job.job_key, "error_type": type(error).__name__})
+                await asyncio.sleep(min(tick_s, max(0.0, self.left_s())))
             else:
                 silent_s = 0.0
+        _log.warning("the lease ran out without an answer", extra={"job_key": self._job.job_key})
+
+    def left_s(self) -> float:
+        """How long the lease lasts at least, by this machine's own clock, in seconds."""
+        return (self._ends_at_ms - self._clock.monotonic_ms()) / 1000
 
     async def still_ours(self) -> None:
         """Ask until the service says that the lease is ours. Raises LeaseGone."""
@@ -93,7 +109,9 @@ class HeldJob:
         request = pb2.HeartbeatRequest(
             video_id=self._job.video_id, job_key=self._job.job_key, fence=self._job.fence, progress_percent=percent
         )
-        await _or_gone(self._stub.Heartbeat(request, timeout=_CALL_S))
+        sent_at_ms = self._clock.monotonic_ms()
+        answer = await _or_gone(self._stub.Heartbeat(request, timeout=min(_CALL_S, max(_SHORTEST_CALL_S, self.left_s()))))
+        self._ends_at_ms = max(self._ends_at_ms, sent_at_ms + answer.lease_ms)
         self._told_percent = percent
 
     async def _insist(self, call: Callable[[], Awaitable[object]]) -> None:
@@ -112,9 +130,9 @@ class HeldJob:
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
 
-async def _or_gone(call: Awaitable[object]) -> None:
+async def _or_gone(call: Awaitable[T]) -> T:
     try:
-        await call
+        return await call
     except RpcFailed as failed:
         if failed.reason == "LEASE_LOST":
             raise LeaseGone from failed

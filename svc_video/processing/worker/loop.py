@@ -10,12 +10,13 @@ from clipmesh.video.v1 import job_service_pb2 as pb2
 from clipmesh.video.v1.job_service_pb2_grpc import JobServiceStub
 
 from mesh import failpoints
+from mesh.clock import Clock
 from mesh.errors import MeshError
 from mesh.failpoints import Failpoint
-from mesh.stores.blobs.port import BlobNotFound, BlobsUnavailable
+from mesh.stores.blobs.port import BlobDamaged, BlobNotFound, BlobsUnavailable
 from svc_video.processing.media import MediaRejected, MediaToolFailed, MediaToolMissing, MediaToolOverLimit, MediaToolTimedOut
 from svc_video.processing.rules import RECIPE_CHANGED, GivenBack
-from svc_video.processing.worker.errors import LeaseGone, RecipeChanged, SourceRejected
+from svc_video.processing.worker.errors import LeaseGone, RecipeChanged, SourceChanged, SourceRejected
 from svc_video.processing.worker.lease import Failure, HeldJob
 from svc_video.processing.worker.scratch import Scratch
 from svc_video.processing.worker.steps import AtWork, Steps
@@ -33,11 +34,22 @@ _LAST_WORD_S = 4.0
 class Worker:
     """Does one job after the other."""
 
-    def __init__(self, *, worker_id: str, stub: JobServiceStub, steps: Steps, scratch: Scratch, heartbeat_ms: int, wait_ms: int) -> None:
+    def __init__(
+        self,
+        *,
+        worker_id: str,
+        stub: JobServiceStub,
+        steps: Steps,
+        scratch: Scratch,
+        clock: Clock,
+        heartbeat_ms: int,
+        wait_ms: int,
+    ) -> None:
         self._worker_id = worker_id
         self._stub = stub
         self._steps = steps
         self._scratch = scratch
+        self._clock = clock
         self._heartbeat_ms = heartbeat_ms
         self._wait_ms = wait_ms
         self._stopping = asyncio.Event()
@@ -64,7 +76,7 @@ class Worker:
 
     async def do(self, job: pb2.Job) -> None:
         """One job from lease to answer; what goes wrong is told to the service, not raised."""
-        held = HeldJob(stub=self._stub, job=job, heartbeat_ms=self._heartbeat_ms)
+        held = HeldJob(stub=self._stub, job=job, clock=self._clock, heartbeat_ms=self._heartbeat_ms)
         working = asyncio.create_task(self._work(job, held))
         keeping = asyncio.create_task(held.keep())
         stopping = asyncio.create_task(self._stopping.wait())
@@ -149,10 +161,14 @@ def failure_of(working: asyncio.Task[str]) -> Failure | None:
         case MediaToolFailed():
             reason = next((word for kind, word in _TOOL_REASONS if isinstance(error, kind)), "TOOL_FAILED")
             return Failure(reason, f"{error.tool}: {error.problem}\n{error.stderr_tail}")
+        case SourceChanged():
+            return Failure("SOURCE_CHANGED", str(error))
         case RecipeChanged():
             return Failure(RECIPE_CHANGED, str(error))
         case BlobNotFound():
             return Failure("OBJECT_MISSING", str(error))
+        case BlobDamaged():
+            return Failure("OBJECT_DAMAGED", str(error))
         case BlobsUnavailable():
             return Failure(GivenBack.STORE_UNAVAILABLE, str(error))
         case _:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import hashlib
 import os
 import secrets
 import shutil
 from collections import OrderedDict
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -19,7 +21,18 @@ from mesh.stores.blobs.port import Blobs
 _SOURCES_KEPT = 2
 _COPY_S = 900.0
 """A source of the largest size from a slow store."""
+_WRITE_BYTES = 4 * 1024 * 1024
 _PREFIX = "worker-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A local copy of a raw object."""
+
+    path: Path
+    size_bytes: int
+    sha256: bytes
+    """Taken from the bytes as they came, so that nobody has to read them again."""
 
 
 class Scratch:
@@ -30,7 +43,7 @@ class Scratch:
         self._blobs = blobs
         self._folder = self._root / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
         self._lock: IO[bytes] | None = None
-        self._sources: OrderedDict[int, Path] = OrderedDict()
+        self._sources: OrderedDict[int, Source] = OrderedDict()
 
     async def open(self) -> None:
         """Make the folder, and remove those whose workers are dead."""
@@ -43,25 +56,50 @@ class Scratch:
             self._lock.close()
             self._lock = None
 
-    async def source(self, video_id: int, key: str) -> Path:
+    async def source(self, video_id: int, key: str) -> Source:
         """A local copy of a video's raw object; at most two are kept. Raises BlobsError."""
         if video_id in self._sources:
             self._sources.move_to_end(video_id)
             return self._sources[video_id]
         while len(self._sources) >= _SOURCES_KEPT:
             _, oldest = self._sources.popitem(last=False)
-            await asyncio.to_thread(oldest.unlink, missing_ok=True)
-        path = self._folder / f"source-{video_id}"
+            await asyncio.to_thread(oldest.path.unlink, missing_ok=True)
         with deadline.scope(_COPY_S):
-            await self._blobs.get_file(key, path)
-        self._sources[video_id] = path
-        return path
+            source = await self._fetch(key, self._folder / f"source-{video_id}")
+        self._sources[video_id] = source
+        return source
 
     async def forget(self, video_id: int) -> None:
         """Drop the copy of a source."""
-        path = self._sources.pop(video_id, None)
-        if path is not None:
-            await asyncio.to_thread(path.unlink, missing_ok=True)
+        source = self._sources.pop(video_id, None)
+        if source is not None:
+            await asyncio.to_thread(source.path.unlink, missing_ok=True)
+
+    async def _fetch(self, key: str, path: Path) -> Source:
+        """Copy an object and hash it on the way."""
+        # A name of its own: a thread that outlives its cancelled fetch appends to nobody else's file.
+        draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+        digest, size_bytes, gathered = hashlib.sha256(), 0, bytearray()
+
+        def append(piece: bytes) -> None:
+            digest.update(piece)
+            with draft.open("ab") as file:
+                file.write(piece)
+
+        opened = await self._blobs.get(key)
+        try:
+            async for chunk in opened.chunks:
+                gathered += chunk
+                size_bytes += len(chunk)
+                if len(gathered) >= _WRITE_BYTES:
+                    await asyncio.to_thread(append, bytes(gathered))
+                    gathered.clear()
+            await asyncio.to_thread(append, bytes(gathered))
+            await asyncio.to_thread(draft.rename, path)
+        finally:
+            await opened.aclose()
+            await asyncio.to_thread(draft.unlink, missing_ok=True)
+        return Source(path=path, size_bytes=size_bytes, sha256=digest.digest())
 
     @contextlib.asynccontextmanager
     async def job_folder(self) -> AsyncIterator[Path]:

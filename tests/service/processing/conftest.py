@@ -24,17 +24,18 @@ from mesh.stores.tables.port import Tables
 from mesh.telemetry import Telemetry
 from mesh.testing.clock import FakeClock
 from mesh.testing.rpc import Served, process_for, serve
-from svc_video.layout import video_prefix
+from svc_video.layout import work_prefix
 from svc_video.processing.actions import JobActions
 from svc_video.processing.media import MediaTools, locate_tools
-from svc_video.processing.results import PlannedRendition, ProbeResult
+from svc_video.processing.results import PackagedRendition, PackageResult, PlannedRendition, ProbeResult
 from svc_video.processing.service import job_service
+from svc_video.processing.store import JobStore
 from svc_video.processing.tables import PROCESSING_TABLES, Job
 from svc_video.videos.actions import MediaActions, MediaState, Video
 from svc_video.videos.changes import VideoChanges, Wakeups
 from svc_video.videos.progress import Progress, ProgressBoard
 from svc_video.videos.store import VideoStore
-from svc_video.videos.tables import VIDEO_TABLES
+from svc_video.videos.tables import VIDEO_TABLES, Rendition
 
 CLIP_WIDTH, CLIP_HEIGHT = 242, 430
 """The smallest picture that has further renditions."""
@@ -58,6 +59,7 @@ def probed(*, chunks: int = 2, has_audio: bool = True, rest: tuple[str, ...] = (
     names = ("720p", *rest)
     return ProbeResult(
         facts_json='{"codec":"h264"}',
+        source_sha256="5a" * 32,
         recipe_version="1+test",
         duration_ms=chunks * 10_000,
         width=720,
@@ -71,6 +73,16 @@ def probed(*, chunks: int = 2, has_audio: bool = True, rest: tuple[str, ...] = (
         hashes_hex=("ab" * 32,),
         findings=(("black_ratio", 0.25),),
         has_preview=True,
+    )
+
+
+def packaged(plan: ProbeResult, group: str) -> PackageResult:
+    """What packaging one group of a plan tells."""
+    return PackageResult(
+        renditions=tuple(
+            PackagedRendition(name=one.name, codec="avc1.64001f", bitrate_bps=one.height * 1_000, size_bytes=one.height * 10)
+            for one in plan.of_group(group)
+        )
     )
 
 
@@ -125,7 +137,12 @@ class World:
         """Jobs on the same stores with a memory of their own, as another process would have."""
         clock = self.real_clock or self.clock
         return JobActions(
-            tables=self.tables, blobs=self.blobs, media=self.media, clock=clock, settings=self.settings, telemetry=self.telemetry
+            store=JobStore(tables=self.tables),
+            blobs=self.blobs,
+            media=self.media,
+            clock=clock,
+            settings=self.settings,
+            telemetry=self.telemetry,
         )
 
     async def close(self) -> None:
@@ -173,8 +190,13 @@ class World:
         return job
 
     async def commit(self, job: pb2.Job, result: ProbeResult | None = None) -> None:
-        """Commit a job; a probe with `result` or the usual one."""
-        text = (result or probed()).to_json() if job.kind == pb2.JOB_KIND_PROBE else ""
+        """Commit a job; a probe with `result` or the usual one, a package with what its probe planned."""
+        text = ""
+        if job.kind == pb2.JOB_KIND_PROBE:
+            text = (result or probed()).to_json()
+        elif job.kind == pb2.JOB_KIND_PACKAGE:
+            plan = ProbeResult.from_json((await self.row(job.video_id, "probe")).result_json)
+            text = packaged(plan, job.group).to_json()
         await self.stub.CommitJob(pb2.CommitJobRequest(video_id=job.video_id, job_key=job.job_key, fence=job.fence, result_json=text))
 
     async def beat(self, job: pb2.Job, percent: int = 0) -> int:
@@ -207,6 +229,15 @@ class World:
         page = await self.tables.scan(Job, video_id, limit=500)
         return {row.job_key: row for row in page.rows}
 
+    async def renditions(self, video_id: int) -> dict[str, Rendition]:
+        """The rows of a video's renditions."""
+        page = await self.tables.scan(Rendition, video_id, limit=500)
+        return {row.name: row for row in page.rows}
+
+    async def states(self, video_id: int) -> dict[str, str]:
+        """How far each rendition is."""
+        return {name: row.state.name for name, row in (await self.renditions(video_id)).items()}
+
     async def video(self, video_id: int) -> Video:
         """The video's row."""
         video = await self.media.get(video_id)
@@ -235,7 +266,7 @@ class World:
 
     async def put_work(self, video_id: int) -> str:
         """An object that goes when the last job is done."""
-        key = f"{video_prefix(video_id)}work/abc/720p-0000.chunk"
+        key = f"{work_prefix(video_id)}abc/720p-0000.chunk"
         await self.blobs.put(key, b"chunk")
         return key
 

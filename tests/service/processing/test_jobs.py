@@ -13,7 +13,7 @@ from svc_video.processing.metrics import JOBS_OPEN, STAGE_SECONDS
 from svc_video.processing.tables import JobState
 from svc_video.videos.actions import MediaState, ProcessingStage, RenditionFacts
 from svc_video.videos.progress import Progress
-from tests.service.processing.conftest import LEASE_MS, World, probed
+from tests.service.processing.conftest import LEASE_MS, World, probed, until
 
 FULL_ORDER = [
     *("probe", "audio", "chunk/first/0", "chunk/first/1", "package/first"),
@@ -29,12 +29,14 @@ async def test_jobs_of_a_video_come_in_the_order_in_which_they_depend(world: Wor
     assert (video.duration_ms, video.width, video.height, video.has_audio) == (20_000, 720, 1280, True)
     facts = await world.media.facts_of(1)
     assert facts is not None
-    assert facts.renditions == (
-        RenditionFacts(name="720p", width=720, height=1280),
-        RenditionFacts(name="360p", width=360, height=640),
-        RenditionFacts(name="240p", width=240, height=426),
-    )
-    assert (facts.audio_key, facts.recipe_version, facts.hashes) == ("video/1/audio.mp4", "1+test", (bytes.fromhex("ab" * 32),))
+    assert facts.rendition_names == ("720p", "360p", "240p")
+    assert [row.facts for row in (await world.renditions(1)).values()] == [
+        RenditionFacts(name=name, width=width, height=height, codec="avc1.64001f", bitrate_bps=height * 1_000, size_bytes=height * 10)
+        for name, width, height in (("240p", 240, 426), ("360p", 360, 640), ("720p", 720, 1280))
+    ]
+    assert await world.states(1) == {"240p": "READY", "360p": "READY", "720p": "READY"}
+    assert facts.source_sha256 == b"\x5a" * 32
+    assert (facts.audio_key, facts.recipe_version, facts.hashes) == ("audio/1/audio.mp4", "1+test", (bytes.fromhex("ab" * 32),))
     await world.until_forgotten(1)
     with pytest.raises(BlobNotFound):
         await world.blobs.head(work)
@@ -47,7 +49,49 @@ async def test_a_clip_without_audio_and_further_renditions_needs_no_further_jobs
     await world.until_media(1, MediaState.COMPLETE)
     facts = await world.media.facts_of(1)
     assert facts is not None
-    assert (facts.audio_key, [rendition.name for rendition in facts.renditions]) == ("", ["720p"])
+    assert (facts.audio_key, facts.rendition_names) == ("", ("720p",))
+
+
+async def test_renditions_are_planned_by_the_probe_and_ready_one_group_after_the_other(world: World) -> None:
+    await world.upload(1)
+    assert await world.states(1) == {}
+    await world.commit(await world.leased())
+    await until(lambda: _has(world, {"240p": "PLANNED", "360p": "PLANNED", "720p": "PLANNED"}))
+    while (job := await world.leased()).job_key != "package/first":
+        await world.commit(job)
+    await world.commit(job)
+    await world.until_media(1, MediaState.PLAYABLE)
+    assert await world.states(1) == {"240p": "PLANNED", "360p": "PLANNED", "720p": "READY"}
+    assert [row.size_bytes for row in (await world.renditions(1)).values()] == [0, 0, 12_800]
+
+
+async def _has(world: World, states: dict[str, str]) -> bool:
+    return await world.states(1) == states
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        '{"renditions":[]}',
+        '{"renditions":[{"name":"360p","codec":"avc1","bitrate_bps":1,"size_bytes":1}]}',
+        '{"renditions":[{"name":"720p","codec":"","bitrate_bps":1,"size_bytes":1}]}',
+        '{"renditions":[{"name":"720p","codec":"avc1","bitrate_bps":0,"size_bytes":1}]}',
+        '{"renditions":[{"name":"720p","codec":"avc1","bitrate_bps":1,"size_bytes":"1"}]}',
+        '{"renditions":[{"name":"720p","codec":"avc1","bitrate_bps":1}]}',
+    ],
+)
+async def test_a_package_that_does_not_tell_what_was_planned_is_refused(world: World, text: str) -> None:
+    await world.upload(1)
+    while (job := await world.leased()).job_key != "package/first":
+        await world.commit(job)
+    before = await world.rows(1)
+    with pytest.raises(InvalidArgument):
+        await world.stub.CommitJob(pb2.CommitJobRequest(video_id=1, job_key=job.job_key, fence=job.fence, result_json=text))
+    assert await world.rows(1) == before
+    await world.commit(job)
+    await world.until_media(1, MediaState.PLAYABLE)
 
 
 async def test_packaging_waits_for_the_audio_and_every_chunk(world: World) -> None:
@@ -67,12 +111,15 @@ async def test_a_leased_job_carries_what_its_worker_needs(world: World) -> None:
     probe = await world.leased()
     assert (probe.kind, probe.source_key, probe.source_size_bytes, probe.attempt) == (pb2.JOB_KIND_PROBE, "raw/1", 100, 1)
     assert (probe.facts_json, probe.recipe_version, probe.group, probe.output_prefix) == ("", "", "", "video/1/")
+    assert (probe.work_prefix, probe.source_sha256) == ("", b"")
+    assert (probe.images_prefix, probe.audio_key) == ("images/1/", "audio/1/audio.mp4")
     assert probe.lease_expires_at_ms == world.clock.now_ms() + LEASE_MS
     await world.commit(probe)
     await world.leased()
     await world.leased()
     chunk = await world.leased()
     assert (chunk.kind, chunk.group, chunk.chunk_index) == (pb2.JOB_KIND_CHUNK, "first", 1)
+    assert (chunk.work_prefix, chunk.source_sha256) == (f"work/1/{'5a' * 8}/", b"\x5a" * 32)
     assert (chunk.facts_json, chunk.recipe_version) == ('{"codec":"h264"}', "1+test")
 
 

@@ -9,8 +9,10 @@ import pytest
 from mesh.errors import Aborted, PermissionDenied
 from mesh.testing.rpc import Served
 from svc_video.processing.metrics import JOBS_ENDED
+from svc_video.processing.rules import OUTAGE_MS
 from svc_video.processing.tables import JobState
 from svc_video.videos.actions import MediaState, ProcessingStage
+from svc_video.videos.progress import Progress
 from tests.service.processing.conftest import LEASE_MS, RETRY_MS, World, probed, until
 
 
@@ -82,29 +84,30 @@ async def test_a_job_is_never_leased_twice_at_once(world: World) -> None:
     assert sorted(keys) == [f"chunk/first/{index}" for index in range(8)]
 
 
-async def test_failed_attempts_pause_longer_and_longer_and_the_third_ends_the_video(world: World) -> None:
+async def test_a_job_is_tried_again_three_times_with_longer_and_longer_pauses_before_the_video_ends(world: World) -> None:
     await world.upload(1)
     await world.commit(await world.leased(), probed(has_audio=False, chunks=1))
-    for pause_ms in (RETRY_MS, 4 * RETRY_MS):
+    for pause_ms in (RETRY_MS, 4 * RETRY_MS, 16 * RETRY_MS):
         await world.fail(await world.leased(), "TOOL_FAILED", detail="stderr of ffmpeg")
         world.clock.advance(pause_ms - 1)
         assert await world.lease() is None
         world.clock.advance(1)
     last = await world.leased()
-    assert last.attempt == 3
+    assert last.attempt == 4
     await world.fail(last, "TOOL_FAILED", detail="stderr of ffmpeg")
     video = await world.until_media(1, MediaState.FAILED)
-    assert video.failure_code == "PROCESSING_FAILED"
+    assert (video.failure_code, video.redoable) == ("PROCESSING_FAILED", True)
+    assert video.failure_detail == "The clip could not be processed; the fault does not lie in the file."
     row = await world.row(1, "chunk/first/0")
-    assert (row.state, row.reason, row.detail, row.attempt) == (JobState.DEAD, "TOOL_FAILED", "stderr of ffmpeg", 3)
+    assert (row.state, row.reason, row.detail, row.attempt) == (JobState.DEAD, "TOOL_FAILED", "stderr of ffmpeg", 4)
     await world.until_forgotten(1)
     world.clock.advance(1_000_000)
     assert await world.lease() is None
 
 
-async def test_three_dead_workers_end_the_video(world: World) -> None:
+async def test_four_dead_workers_end_the_video(world: World) -> None:
     await world.upload(1)
-    for pause_ms in (RETRY_MS, 4 * RETRY_MS, 0):
+    for pause_ms in (RETRY_MS, 4 * RETRY_MS, 16 * RETRY_MS, 0):
         await world.leased()
         world.clock.advance(LEASE_MS)
         assert await world.lease("w2") is None
@@ -116,12 +119,13 @@ async def test_three_dead_workers_end_the_video(world: World) -> None:
 async def test_a_refused_file_ends_the_video_at_once_by_its_reason(world: World) -> None:
     await world.upload(1)
     probe = await world.leased()
-    await world.fail(probe, "NO_VIDEO", rejected=True, detail="no video stream")
+    await world.fail(probe, "NO_VIDEO", rejected=True, detail="file:/scratch/source-1: no video stream")
     video = await world.until_media(1, MediaState.FAILED)
-    assert (video.failure_code, video.failure_detail) == ("NO_VIDEO", "no video stream")
+    assert (video.failure_code, video.failure_detail, video.redoable) == ("NO_VIDEO", "The file has no video.", False)
+    assert (await world.row(1, "probe")).detail == "file:/scratch/source-1: no video stream"
     assert await world.lease() is None
     before = await world.rows(1)
-    await world.fail(probe, "NO_VIDEO", rejected=True, detail="no video stream")
+    await world.fail(probe, "NO_VIDEO", rejected=True, detail="file:/scratch/source-1: no video stream")
     assert await world.rows(1) == before
 
 
@@ -148,7 +152,39 @@ async def test_what_says_nothing_about_the_job_counts_as_no_attempt(world: World
     assert fences == sorted(set(fences))
 
 
-async def test_further_renditions_that_fail_leave_a_playing_clip(world: World) -> None:
+async def test_an_outage_that_never_ends_counts_in_the_end(world: World) -> None:
+    await world.upload(1)
+    for _ in range(3):
+        job = await world.leased()
+        assert job.attempt == 1
+        await world.fail(job, "STORE_UNAVAILABLE")
+        world.clock.advance(OUTAGE_MS // 3)
+    for attempt in (1, 2, 3, 4):
+        job = await world.leased()
+        assert job.attempt == attempt
+        await world.fail(job, "STORE_UNAVAILABLE")
+        world.clock.advance(16 * RETRY_MS)
+    assert (await world.until_media(1, MediaState.FAILED)).redoable
+
+
+async def test_a_worker_that_stops_never_counts(world: World) -> None:
+    await world.upload(1)
+    for _ in range(6):
+        job = await world.leased()
+        assert job.attempt == 1
+        await world.fail(job, "WORKER_STOPPING")
+        world.clock.advance(OUTAGE_MS)
+
+
+@pytest.mark.parametrize("rejected", [False, True])
+async def test_the_last_words_of_a_tool_are_kept(world: World, *, rejected: bool) -> None:
+    await world.upload(1)
+    words = "first words" + "." * 4_060 + "the last words"
+    await world.fail(await world.leased(), "CORRUPT_MEDIA", rejected=rejected, detail=words)
+    assert (await world.row(1, "probe")).detail == words[-4_000:]
+
+
+async def test_further_renditions_that_fail_leave_a_clip_that_is_complete_with_what_plays(world: World) -> None:
     await world.upload(1)
     work = await world.put_work(1)
     for _ in range(5):
@@ -157,7 +193,12 @@ async def test_further_renditions_that_fail_leave_a_playing_clip(world: World) -
     await world.fail(await world.leased(), "CORRUPT_MEDIA", rejected=True)
     await world.until_forgotten(1)
     video = await world.video(1)
-    assert (video.media_state, video.failure_code) == (MediaState.PLAYABLE, "")
+    assert (video.media_state, video.failure_code) == (MediaState.COMPLETE, "")
+    assert await world.progress(1) == Progress(ProcessingStage.DONE, 100)
+    facts = await world.media.facts_of(1)
+    assert facts is not None
+    assert list(facts.rendition_names) == ["720p"]
+    assert (await world.row(1, "plan")).reason == "CORRUPT_MEDIA"
     assert await world.lease() is None
     assert work not in [blob.key for blob in (await world.blobs.list("video/1/")).blobs]
 

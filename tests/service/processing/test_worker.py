@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator
@@ -66,7 +65,15 @@ class Rig:
 
     def another(self, heartbeat_ms: int = 5_000) -> Worker:
         """A worker on the same scratch folder."""
-        return Worker(worker_id="w1", stub=self.world.stub, steps=self.steps, scratch=self.scratch, heartbeat_ms=heartbeat_ms, wait_ms=100)
+        return Worker(
+            worker_id="w1",
+            stub=self.world.stub,
+            steps=self.steps,
+            scratch=self.scratch,
+            clock=self.world.clock,
+            heartbeat_ms=heartbeat_ms,
+            wait_ms=100,
+        )
 
     async def work_off(self) -> list[pb2.Job]:
         """Do every job that waits."""
@@ -96,15 +103,17 @@ async def test_a_clip_becomes_a_whole_tree_and_a_redo_of_every_job_changes_no_by
     while (job := await world.lease()) is not None:
         jobs.append(job)
         await rig.worker.do(job)
-        work |= await world.objects("video/1/work/")
+        work |= await world.objects("work/1/")
     assert [job.job_key for job in jobs] == ["probe", "audio", "chunk/first/0", "package/first", "chunk/rest/0", "package/rest"]
     video = await world.until_media(1, MediaState.COMPLETE)
     assert (video.duration_ms, video.width, video.height, video.has_audio) == (15_000, CLIP_WIDTH, CLIP_HEIGHT, True)
     await world.until_forgotten(1)
 
     made = await world.objects("video/1/")
-    assert {"master.m3u8", "manifest.mpd", "360p.m3u8", "240p.m3u8", "360p.mp4", "audio.mp4", "poster.jpg", "preview.webp"} <= made.keys()
-    assert [name for name in made if name.startswith("work/")] == []
+    assert {"master.m3u8", "manifest.mpd", "360p.m3u8", "240p.m3u8", "360p.mp4"} <= made.keys()
+    others = [await world.objects(f"{prefix}/1/") for prefix in ("images", "audio", "work")]
+    assert [sorted(found) for found in others] == [["poster.jpg", "preview.webp"], ["audio.mp4"], []]
+    assert {name.split("/")[0] for name in work} == {sha256.hex()[:16]}
     tree = tmp_path / "tree"
     for name in made:
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -114,9 +123,14 @@ async def test_a_clip_becomes_a_whole_tree_and_a_redo_of_every_job_changes_no_by
 
     facts = await world.media.facts_of(1)
     assert facts is not None
-    assert [rendition.name for rendition in facts.renditions] == ["360p", "240p"]
+    assert facts.rendition_names == ("360p", "240p")
+    for name, row in (await world.renditions(1)).items():
+        sizes = [(tree / made_name).stat().st_size for made_name in made if re.fullmatch(rf"{name}/(init\.mp4|\d+\.m4s)", made_name)]
+        assert (row.state.name, row.size_bytes, row.bitrate_bps) == ("READY", sum(sizes), sum(sizes) * 8 // 15)
+        assert f'CODECS="{row.codec},mp4a.40.2"' in (tree / f"{name}.m3u8").read_text()
+    assert facts.source_sha256 == sha256
     assert (await world.blobs.head("video/1/master.m3u8")).content_type == "application/vnd.apple.mpegurl"
-    assert (await world.blobs.head("video/1/audio.mp4")).content_type == "audio/mp4"
+    assert (await world.blobs.head("audio/1/audio.mp4")).content_type == "audio/mp4"
 
     await world.upload_file(2, clip)
     again: dict[str, str] = {}
@@ -131,10 +145,11 @@ async def test_a_clip_becomes_a_whole_tree_and_a_redo_of_every_job_changes_no_by
             if next_job.attempt == 1:
                 cut_at(patch, Failpoint.JOB_AFTER_OUTPUT)
             await rig.worker.do(next_job)
-        again |= await world.objects("video/2/work/")
+        again |= await world.objects("work/2/")
     assert sorted(attempts) == sorted((job.job_key, attempt) for job in jobs for attempt in (1, 2))
     await world.until_forgotten(2)
     assert await world.objects("video/2/") == made
+    assert [await world.objects(f"{prefix}/2/") for prefix in ("images", "audio", "work")] == others
     assert again == work
 
 
@@ -172,6 +187,23 @@ async def test_a_file_that_differs_from_its_declaration_is_refused(rig: Rig, wor
     assert rig.blobs.put_keys == []
 
 
+async def test_a_source_that_is_not_the_probed_one_any_more_is_not_worked_on(rig: Rig, world: World, clip: Path) -> None:
+    content = clip.read_bytes()
+    await world.upload_file(1, clip, sha256=hashlib.sha256(content).digest())
+    await rig.worker.do(await world.leased())
+    there = list(rig.blobs.put_keys)
+    await rig.scratch.forget(1)
+    await world.blobs.put("raw/1", content[:-1] + bytes([content[-1] ^ 1]))
+    await rig.worker.do(await world.leased())
+    row = await world.row(1, "audio")
+    assert (row.state, row.attempt, row.reason) == (JobState.OPEN, 1, "SOURCE_CHANGED")
+    await world.blobs.put("raw/1", content)
+    world.clock.advance(LEASE_MS)
+    while (await world.row(1, "audio")).state is not JobState.DONE:
+        await rig.worker.do(await world.leased())
+    assert rig.blobs.put_keys == [*there, "audio/1/audio.mp4"]
+
+
 async def test_a_corrupt_file_ends_the_video_by_its_reason_and_leaves_no_output(rig: Rig, world: World, clip: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(clip.read_bytes()[:50_000])
@@ -179,7 +211,7 @@ async def test_a_corrupt_file_ends_the_video_by_its_reason_and_leaves_no_output(
     jobs = await rig.work_off()
     assert [job.job_key for job in jobs] == ["probe"]
     assert (await world.until_media(1, MediaState.FAILED)).failure_code == "CORRUPT_MEDIA"
-    assert await world.objects("video/1/") == {}
+    assert list((await world.blobs.list("")).blobs) == [await world.blobs.head("raw/1")]
 
 
 async def test_a_store_that_is_away_costs_no_attempt(rig: Rig, world: World, clip: Path) -> None:
@@ -203,53 +235,6 @@ async def test_a_worker_with_other_tools_gives_the_plan_back(rig: Rig, world: Wo
     await rig.another().do(await world.leased())
     assert (await world.row(1, "probe")).state is JobState.OPEN
     assert (await world.row(1, "audio")).state is JobState.CLOSED
-
-
-class _Endless:
-    """Steps that never end by themselves."""
-
-    def __init__(self) -> None:
-        self.began = asyncio.Event()
-        self.was_cancelled = False
-
-    async def run(self, work: object) -> str:
-        """For ever."""
-        self.began.set()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            self.was_cancelled = True
-            raise
-        return ""
-
-
-async def test_a_stopping_worker_gives_its_job_back_at_once(rig: Rig, world: World, clip: Path) -> None:
-    await world.upload_file(1, clip)
-    endless = _Endless()
-    rig.steps = endless  # type: ignore[assignment]
-    worker = rig.another()
-    running = asyncio.create_task(worker.run())
-    await endless.began.wait()
-    async with asyncio.timeout(15):
-        worker.stop()
-        await running
-    assert endless.was_cancelled
-    job = await world.leased()
-    assert (job.job_key, job.attempt) == ("probe", 1)
-
-
-async def test_a_lost_lease_ends_the_work_at_once(rig: Rig, world: World, clip: Path) -> None:
-    await world.upload_file(1, clip)
-    endless = _Endless()
-    rig.steps = endless  # type: ignore[assignment]
-    worker = rig.another(heartbeat_ms=10)
-    doing = asyncio.create_task(worker.do(await world.leased()))
-    await endless.began.wait()
-    await world.jobs.close(1)
-    async with asyncio.timeout(15):
-        await doing
-    assert endless.was_cancelled
-    assert (await world.row(1, "probe")).state is JobState.LEASED, "nothing was told"
 
 
 async def test_progress_reaches_the_rows_by_heartbeats(rig: Rig, world: World, clip: Path) -> None:
@@ -278,7 +263,7 @@ async def test_the_failpoint_lies_between_outputs_and_commit(rig: Rig, world: Wo
     with monkeypatch.context() as patch:
         cut_at(patch, Failpoint.JOB_AFTER_OUTPUT)
         await rig.worker.do(await world.leased())
-    assert sorted(rig.blobs.put_keys) == ["video/1/poster.jpg", "video/1/preview.webp"]
+    assert sorted(rig.blobs.put_keys) == ["images/1/poster.jpg", "images/1/preview.webp"]
     assert (await world.row(1, "probe")).state is JobState.LEASED
 
 

@@ -96,12 +96,15 @@ class FakeSound:
 
     def __init__(self) -> None:
         self.down = False
+        self.loses_answers = False
         self.asked: list[sound_pb2.RegisterOriginalSoundRequest] = []
 
     async def RegisterOriginalSound(self, request: Any, context: Any) -> sound_pb2.RegisterOriginalSoundResponse:  # noqa: N802
         if self.down:
             raise Unavailable("sound rests")
         self.asked.append(request)
+        if self.loses_answers:
+            raise Unavailable("the answer was lost")
         return sound_pb2.RegisterOriginalSoundResponse(sound=sound_pb2.Sound(sound_id=request.video_id + 1, creator_id=request.creator_id))
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from clipmesh.common.v1 import viewer_pb2
@@ -14,7 +15,7 @@ from mesh.errors import InvalidArgument, PermissionDenied
 from mesh.grants import GrantInvalid, GrantKind, read_grant
 from mesh.stores.tables.port import TablesUnavailable
 from mesh.testing.rpc import secrets_for
-from svc_video.layout import video_prefix
+from svc_video.layout import images_prefix, video_prefix
 from svc_video.videos.tables import OpenWork, WorkKind
 from tests.service.video.world import ALICE, BOB, LADDER, World
 
@@ -29,7 +30,7 @@ def token_of(path: str) -> str:
 async def test_a_public_video_plays_with_a_grant_for_its_prefix(world: World) -> None:
     video_id = await world.public()
     [play] = await world.plays(video_id, user_id=BOB)
-    token = token_of(play.master_playlist_path)
+    token, pictures = token_of(play.master_playlist_path), token_of(play.poster_path)
     root = f"/m/{token}"
     assert play == pb2.Playback(
         video_id=video_id,
@@ -37,8 +38,8 @@ async def test_a_public_video_plays_with_a_grant_for_its_prefix(world: World) ->
         start_playlist_path=f"{root}/720p.m3u8",
         dash_manifest_path=f"{root}/manifest.mpd",
         mp4_path=f"{root}/720p.mp4",
-        poster_path=f"{root}/poster.jpg",
-        preview_path=f"{root}/preview.webp",
+        poster_path=f"/m/{pictures}/poster.jpg",
+        preview_path=f"/m/{pictures}/preview.webp",
         start_level=720,
         expires_at_ms=play.expires_at_ms,
         renditions=[720],
@@ -50,6 +51,8 @@ async def test_a_public_video_plays_with_a_grant_for_its_prefix(world: World) ->
 
     grant = read_grant(token, verify=verify, now_ms=world.clock.now_ms())
     assert (grant.video_id, grant.epoch, grant.prefix, grant.kind) == (video_id, 1, video_prefix(video_id), GrantKind.MEDIA)
+    images = read_grant(pictures, verify=verify, now_ms=world.clock.now_ms())
+    assert images == replace(grant, prefix=images_prefix(video_id), kind=GrantKind.IMAGES)
     assert grant.expires_at_ms == play.expires_at_ms
     assert 540_000 < play.expires_at_ms - world.clock.now_ms() <= 600_000
     with pytest.raises(GrantInvalid):
@@ -92,7 +95,8 @@ async def test_creators_play_their_own_from_the_first_rendition_on(world: World)
 
 async def test_each_id_gets_an_answer_in_the_order_asked(world: World) -> None:
     shown = await world.public(request_id="a")
-    hidden = await world.public(request_id="b", visibility=video_service_pb2.VISIBILITY_FRIENDS)
+    hidden = await world.public(request_id="b")
+    await hide(world, hidden)
     plays = await world.plays(9, hidden, shown, shown, user_id=BOB)
     assert [(play.video_id, play.refusal) for play in plays] == [(9, 1), (hidden, 3), (shown, 0), (shown, 0)]
     assert all(not play.master_playlist_path for play in plays[:2])

@@ -15,7 +15,12 @@ from clipmesh.video.v1 import video_service_pb2 as pb2
 
 from mesh.errors import FailedPrecondition, InvalidArgument, NotFound
 from mesh.failpoints import Failpoint
-from svc_video.videos.tables import MediaFacts, OpenWork, Video, WorkKind
+from svc_video.videos.actions import Publication, Switches
+from svc_video.videos.neighbours import Neighbours
+from svc_video.videos.store import VideoStore
+from svc_video.videos.tables import MediaFacts, OpenWork, PublicationState, Video, Visibility, WorkKind
+from svc_video.videos.work import DONE_MS, WorkLoop
+from svc_video.viewers import Viewer
 from tests.service.video.world import ALICE, BOB, HASHES, World
 
 
@@ -279,7 +284,7 @@ async def test_the_original_sound_comes_after_and_never_delays(world: World) -> 
     [seen] = await world.seen(video_id, user_id=BOB)
     assert seen.sound_id == video_id + 1
     assert world.sound.asked == [
-        sound_pb2.RegisterOriginalSoundRequest(video_id=video_id, creator_id=ALICE, duration_ms=20_000, audio_key="video/a/audio.mp4")
+        sound_pb2.RegisterOriginalSoundRequest(video_id=video_id, creator_id=ALICE, duration_ms=20_000, audio_key="audio/a/audio.mp4")
     ]
     assert await world.event_names() == ["UploadCompleted", "VideoPublished", "VideoChanged"]
 
@@ -341,7 +346,7 @@ async def test_media_steps_may_be_told_twice(world: World) -> None:
         assert await world.rows() == before
     facts = await world.tables.get(MediaFacts, video_id)
     assert facts is not None
-    assert (facts.hashes, [rendition.name for rendition in facts.renditions], facts.audio_key) == (HASHES, ["720p"], "video/a/audio.mp4")
+    assert (facts.hashes, facts.rendition_names, facts.audio_key) == (HASHES, ("720p",), "audio/a/audio.mp4")
 
 
 async def test_a_clip_that_plays_outlives_the_failure_of_further_renditions(world: World) -> None:
@@ -349,3 +354,100 @@ async def test_a_clip_that_plays_outlives_the_failure_of_further_renditions(worl
     video = await world.rooms.media.media_failed(video_id, reason="PROCESSING_FAILED", detail="")
     assert video.media_state.name == "PLAYABLE"
     assert len(await world.seen(video_id, user_id=BOB)) == 1
+
+
+async def publishable(world: World, name: str) -> int:
+    video_id = await world.processing(request_id=name)
+    await world.probe(video_id, has_audio=False)
+    await world.playable(video_id, audio_key="")
+    return video_id
+
+
+async def test_a_call_that_hangs_holds_up_its_own_video_only(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = await publishable(world, "a"), await publishable(world, "b")
+    hangs, goes_on, ask = asyncio.Event(), asyncio.Event(), Neighbours.verdict_on
+
+    async def slow(neighbours: Neighbours, video: Video, facts: MediaFacts) -> Any:
+        if video.video_id == first:
+            hangs.set()
+            await goes_on.wait()
+        return await ask(neighbours, video, facts)
+
+    monkeypatch.setattr(Neighbours, "verdict_on", slow)
+    running = asyncio.create_task(world.rooms.loops[WorkKind.ASSESS].run())
+    await world.publish(first, request_id="p1")
+    await asyncio.wait_for(hangs.wait(), 20)
+    await world.publish(second, request_id="p2")
+    async with asyncio.timeout(20):
+        while not await world.seen(second, user_id=BOB):
+            await asyncio.sleep(0.01)
+    assert await world.seen(first, user_id=BOB) == []
+    goes_on.set()
+    async with asyncio.timeout(20):
+        while not await world.seen(first, user_id=BOB):
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_publication_whose_caller_left_is_assessed_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    video_id = await publishable(world, "a")
+    running = asyncio.create_task(world.rooms.loops[WorkKind.ASSESS].run())
+    replace = VideoStore.replace
+
+    async def replaces_and_is_cancelled(store: VideoStore, video: Video, **fields: Any) -> Video | None:
+        written = await replace(store, video, **fields)
+        if video.publication_state is PublicationState.ASSESSING:
+            raise asyncio.CancelledError
+        return written
+
+    monkeypatch.setattr(VideoStore, "replace", replaces_and_is_cancelled)
+    publication = Publication(
+        caption="", hashtags=(), category=0, language="", visibility=Visibility.PUBLIC, switches=Switches(), sound_id=0
+    )
+    viewer = Viewer(user_id=ALICE, is_under_16=False)
+    call = asyncio.create_task(world.rooms.videos.publish(viewer, video_id, publication, request_id="p1", body=b""))
+    await asyncio.wait([call])
+    assert call.cancelled()
+    async with asyncio.timeout(20):
+        while not await world.seen(video_id, user_id=BOB):
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_work_that_is_noted_while_the_same_video_is_worked_on_is_done_next(world: World) -> None:
+    video_id = await world.processing()
+    now_ms, version = world.clock.now_ms(), (await row(world, video_id)).version
+    store, wakeup, goes_on = VideoStore(tables=world.tables), asyncio.Event(), asyncio.Event()
+    begun: asyncio.Queue[int] = asyncio.Queue()
+
+    async def handle(work: OpenWork, _: Video) -> int:
+        await begun.put(work.since_ms)
+        await goes_on.wait()
+        return DONE_MS
+
+    running = asyncio.create_task(WorkLoop(kind=WorkKind.SOUND, store=store, clock=world.clock, handle=handle, wakeup=wakeup).run())
+    await store.open_work([OpenWork(kind=WorkKind.SOUND, video_id=video_id, since_ms=now_ms, version=version - 1)])
+    wakeup.set()
+    assert await asyncio.wait_for(begun.get(), 20) == now_ms
+    await store.open_work([OpenWork(kind=WorkKind.SOUND, video_id=video_id, since_ms=now_ms + 1, version=version)])
+    wakeup.set()
+    while wakeup.is_set():
+        await asyncio.sleep(0.01)
+    goes_on.set()
+    assert await asyncio.wait_for(begun.get(), 20) == now_ms + 1
+    async with asyncio.timeout(20):
+        while await waiting(world, WorkKind.SOUND):
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_long_pause_does_not_keep_a_loop_from_looking(world: World) -> None:
+    video_id = await world.public()
+    await world.delete(video_id)
+    loop = world.rooms.loops[WorkKind.PURGE]
+    assert await loop.run_once() == 30_000
+    world.clock.advance(100_000)
+    assert await loop.run_once() == 20_000

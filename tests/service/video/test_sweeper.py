@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
 from clipmesh.video.v1 import upload_service_pb2 as pb2
 from clipmesh.video.v1 import video_service_pb2
 
 from mesh.errors import MeshError
 from svc_video.layout import raw_key
+from svc_video.uploads.store import UploadStore
 from svc_video.uploads.tables import CreatorUpload, UnendedUpload, Upload, UploadQuota
 from tests.service.video.world import ALICE, PART, World
 
@@ -137,18 +141,68 @@ async def test_one_bad_session_does_not_keep_the_others_waiting(world: World) ->
     await world.send(first)
     await world.send(second)
     world.clock.advance(DAY_MS)
-    calls = 0
     opened = world.rooms.jobs.open
 
-    async def open_once(**job: object) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 1:
+    async def refuses_first(**job: object) -> None:
+        if job["video_id"] == first.upload_id:
             raise RuntimeError("processing died")
         await opened(**job)
 
-    world.rooms.jobs.open = open_once  # type: ignore[method-assign]
+    world.rooms.jobs.open = refuses_first  # type: ignore[method-assign]
     await world.rooms.sweeper.sweep()
     assert await unended(world) == [first.upload_id]
+    world.rooms.jobs.open = opened  # type: ignore[method-assign]
     await world.rooms.sweeper.sweep()
     assert await unended(world) == []
+
+
+async def test_a_session_that_hangs_does_not_keep_the_others_waiting(world: World) -> None:
+    first, second = await world.start(request_id="a"), await world.start(request_id="b")
+    await world.send(first)
+    await world.send(second)
+    world.clock.advance(DAY_MS)
+    opened, goes_on, other_done = world.rooms.jobs.open, asyncio.Event(), asyncio.Event()
+
+    async def hangs(**job: object) -> None:
+        if job["video_id"] == first.upload_id:
+            await goes_on.wait()
+        await opened(**job)
+        other_done.set()
+
+    world.rooms.jobs.open = hangs  # type: ignore[method-assign]
+    sweep = asyncio.create_task(world.rooms.sweeper.sweep())
+    await asyncio.wait_for(other_done.wait(), 20)
+    assert [job["video_id"] for job in world.rooms.jobs.opened] == [second.upload_id]
+    goes_on.set()
+    await sweep
+    assert await unended(world) == []
+
+
+async def test_reconciling_reads_sessions_many_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(20):
+        await world.blobs.multipart_begin(raw_key(world.ids.next()), content_type="video/mp4")
+    world.clock.advance(3_600_001)
+    reads: list[int] = []
+    get_many = UploadStore.get_many
+
+    async def counted(store: UploadStore, upload_ids: Sequence[int]) -> dict[int, Upload]:
+        reads.append(len(upload_ids))
+        return await get_many(store, upload_ids)
+
+    monkeypatch.setattr(UploadStore, "get_many", counted)
+    await world.rooms.sweeper.reconcile()
+    assert await world.multiparts() == []
+    assert reads[0] == 20
+    assert len(reads) <= 2
+
+
+async def test_a_start_that_is_repeated_while_it_is_swept_stays_listed(world: World) -> None:
+    lost = world.ids.next()
+    entry = UnendedUpload(shard=0, upload_id=lost, creator_id=ALICE, since_ms=world.clock.now_ms())
+    await world.tables.put(entry, CreatorUpload(creator_id=ALICE, upload_id=lost))
+    world.clock.advance(600_000)
+    taken = str(world.clock.now_ms())
+    await world.tables.insert(UploadQuota(creator_id=ALICE, open_ids=str(lost), reserved_at_ms=taken, day_ids=str(lost)))
+    before = await world.rows()
+    await world.rooms.sweeper.sweep()
+    assert await world.rows() == before

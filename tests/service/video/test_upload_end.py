@@ -11,7 +11,7 @@ from clipmesh.video.v1 import events_pb2, video_service_pb2
 from clipmesh.video.v1 import upload_service_pb2 as pb2
 
 from mesh.errors import FailedPrecondition, InvalidArgument, MeshError
-from mesh.stores.blobs.port import BlobInfo
+from mesh.stores.blobs.port import BlobInfo, BlobsUnavailable
 from svc_video.layout import raw_key
 from svc_video.uploads.tables import UnendedUpload, UploadQuota
 from svc_video.videos.actions import ProcessingStage as Stage
@@ -112,7 +112,11 @@ async def test_abort_leaves_no_bytes_and_frees_both_quotas(world: World) -> None
     upload = await world.start()
     await world.send(upload)
     ended = await world.abort(upload.upload_id)
-    assert (ended.state, ended.failure_code) == (pb2.UPLOAD_STATE_ABORTED, "")
+    assert (ended.state, ended.failure_code, ended.failure_detail) == (
+        pb2.UPLOAD_STATE_ABORTED,
+        "UPLOAD_ABORTED",
+        "The upload was given up.",
+    )
     assert await world.multiparts() == []
     assert await world.objects() == []
     assert await world.seen(upload.upload_id) == []
@@ -122,6 +126,25 @@ async def test_abort_leaves_no_bytes_and_frees_both_quotas(world: World) -> None
     assert (await world.rows(UnendedUpload))[UnendedUpload] == []
     assert await world.abort(upload.upload_id) == ended
     assert await world.event_names() == []
+
+
+async def test_abort_frees_both_quotas_while_the_object_store_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = await world.start()
+
+    async def away(*_: object) -> None:
+        raise BlobsUnavailable("away")
+
+    monkeypatch.setattr(world.blobs, "multipart_abort", away)
+    with pytest.raises(MeshError):
+        await world.abort(upload.upload_id)
+    quota = await world.tables.get(UploadQuota, ALICE)
+    assert quota is not None
+    assert (quota.open_ids, quota.day_ids) == ("", "")
+    assert [entry.upload_id for entry in (await world.rows(UnendedUpload))[UnendedUpload]] == [upload.upload_id]
+    monkeypatch.undo()
+    await world.rooms.sweeper.sweep()
+    assert (await world.rows(UnendedUpload))[UnendedUpload] == []
+    assert await world.multiparts() == []
 
 
 async def test_what_ended_cannot_end_otherwise(world: World) -> None:
@@ -177,6 +200,9 @@ async def test_refused_media_shows_on_the_session(world: World) -> None:
     assert (upload.stage, upload.progress_percent) == (pb2.PROCESSING_STAGE_FAILED, 100)
     await world.work()
     assert await world.objects() == []
+    await world.delete(video_id)
+    upload = await world.get(video_id)
+    assert (upload.state, upload.failure_code) == (pb2.UPLOAD_STATE_FAILED, "CORRUPT_MEDIA")
 
 
 async def test_progress_never_falls_and_is_hinted(world: World) -> None:

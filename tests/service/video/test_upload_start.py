@@ -38,8 +38,8 @@ async def test_a_session_tells_how_the_file_is_cut(world: World) -> None:
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"duration_ms": 14_999}, "DURATION_TOO_SHORT"),
-        ({"duration_ms": 600_001}, "DURATION_TOO_LONG"),
+        ({"duration_ms": 14_949}, "DURATION_TOO_SHORT"),
+        ({"duration_ms": 600_051}, "DURATION_TOO_LONG"),
         ({"size": 4 * 1024**3 + 1}, "FILE_TOO_LARGE"),
         ({"mime_type": "application/pdf"}, "UNSUPPORTED_CONTENT_TYPE"),
         ({"mime_type": "video/mp4x"}, "UNSUPPORTED_CONTENT_TYPE"),
@@ -143,8 +143,9 @@ async def test_the_31st_upload_of_a_day_waits_for_tomorrow(world: World) -> None
 async def test_places_of_starts_that_died_are_given_back(world: World) -> None:
     for n in range(5):
         await world.start(BOB, request_id=f"b{n}")
-    dead = [world.ids.next() for _ in range(5)]
-    await world.tables.insert(UploadQuota(creator_id=ALICE, open_ids=" ".join(map(str, dead)), day_ids=" ".join(map(str, dead))))
+    dead = " ".join(str(world.ids.next()) for _ in range(5))
+    taken = " ".join([str(world.clock.now_ms())] * 5)
+    await world.tables.insert(UploadQuota(creator_id=ALICE, open_ids=dead, reserved_at_ms=taken, day_ids=dead))
     with pytest.raises(ResourceExhausted):
         await world.start(request_id="early")
     world.clock.advance(60_001)
@@ -152,3 +153,34 @@ async def test_places_of_starts_that_died_are_given_back(world: World) -> None:
     quota = await world.tables.get(UploadQuota, ALICE)
     assert quota is not None
     assert quota.open_ids == str(upload.upload_id)
+
+
+async def test_repeats_of_refused_starts_leave_one_another_their_places(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = [await world.start(request_id=f"held {n}") for n in range(5)]
+    late = [f"late {n}" for n in range(7)]
+    for request_id in late:
+        with pytest.raises(ResourceExhausted):
+            await world.start(request_id=request_id)
+    for upload in held:
+        await world.abort(upload.upload_id)
+    world.clock.advance(120_000)
+    begin, refused = world.blobs.multipart_begin, asyncio.Event()
+
+    async def begin_slowly(key: str, *, content_type: str) -> str:
+        await refused.wait()
+        return await begin(key, content_type=content_type)
+
+    monkeypatch.setattr(world.blobs, "multipart_begin", begin_slowly)
+    starts = [asyncio.create_task(world.start(request_id=request_id)) for request_id in late]
+    for done in asyncio.as_completed(starts):
+        with pytest.raises(ResourceExhausted):
+            await done
+        if sum(start.done() for start in starts) == 2:
+            break
+    refused.set()
+    answers = await asyncio.gather(*starts, return_exceptions=True)
+    opened = {answer.upload_id for answer in answers if isinstance(answer, pb2.Upload)}
+    assert len(opened) == 5
+    quota = await world.tables.get(UploadQuota, ALICE)
+    assert quota is not None
+    assert set(map(int, quota.open_ids.split())) == set(map(int, quota.day_ids.split())) == opened

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,32 +12,71 @@ from clipmesh.rights.v1 import publication_service_pb2 as rights_pb2
 from clipmesh.video.v1 import video_service_pb2 as pb2
 from clipmesh.video.v1.video_service_pb2_grpc import VideoServiceStub
 
-from mesh.errors import Aborted, InvalidArgument, InvalidPermit, NotFound, Unauthenticated
+from mesh.errors import (
+    Aborted,
+    FailedPrecondition,
+    InvalidArgument,
+    InvalidPermit,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
 from mesh.permits import Permits
-from mesh.testing.rpc import secrets_for
+from mesh.stores.tables.port import TablesUnavailable
+from mesh.testing.rpc import secrets_for, viewer
 from svc_video.layout import video_prefix
 from svc_video.videos.tables import CreatorVideo, MediaFacts, OpenWork, Video
 from tests.service.video.world import ALICE, BOB, LADDER, MODERATOR, World
 
-HIDDEN = (pb2.VISIBILITY_FRIENDS, pb2.VISIBILITY_FOLLOWERS, pb2.VISIBILITY_ONLY_ME)
+ONLY_ME, PUBLIC = pb2.VISIBILITY_ONLY_ME, pb2.VISIBILITY_PUBLIC
+YOUNG = (viewer_pb2.AGE_BAND_13_TO_15, viewer_pb2.AGE_BAND_UNSPECIFIED)
 
 
-@pytest.mark.parametrize("visibility", HIDDEN)
-async def test_what_is_not_for_everyone_is_for_its_creator_alone(world: World, visibility: pb2.Visibility.ValueType) -> None:
-    video_id = await world.public(visibility=visibility)
+async def test_what_was_never_for_everyone_is_for_its_creator_alone(world: World) -> None:
+    video_id = await world.public(visibility=ONLY_ME)
     [own] = await world.seen(video_id)
-    assert (own.state, own.visibility, own.recommendable, own.published_at_ms) == (pb2.VIDEO_STATE_READY, visibility, False, 0)
+    assert (own.state, own.visibility, own.recommendable, own.published_at_ms) == (pb2.VIDEO_STATE_READY, ONLY_ME, False, 0)
     for user_id in (BOB, 0):
         assert await world.seen(video_id, user_id=user_id) == []
-        assert [play.refusal for play in await world.plays(video_id, user_id=user_id)] == [3]
+        assert [play.refusal for play in await world.plays(video_id, user_id=user_id)] == [1]
     assert await world.seen(video_id, user_id=MODERATOR, roles=(viewer_pb2.ROLE_MODERATOR,)) == []
     assert await world.event_names() == ["UploadCompleted"]
 
 
-@pytest.mark.parametrize("visibility", HIDDEN)
-async def test_hiding_takes_effect_on_the_next_request(world: World, visibility: pb2.Visibility.ValueType) -> None:
+@pytest.mark.parametrize("visibility", [pb2.VISIBILITY_FRIENDS, pb2.VISIBILITY_FOLLOWERS])
+async def test_nobody_chooses_whom_the_system_does_not_know(world: World, visibility: pb2.Visibility.ValueType) -> None:
+    draft, public = await world.processing(request_id="draft"), await world.public()
+    before = await world.rows()
+    for call in (world.publish(draft, visibility=visibility), world.update(public, visibility=visibility)):
+        with pytest.raises(FailedPrecondition) as refused:
+            await call
+        assert refused.value.reason == "VISIBILITY_NOT_SUPPORTED"
+    assert await world.rows() == before
+
+
+@pytest.mark.parametrize("age_band", YOUNG)
+async def test_nobody_below_16_shows_a_video_to_everyone(world: World, age_band: viewer_pb2.AgeBand.ValueType) -> None:
+    young = world.served.stub(VideoServiceStub, viewer=viewer(user_id=ALICE, age_band=age_band))
+    video_id = await world.processing()
+    before = await world.rows()
+    for visibility in (PUBLIC, pb2.VISIBILITY_UNSPECIFIED):
+        with pytest.raises(FailedPrecondition) as refused:
+            await young.PublishVideo(pb2.PublishVideoRequest(request_id="p", video_id=video_id, visibility=visibility))
+        assert refused.value.reason == "PUBLIC_NEEDS_AGE"
+    assert await world.rows() == before
+    await young.PublishVideo(pb2.PublishVideoRequest(request_id="p", video_id=video_id, visibility=ONLY_ME))
+    before = await world.rows()
+    with pytest.raises(FailedPrecondition) as refused:
+        await young.UpdateVideo(pb2.UpdateVideoRequest(video_id=video_id, request_id="e", visibility=PUBLIC))
+    assert refused.value.reason == "PUBLIC_NEEDS_AGE"
+    assert await world.rows() == before
+    updated = await young.UpdateVideo(pb2.UpdateVideoRequest(video_id=video_id, request_id="e", caption="mine"))
+    assert (updated.video.caption, updated.video.visibility) == ("mine", ONLY_ME)
+
+
+async def test_hiding_takes_effect_on_the_next_request(world: World) -> None:
     video_id = await world.public()
-    await world.update(video_id, visibility=visibility)
+    await world.update(video_id, visibility=ONLY_ME)
     assert await world.seen(video_id, user_id=BOB) == []
     assert [play.refusal for play in await world.plays(video_id, user_id=BOB)] == [3]
     assert [(one.video_id, one.epoch) for one in (await world.revocations()).revocations] == [(video_id, 2)]
@@ -88,6 +128,23 @@ async def test_a_changed_caption_is_judged_again_before_anybody_reads_it(world: 
     assert (await world.revocations()).revocations == [], "the moving pictures were judged and may play on"
 
 
+async def test_a_refused_clip_gets_a_verdict_on_its_new_words(world: World) -> None:
+    world.rights.kind = rights_pb2.VERDICT_KIND_BLOCK
+    video_id = await world.public(caption="bad words")
+    [own] = await world.seen(video_id)
+    assert (own.publication_state, own.failure_code) == (pb2.PUBLICATION_STATE_REJECTED, "POLICY_VIOLATION")
+    assert [play.refusal for play in await world.plays(video_id)] == [0], "it is theirs"
+    assert [play.refusal for play in await world.plays(video_id, user_id=BOB)] == [1]
+    world.rights.kind = rights_pb2.VERDICT_KIND_ALLOW
+    changed = await world.update(video_id, caption="good words")
+    assert (changed.publication_state, changed.failure_code, changed.failure_detail) == (pb2.PUBLICATION_STATE_ASSESSING, "", "")
+    assert await world.seen(video_id, user_id=BOB) == []
+    await world.work()
+    assert [(asked.publication_version, asked.caption) for asked in world.rights.asked] == [(1, "bad words"), (2, "good words")]
+    [seen] = await world.seen(video_id, user_id=BOB)
+    assert (seen.state, seen.caption) == (pb2.VIDEO_STATE_READY, "good words")
+
+
 async def test_other_edits_are_public_at_once(world: World) -> None:
     video_id = await world.public()
     changed = await world.update(video_id, switches=pb2.Switches(allow_download=True), category=3)
@@ -97,12 +154,68 @@ async def test_other_edits_are_public_at_once(world: World) -> None:
     assert len(world.rights.asked) == 1
 
 
-async def test_an_edit_that_changes_nothing_writes_nothing(world: World) -> None:
+async def test_an_edit_that_changes_nothing_leaves_only_its_mark_and_tells_nobody(world: World) -> None:
     video_id = await world.public()
-    before = await world.rows()
+    before, told, (seen,) = await world.rows(), await world.event_names(), await world.seen(video_id)
     await world.update(video_id)
     await world.update(video_id, caption=" hello ", visibility=pb2.VISIBILITY_PUBLIC)
+    after = await world.rows()
+    (marked,) = after.pop(Video)
+    assert [replace(marked, applied_edits="", version=seen.version)] == before.pop(Video)
+    assert after == before
+    assert await world.event_names() == told
+
+
+async def test_a_repeated_edit_is_made_once_and_undoes_nobody_elses(world: World) -> None:
+    video_id = await world.public()
+    [video] = await world.seen(video_id)
+    edit: dict[str, Any] = {"category": 3, "expected_version": video.version, "request_id": "e1"}
+    first = await world.update(video_id, **edit)
+    assert await world.update(video_id, **edit) == first, "an answer that was lost is not a conflict"
+    await world.update(video_id, category=5)
+    before = await world.rows()
+    repeated = await world.update(video_id, **edit)
+    assert (repeated.category, repeated.version) == (5, first.version + 1)
     assert await world.rows() == before
+    assert (await world.event_names()).count("VideoChanged") == 2
+
+
+async def test_racing_repeats_of_an_edit_make_it_once(world: World) -> None:
+    video_id = await world.public()
+    [video] = await world.seen(video_id)
+    answers = await asyncio.gather(*(world.update(video_id, category=3, request_id="e1") for _ in range(8)))
+    assert {answer.version for answer in answers} == {video.version + 1}
+    assert (await world.event_names()).count("VideoChanged") == 1
+
+
+async def test_the_request_id_of_an_edit_serves_one_body_of_one_person(world: World) -> None:
+    video_id, bobs = await world.public(), await world.public(request_id="bob's", user_id=BOB)
+    await world.update(video_id, category=3, request_id="e1")
+    assert (await world.update(bobs, user_id=BOB, category=7, request_id="e1")).category == 7
+    before = await world.rows()
+    for fields in ({"category": 4}, {"category": 3, "expected_version": 1}):
+        with pytest.raises(FailedPrecondition) as refused:
+            await world.update(video_id, request_id="e1", **fields)
+        assert refused.value.reason == "REQUEST_ID_REUSED"
+    with pytest.raises(InvalidArgument) as nameless:
+        await world.videos().UpdateVideo(pb2.UpdateVideoRequest(video_id=video_id, category=4))
+    assert nameless.value.reason == "INVALID_REQUEST"
+    assert await world.rows() == before
+
+
+async def test_an_edit_whose_write_was_lost_is_made_by_its_repeat(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    video_id = await world.public()
+    transition = world.tables.transition
+
+    async def lost(*_: Any, **__: Any) -> Any:
+        raise TablesUnavailable("gone")
+
+    monkeypatch.setattr(world.tables, "transition", lost)
+    with pytest.raises(Unavailable):
+        await world.update(video_id, category=3, request_id="e1")
+    monkeypatch.setattr(world.tables, "transition", transition)
+    await world.update(video_id, category=5)
+    assert (await world.update(video_id, category=3, request_id="e1")).category == 3
 
 
 async def test_an_edit_of_an_old_version_is_refused(world: World) -> None:
@@ -232,7 +345,7 @@ async def test_permits_say_what_the_viewer_may_do(world: World) -> None:
     view, comment, engage = permit_pb2.PERMIT_KIND_VIEW, permit_pb2.PERMIT_KIND_COMMENT, permit_pb2.PERMIT_KIND_ENGAGE
     open_to_all = await world.public(request_id="a")
     silent = await world.public(request_id="b", switches=pb2.Switches(allow_comments=False))
-    hidden = await world.public(request_id="c", visibility=pb2.VISIBILITY_FRIENDS)
+    hidden = await world.public(request_id="c", visibility=ONLY_ME)
     draft = await world.processing(request_id="d")
     everything = (open_to_all, silent, hidden, draft, 5)
     assert {video_id: list(permit.kinds) for video_id, permit in (await permits_of(world, *everything)).items()} == {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -49,6 +50,7 @@ LADDER = (
     RenditionFacts(name="360p", width=360, height=640),
     RenditionFacts(name="240p", width=240, height=426),
 )
+SOURCE_SHA256 = b"\x5a" * 32
 HASHES = (b"\x11" * 32, b"\x22" * 32)
 
 _EVENTS = {
@@ -160,16 +162,18 @@ class World:
                 height=1280,
                 has_audio=has_audio,
                 facts_json='{"codec": "h264"}',
+                source_sha256=SOURCE_SHA256,
                 recipe_version="1+8.1.2",
                 perceptual_hashes=HASHES,
                 findings=(Finding(name="black_ratio", score=0.25),),
                 classified=False,
                 output_prefix=video_prefix(video_id),
                 has_preview=True,
+                renditions=LADDER,
             ),
         )
 
-    async def playable(self, video_id: int, *, audio_key: str = "video/a/audio.mp4") -> None:
+    async def playable(self, video_id: int, *, audio_key: str = "audio/a/audio.mp4") -> None:
         await self.rooms.media.became_playable(video_id, renditions=[RENDITION_720], audio_key=audio_key)
 
     async def publish(self, video_id: int, *, user_id: int = ALICE, request_id: str = "p1", **fields: Any) -> video_service_pb2.Video:
@@ -180,13 +184,14 @@ class World:
         """A public video."""
         video_id = await self.processing(request_id=request_id, user_id=user_id)
         await self.probe(video_id, has_audio=has_audio)
-        await self.playable(video_id, audio_key="video/a/audio.mp4" if has_audio else "")
+        await self.playable(video_id, audio_key="audio/a/audio.mp4" if has_audio else "")
         await self.publish(video_id, user_id=user_id, request_id=f"publish {request_id}", **fields)
         await self.work()
         return video_id
 
-    async def update(self, video_id: int, *, user_id: int = ALICE, **fields: Any) -> video_service_pb2.Video:
-        request = video_service_pb2.UpdateVideoRequest(video_id=video_id, **fields)
+    async def update(self, video_id: int, *, user_id: int = ALICE, request_id: str = "", **fields: Any) -> video_service_pb2.Video:
+        """An edit; one of its own unless `request_id` says which."""
+        request = video_service_pb2.UpdateVideoRequest(video_id=video_id, request_id=request_id or uuid.uuid4().hex, **fields)
         return (await self.videos(user_id).UpdateVideo(request)).video
 
     async def delete(self, video_id: int, *, user_id: int = ALICE) -> None:

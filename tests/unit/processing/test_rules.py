@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from svc_video.processing.errors import InvalidResult, LeaseLost
-from svc_video.processing.places import chunk_object
+from svc_video.processing.places import chunk_object, source_work_prefix
 from svc_video.processing.results import PlannedRendition, ProbeResult
 from svc_video.processing.rules import VideoJobs, held, leased, opened, urgency_ms, wanted
 from svc_video.processing.tables import Job, JobKind, JobState
@@ -17,6 +19,7 @@ REST = PlannedRendition(name="240p", group="rest", width=240, height=426)
 def result(*, chunks: int = 2, has_audio: bool = True, renditions: tuple[PlannedRendition, ...] = (FIRST, REST)) -> ProbeResult:
     return ProbeResult(
         facts_json="{}",
+        source_sha256="5a" * 32,
         recipe_version="1",
         duration_ms=20_000,
         width=720,
@@ -111,7 +114,19 @@ def test_a_result_without_a_sound_plan_is_refused(broken: ProbeResult) -> None:
         ProbeResult.from_json(broken.to_json())
 
 
-def test_chunks_of_another_recipe_are_other_objects() -> None:
-    places = {chunk_object("video/1/", version, name, index) for version in ("1", "2") for name in ("720p", "240p") for index in (0, 1)}
-    assert len(places) == 8
-    assert all(place.startswith("video/1/work/") and place.endswith(".chunk") for place in places)
+@pytest.mark.parametrize("sha256", ["", "5A" * 32, "5a" * 31, "zz" * 32])
+def test_a_result_without_the_hash_of_its_source_is_refused(sha256: str) -> None:
+    with pytest.raises(InvalidResult):
+        ProbeResult.from_json(replace(result(), source_sha256=sha256).to_json())
+
+
+def test_chunks_of_another_source_or_recipe_are_other_objects() -> None:
+    places = {
+        chunk_object(source_work_prefix(1, source), version, name, index)
+        for source in ("5a" * 32, "a5" * 32)
+        for version in ("1", "2")
+        for name in ("720p", "240p")
+        for index in (0, 1)
+    }
+    assert len(places) == 16
+    assert all(place.startswith("work/1/") and place.endswith(".chunk") for place in places)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from mesh.stores.blobs import open_blobs
-from mesh.stores.blobs.port import BlobNotFound
+from mesh.stores.blobs.port import BlobNotFound, BlobRange, BlobsUnavailable
+from mesh.stores.blobs.stretch import Stretch
 from mesh.testing.clock import FakeClock
 from svc_video.processing.worker.scratch import Scratch
 
@@ -41,10 +43,59 @@ async def test_a_source_is_copied_once_and_the_oldest_of_three_goes(tmp_path: Pa
     await blobs.delete(["raw/1"])
     assert await scratch.source(1, "raw/1") == first
     third = await scratch.source(3, "raw/3")
-    assert (first.exists(), third.stat().st_size) == (True, 3)
-    assert sorted(path.name for path in first.parent.glob("source-*")) == ["source-1", "source-3"]
+    assert (first.path.exists(), third.path.read_bytes(), third.size_bytes) == (True, b"xxx", 3)
+    assert sorted(path.name for path in first.path.parent.iterdir()) == ["lock", "source-1", "source-3"]
     await scratch.forget(1)
     with pytest.raises(BlobNotFound):
         await scratch.source(1, "raw/1")
+    await scratch.close()
+    await blobs.close()
+
+
+async def test_a_source_is_hashed_as_it_comes_and_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blobs = open_blobs(f"file://{tmp_path / 'blobs'}", clock=FakeClock(), url_key=b"")
+    scratch = Scratch(root=tmp_path / "scratch", blobs=blobs)
+    await scratch.open()
+    content = bytes(range(256)) * 40_000
+    await blobs.put("raw/1", content)
+    opened = []
+    real = blobs.get
+
+    async def get(key: str, *, start: int = 0, end: int | None = None) -> BlobRange:
+        opened.append((key, start, end))
+        return await real(key, start=start, end=end)
+
+    monkeypatch.setattr(blobs, "get", get)
+    source = await scratch.source(1, "raw/1")
+    assert (source.sha256, source.size_bytes) == (hashlib.sha256(content).digest(), len(content))
+    assert source.path.read_bytes() == content
+    assert await scratch.source(1, "raw/1") == source
+    assert opened == [("raw/1", 0, None)]
+    await scratch.close()
+    await blobs.close()
+
+
+async def test_a_source_that_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blobs = open_blobs(f"file://{tmp_path / 'blobs'}", clock=FakeClock(), url_key=b"")
+    scratch = Scratch(root=tmp_path / "scratch", blobs=blobs)
+    await scratch.open()
+    await blobs.put("raw/1", b"x" * 10_000_000)
+    real = Stretch.__anext__
+    left = 30
+
+    async def break_off(stretch: Stretch) -> bytes:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise BlobsUnavailable("gone")
+        return await real(stretch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stretch, "__anext__", break_off)
+        with pytest.raises(BlobsUnavailable):
+            await scratch.source(1, "raw/1")
+    [folder] = (tmp_path / "scratch").iterdir()
+    assert [path.name for path in folder.iterdir()] == ["lock"]
+    assert (await scratch.source(1, "raw/1")).size_bytes == 10_000_000
     await scratch.close()
     await blobs.close()

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from svc_video.videos.errors import PublicNeedsAge, VisibilityNotSupported
 from svc_video.videos.rules import (
     MEDIA_MOVES,
+    POLICY_VIOLATION,
     PUBLICATION_MOVES,
     Act,
     Announcement,
@@ -19,6 +21,7 @@ from svc_video.videos.rules import (
     after_verdict,
     after_words,
     announcement,
+    check_visibility,
     is_public,
     may_see,
     needs_verdict,
@@ -28,6 +31,7 @@ from svc_video.videos.rules import (
     work_after,
 )
 from svc_video.videos.tables import MediaState, PublicationState, Video, VideoState, Visibility, WorkKind
+from svc_video.viewers import Viewer
 
 M, P, V, S = MediaState, PublicationState, Visibility, VideoState
 CREATOR, OTHER = 7, 8
@@ -175,9 +179,40 @@ def test_changed_words_need_a_verdict_of_their_own(state: PublicationState) -> N
     assert after_words(one, caption="old", hashtags=("a", "b")) is one
     after = after_words(one, caption="new", hashtags=("a", "b"))
     assert after.publication_version == (1 if state is P.DRAFT else 2)
-    judged_again = state in {P.ASSESSING, P.IN_REVIEW, P.PUBLISHED, P.RESTRICTED}
+    judged_again = state in {P.ASSESSING, P.IN_REVIEW, P.PUBLISHED, P.RESTRICTED, P.REJECTED}
     assert after.publication_state is (P.ASSESSING if judged_again else state)
     assert not is_public(after)
+
+
+def test_other_words_end_the_refusal_of_the_old_ones_and_of_nothing_else() -> None:
+    refused = replace(video(publication=P.REJECTED), failure_code=POLICY_VIOLATION, failure_detail="why")
+    after = after_words(refused, caption="new", hashtags=())
+    assert (after.publication_state, after.failure_code, after.failure_detail) == (P.ASSESSING, "", "")
+    broken = replace(refused, media_state=M.FAILED, failure_code="NO_VIDEO")
+    assert after_words(broken, caption="new", hashtags=()).failure_code == "NO_VIDEO"
+
+
+@pytest.mark.parametrize(
+    ("visibility", "is_under_16", "error"),
+    [
+        (V.PUBLIC, False, None),
+        (V.PUBLIC, True, PublicNeedsAge),
+        (V.ONLY_ME, False, None),
+        (V.ONLY_ME, True, None),
+        (V.FRIENDS, False, VisibilityNotSupported),
+        (V.FOLLOWERS, False, VisibilityNotSupported),
+    ],
+)
+def test_what_may_be_chosen_by_whom(visibility: Visibility, is_under_16: bool, error: type[Exception] | None) -> None:
+    if error is None:
+        check_visibility(visibility, is_under_16=is_under_16)
+    else:
+        with pytest.raises(error):
+            check_visibility(visibility, is_under_16=is_under_16)
+
+
+def test_the_age_that_nobody_knows_is_the_most_protected() -> None:
+    assert Viewer(user_id=7).is_under_16
 
 
 def test_only_probed_publications_are_brought_to_the_gate() -> None:

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from mesh.settings import InvalidSetting, read
 from svc_video.layout import raw_key, video_of_raw_key, video_prefix
+from svc_video.lengths import LONGEST_MS, SHORTEST_MS, TOLERANCE_MS
 from svc_video.settings import VideoSettings
-from svc_video.uploads.errors import DailyLimitExceeded, FileTooLarge, PartOutOfRange, TooManyOpenUploads
-from svc_video.uploads.rules import Declared, Limits, check_declared, open_ids, part_count, part_size, released, reserved
+from svc_video.uploads.errors import DailyLimitExceeded, DurationTooLong, DurationTooShort, FileTooLarge, PartOutOfRange, TooManyOpenUploads
+from svc_video.uploads.rules import Declared, Limits, check_declared, open_ids, part_count, part_size, released, reserved, without_stale
 from svc_video.uploads.tables import Upload, UploadKind, UploadQuota
 
 LIMITS = Limits(open=2, daily=3)
@@ -23,7 +24,7 @@ def test_the_numbers_are_those_of_the_specification() -> None:
     limits = read(VideoSettings, ENVIRONMENT).limits
     assert limits == Limits()
     assert (limits.max_bytes, limits.part_bytes, limits.daily, limits.open) == (4 * 1024**3, 8 * 1024**2, 30, 5)
-    assert (limits.session_ms, limits.shortest_ms, limits.longest_ms) == (24 * 3_600_000, 15_000, 600_000)
+    assert (limits.session_ms, SHORTEST_MS, LONGEST_MS) == (24 * 3_600_000, 15_000, 600_000)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,6 @@ def test_the_numbers_are_those_of_the_specification() -> None:
     [
         ("UPLOAD_PART_BYTES", "1000"),
         ("UPLOAD_OPEN_LIMIT", "0"),
-        ("UPLOAD_LONGEST_MS", "1"),
         ("JOB_LEASE_MS", "0"),
         ("UPLOAD_MAX_BYTES", "much"),
     ],
@@ -64,6 +64,25 @@ def test_the_largest_file_is_taken_and_one_byte_more_is_not() -> None:
     assert refused.value.facts == {"size_bytes": 4 * 1024**3 + 1, "max_bytes": 4 * 1024**3}
 
 
+@pytest.mark.parametrize(
+    ("duration_ms", "refusal"),
+    [
+        (SHORTEST_MS - TOLERANCE_MS - 1, DurationTooShort),
+        (SHORTEST_MS - TOLERANCE_MS, None),
+        (14_967, None),
+        (LONGEST_MS + TOLERANCE_MS, None),
+        (LONGEST_MS + TOLERANCE_MS + 1, DurationTooLong),
+    ],
+)
+def test_the_door_takes_every_length_that_the_probe_takes(duration_ms: int, refusal: type[Exception] | None) -> None:
+    declared = Declared(size_bytes=1, mime_type="video/mp4", duration_ms=duration_ms, width=0, height=0, sha256=b"", kind=UploadKind.VIDEO)
+    if refusal is None:
+        check_declared(declared, LIMITS)
+    else:
+        with pytest.raises(refusal):
+            check_declared(declared, LIMITS)
+
+
 def test_quota_counts_ids_and_each_once() -> None:
     quota = UploadQuota(creator_id=1)
     for _ in range(2):
@@ -81,6 +100,18 @@ def test_quota_counts_ids_and_each_once() -> None:
     assert open_ids(reserved(given_back, 14, now_ms=NOW_MS, limits=LIMITS)) == [14]
     tomorrow = reserved(quota, 14, now_ms=NOW_MS + DAY_MS, limits=LIMITS)
     assert (open_ids(tomorrow), tomorrow.day_ids) == ([13, 14], "14")
+
+
+def test_a_place_is_as_old_as_its_last_reservation() -> None:
+    quota = reserved(UploadQuota(creator_id=1), 11, now_ms=NOW_MS, limits=LIMITS)
+    quota = reserved(quota, 12, now_ms=NOW_MS + 5, limits=LIMITS)
+    renewed = reserved(quota, 11, now_ms=NOW_MS + 9, limits=LIMITS)
+    assert open_ids(without_stale(quota, {11, 12}, taken_before_ms=NOW_MS + 5)) == [12]
+    assert without_stale(quota, {12}, taken_before_ms=NOW_MS + 5) == quota
+    assert (renewed.open_ids, renewed.day_ids) == (quota.open_ids, quota.day_ids)
+    assert without_stale(renewed, {11}, taken_before_ms=NOW_MS + 9) == renewed
+    gone = without_stale(renewed, {11, 12}, taken_before_ms=NOW_MS + 10)
+    assert (gone.open_ids, gone.reserved_at_ms, gone.day_ids) == ("", "", "")
 
 
 def test_a_raw_key_tells_its_video_and_no_other_key_does() -> None:
