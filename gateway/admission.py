@@ -9,8 +9,15 @@ BASE_COST = 20
 """Of any operation, on top of its price: headers, token and signature have to be read."""
 REFUSED_COST = 200
 """Of an operation that is refused: reading a document is the larger part of the work, and nobody refused has a reason to go on."""
+CHARACTERS_A_UNIT = 8
+"""Of a document that was not known: reading and validating it takes 2 to 3 us of CPU for each."""
 SIGN_UPS = frozenset({"signUp"})
 """Mutations that count as sign-ins, each time they are asked."""
+
+
+def reading_cost(characters: int) -> int:
+    """Of a document that has to be read, on top of what any operation costs; 0 for short ones."""
+    return max(0, characters // CHARACTERS_A_UNIT - BASE_COST)
 
 
 class Admission:
@@ -36,9 +43,9 @@ class Admission:
         if sign_ups:
             await self.charge_sign_in(viewer.address, sign_ups)
 
-    async def charge_refusal(self, viewer: Viewer) -> None:
-        """Count an operation that was refused. Raises RateLimited."""
-        await self._limiter.take(self._takings(viewer), REFUSED_COST)
+    async def charge_refusal(self, viewer: Viewer, *, count: int = 1, reading: int = 0) -> None:
+        """Count operations that were refused, and what reading them cost. Raises RateLimited."""
+        await self._limiter.take(self._takings(viewer), REFUSED_COST * count + reading)
 
     async def charge_stranger(self, address: str) -> None:
         """Count a request whose token was no good. Raises RateLimited."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 
 from clipmesh.social.v1 import identity_service_pb2
 from clipmesh.video.v1 import playback_service_pb2
@@ -41,12 +40,15 @@ from gateway.rates import RateLimiter
 from gateway.schema.root import make_schema
 from gateway.schema.uploads import PROGRESS_TOPIC
 from gateway.settings import GatewaySettings
+from gateway.signing_keys import PublishedKeys
 from gateway.viewers import Viewers
 from mesh.app import Dependency, Process
 from mesh.auth import ViewerSigner, without_viewer
+from mesh.background import kept_going
 from mesh.events.hints import Hints
 from mesh.events.stream import open_stream
 from mesh.server import ServedService
+from mesh.session_checks import SessionNow
 from mesh.stores.blobs import open_blobs, upload_door
 from mesh.stores.redis import Redis, open_redis
 from mesh.tokens import AccessTokenVerifier
@@ -64,7 +66,7 @@ class GatewayApp:
         self._settings = settings
         self._stack = contextlib.AsyncExitStack()
         self._listener: Listener | None = None
-        self._connections = Connections(most=settings.sockets)
+        self._connections = Connections(most=settings.sockets, most_per_address=settings.sockets_per_address)
 
     @property
     def port(self) -> int:
@@ -91,13 +93,15 @@ class GatewayApp:
         settings, process = self._settings, self.process
         redis = open_redis(settings.redis)
         self._stack.push_async_callback(redis.close)
+        self.dependencies = {"redis": Dependency(redis.ping)}
         stream = open_stream(settings.events, redis=redis)
         self._stack.push_async_callback(stream.close)
         clients = Clients.open(process.channels)
-        verifier = AccessTokenVerifier(clock=process.clock, source=_signing_keys(clients))
-        viewers = Viewers(verifier=verifier, settings=settings, cookie_key=process.secrets.named("session_cookie_key"))
+        verifier = AccessTokenVerifier(clock=process.clock, source=_signing_keys(clients), sessions=_sessions(clients))
+        viewers = Viewers(verifier=verifier, settings=settings, cookie_key=process.secrets.named("session_cookie_key"), clock=process.clock)
+        self._stack.callback(viewers.close)
         hints = Hints(stream=stream, topics=(PROGRESS_TOPIC,))
-        self._background(verifier.run(stream), hints.run())
+        self._background({"hear-keys": lambda: verifier.run(stream), "hear-hints": hints.run})
         admission = self._admission(redis)
         health = Health(
             redis=redis,
@@ -112,6 +116,7 @@ class GatewayApp:
             *health.routes(),
             *self._graphql_routes(clients=clients, viewers=viewers, admission=admission, hints=hints),
             *oauth.routes(),
+            *PublishedKeys(clients=clients, clock=process.clock).routes(),
             *await self._media_routes(clients),
             *pages.routes(),
         ]
@@ -190,8 +195,8 @@ class GatewayApp:
         door = upload_door(blobs)
         return [*edge.routes(), *(UploadDoorApp(door=door).routes() if door else ())]
 
-    def _background(self, *work: Coroutine[Any, Any, None]) -> None:
-        tasks = [asyncio.create_task(one) for one in work]
+    def _background(self, work: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+        tasks = [asyncio.create_task(kept_going(one, name=name), name=name) for name, one in work.items()]
 
         async def end() -> None:
             for task in tasks:
@@ -212,6 +217,15 @@ def _signing_keys(clients: Clients) -> Callable[[], Awaitable[Sequence[identity_
         return answer.keys
 
     return keys
+
+
+def _sessions(clients: Clients) -> Callable[[int], Awaitable[SessionNow]]:
+    async def session(session_id: int) -> SessionNow:
+        with without_viewer():
+            answer = await clients.identity.GetSession(identity_service_pb2.GetSessionRequest(session_id=session_id))
+        return SessionNow(active=answer.active, consents=tuple(answer.consents))
+
+    return session
 
 
 async def _problem_of(request: Request, error: Exception) -> Response:

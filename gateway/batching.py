@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
+from gateway.errors import Fault, fault_of
 from mesh.errors import MeshError
 
 K = TypeVar("K")
@@ -15,11 +16,19 @@ V = TypeVar("V")
 class Missing:
     """A service did not answer; `service` names it and `error` says why."""
 
-    __slots__ = ("error", "service")
+    __slots__ = ("_fault", "error", "service")
 
     def __init__(self, service: str, error: MeshError) -> None:
         self.service = service
         self.error = error
+        self._fault: Fault | None = None
+
+    @property
+    def fault(self) -> Fault:
+        """The error as clients may see it; one for all fields that waited, so that it is logged once."""
+        if self._fault is None:
+            self._fault = fault_of(self.error)
+        return self._fault
 
 
 class Batched(Generic[K, V]):

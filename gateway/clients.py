@@ -37,13 +37,13 @@ class Clients:
         return cls(
             feed=channels.stub(FeedServiceStub, "feed"),
             signals=channels.stub(SignalServiceStub, "feed", idempotent={"ReportWatch", "MintViewTokens"}),
-            videos=channels.stub(VideoServiceStub, "video", idempotent={"PublishVideo", "DeleteVideo"}),
+            videos=channels.stub(VideoServiceStub, "video", idempotent={"PublishVideo", "UpdateVideo", "DeleteVideo"}),
             uploads=channels.stub(
                 UploadServiceStub, "video", idempotent={"StartUpload", "CompleteUpload", "AbortUpload", "SignUploadParts"}
             ),
             playback=channels.stub(PlaybackServiceStub, "video"),
             sounds=channels.stub(CatalogueServiceStub, "sound"),
             identity=channels.stub(IdentityServiceStub, "social", idempotent={"SignUp"}),
-            profiles=channels.stub(ProfileServiceStub, "social"),
+            profiles=channels.stub(ProfileServiceStub, "social", idempotent={"UpdateProfile"}),
             reviews=channels.stub(ReviewServiceStub, "rights", idempotent={"DecideReview"}),
         )

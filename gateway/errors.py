@@ -19,6 +19,7 @@ import grpc
 from graphql import FieldNode, GraphQLError
 
 from mesh.errors import MeshError
+from mesh.interceptors.map_errors import expected
 
 _log = logging.getLogger("clipmesh.gateway")
 
@@ -59,12 +60,21 @@ INTERNAL_MESSAGE = "something went wrong on our side"
 
 
 def code_of(error: MeshError) -> str:
-    """The code of a fault."""
+    """The code of a fault; INTERNAL for what a service holds against this gateway and not against the question."""
+    if expected(error) is None:
+        return "INTERNAL"
     return NAMED.get(error.reason) or CODES.get(error.code, "INTERNAL")
+
+
+def is_away(error: MeshError) -> bool:
+    """True when the service did not look at the question: it is gone, too slow or too crowded."""
+    return code_of(error) in AWAY or (error.code is grpc.StatusCode.RESOURCE_EXHAUSTED and error.reason == "OVERLOADED")
 
 
 def is_outcome(error: MeshError) -> bool:
     """True when a mutation answers it as a userError."""
+    if expected(error) is None:
+        return False
     if error.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return error.reason != "OVERLOADED"
     return error.code in OUTCOMES or (error.code is grpc.StatusCode.UNAUTHENTICATED and error.reason == "WRONG_CREDENTIALS")
@@ -83,10 +93,13 @@ class Fault(GraphQLError):
 
 
 def fault_of(error: MeshError) -> Fault:
-    """A service's error as a fault; texts of internal errors stay inside."""
+    """A service's error as a fault; internal errors are logged and their texts stay inside."""
     code = code_of(error)
-    message = INTERNAL_MESSAGE if code == "INTERNAL" else error.message
-    return Fault(code, message, retry_after_ms=error.retry_after_ms)
+    if code != "INTERNAL":
+        return Fault(code, error.message, retry_after_ms=error.retry_after_ms)
+    about = {"reason": error.reason, "service": getattr(error, "service", ""), "method": getattr(error, "method", "")}
+    _log.error("a service failed", exc_info=error, extra=about)
+    return Fault(code, INTERNAL_MESSAGE)
 
 
 def told(error: GraphQLError, request_id: str, *, executing: bool = False) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from gateway.viewers import Viewers
 from mesh.clock import Clock
 from mesh.stores.redis import Redis, RedisUnavailable
 from mesh.telemetry import Telemetry
-from mesh.tokens import CLOSED_AFTER_MS, AccessTokenVerifier
+from mesh.tokens import AccessTokenVerifier
 
 ASK_EVERY_MS = 1_000
 PING_S = 0.5
@@ -48,7 +48,7 @@ class Health:
         degraded = []
         if not await self._redis_is_there():
             degraded.append("redis")
-        if self._verifier.silent_ms > CLOSED_AFTER_MS:
+        if self._verifier.closed:
             degraded.append("tokens")
         elif self._verifier.stale:
             degraded.append("revocations")

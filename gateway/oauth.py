@@ -1,8 +1,9 @@
-"""Sign-in endpoints: OAuth 2 authorization code with PKCE, refresh rotation, revocation, JWKS; problem+json elsewhere."""
+"""Sign-in endpoints: OAuth 2 authorization code with PKCE, refresh rotation, revocation; problem+json elsewhere."""
 
 from __future__ import annotations
 
-import base64
+import logging
+import math
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -15,13 +16,16 @@ from starlette.routing import Route
 
 from gateway.admission import Admission
 from gateway.clients import Clients
+from gateway.errors import AWAY, code_of
 from gateway.pages import page_headers
 from gateway.problems import problem
 from gateway.rates import RateLimited
 from gateway.settings import GatewaySettings
 from gateway.viewers import Viewers
 from mesh import deadline
-from mesh.errors import MeshError, Unavailable
+from mesh.errors import MeshError, ResourceExhausted
+
+_log = logging.getLogger("clipmesh.gateway")
 
 CARRIED = ("response_type", "client_id", "redirect_uri", "code_challenge", "code_challenge_method", "state")
 MOST_FORM_BYTES = 16_384
@@ -31,10 +35,20 @@ _SENTENCES = {
     "WRONG_CREDENTIALS": "That handle or e-mail and that password do not belong together.",
     "TOO_MANY_ATTEMPTS": "Too many attempts. Wait a while, then try again.",
 }
+_NOT_OURS = frozenset({"UNKNOWN_CLIENT", "REDIRECT_NOT_ALLOWED", "PKCE_REQUIRED"})
+"""Reasons against an authorization request as it was sent by the application, whatever the person types."""
+_GRANT_REFUSALS = {
+    "INVALID_GRANT": ("invalid_grant", 400),
+    "UNKNOWN_CLIENT": ("invalid_client", 401),
+    "INVALID_REQUEST": ("invalid_request", 400),
+}
+"""Reasons against a grant -> (word of RFC 6749 5.2, status). Nothing else may answer so: clients throw a refused grant away."""
+_ALREADY_OVER = frozenset({"INVALID_GRANT", "INVALID_REQUEST"})
+"""Reasons by which a token that is to be revoked is none, or no longer one (RFC 7009 2.2)."""
 
 
 class OAuth:
-    """Routes of RFC 6749, 7009, 7517, 7636 and 8414, as far as a first-party public client needs them."""
+    """Routes of RFC 6749, 7009, 7636 and 8414, as far as a first-party public client needs them."""
 
     def __init__(self, *, clients: Clients, viewers: Viewers, admission: Admission, settings: GatewaySettings, page: str) -> None:
         self._clients = clients
@@ -50,7 +64,6 @@ class OAuth:
             Route("/oauth/authorize", self.authorize, methods=["POST"]),
             Route("/oauth/token", self.token, methods=["POST"]),
             Route("/oauth/revoke", self.revoke, methods=["POST"]),
-            Route("/.well-known/jwks.json", self.jwks, methods=["GET"]),
             Route("/.well-known/oauth-authorization-server", self.metadata, methods=["GET"]),
         ]
 
@@ -97,10 +110,12 @@ class OAuth:
                 status = 429 if error.reason == "TOO_MANY_ATTEMPTS" else 401
                 sentence = _SENTENCES.get(error.reason, _SENTENCES["WRONG_CREDENTIALS"])
                 return self._form(request, form, status=status, sentence=sentence, login=form.get("login", ""))
-            if isinstance(error, Unavailable):
-                return problem(503, "UNAVAILABLE", "sign-in is not available at this moment; try again")
-            # A client or redirect that is not ours is never redirected to (RFC 9700 4.11).
-            return problem(400, error.reason, error.message)
+            if error.reason in _NOT_OURS:
+                # A client or redirect that is not ours is never redirected to (RFC 9700 4.11).
+                return problem(400, error.reason, error.message)
+            status, headers = _unanswered(error)
+            code = "RATE_LIMITED" if status == 429 else "UNAVAILABLE"
+            return problem(status, code, "sign-in is not available at this moment; try again", headers=headers)
         return RedirectResponse(_with(form["redirect_uri"], {"code": answer.code, "state": form.get("state", "")}), status_code=303)
 
     def _same_origin(self, request: Request) -> bool:
@@ -135,10 +150,10 @@ class OAuth:
                     case _:
                         return _refused("unsupported_grant_type", "authorization_code or refresh_token")
         except MeshError as error:
-            if isinstance(error, Unavailable):
-                return _refused("temporarily_unavailable", "try again", 503)
-            word = {"INVALID_GRANT": "invalid_grant", "UNKNOWN_CLIENT": "invalid_client"}.get(error.reason, "invalid_request")
-            return _refused(word, error.message, 401 if word == "invalid_client" else 400)
+            if error.reason in _GRANT_REFUSALS:
+                word, status = _GRANT_REFUSALS[error.reason]
+                return _refused(word, error.message, status)
+            return _try_again(error)
         body = {
             "access_token": tokens.access_token,
             "token_type": "Bearer",
@@ -149,7 +164,11 @@ class OAuth:
         return JSONResponse(body, headers=_NO_STORE)
 
     async def revoke(self, request: Request) -> Response:
-        """End a session; unknown tokens are no error."""
+        """End a session; unknown tokens are no error, but only a session that is over is told as ended."""
+        try:
+            await self._admission.charge_sign_in(self._viewers.address(request))
+        except RateLimited as limited:
+            return _refused("temporarily_unavailable", limited.message, 429, headers=limited.headers)
         form = await _form_of(request)
         if form is None or not form.get("token"):
             return _refused("invalid_request", "token is required")
@@ -157,22 +176,9 @@ class OAuth:
             with deadline.scope(CALL_S):
                 await self._clients.identity.RevokeSession(pb.RevokeSessionRequest(refresh_token=form["token"]))
         except MeshError as error:
-            if isinstance(error, Unavailable):
-                return _refused("temporarily_unavailable", "try again", 503)
+            if error.reason not in _ALREADY_OVER:
+                return _try_again(error)
         return Response(status_code=200, headers=_NO_STORE)
-
-    async def jwks(self, request: Request) -> Response:
-        """The keys that verify access tokens."""
-        try:
-            with deadline.scope(CALL_S):
-                answer = await self._clients.identity.ListSigningKeys(pb.ListSigningKeysRequest())
-        except MeshError:
-            return problem(503, "UNAVAILABLE", "the keys cannot be told at this moment; try again")
-        keys = [
-            {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key.key_id, "x": _base64url(key.public_key)}
-            for key in answer.keys
-        ]
-        return JSONResponse({"keys": keys}, headers={"cache-control": "public, max-age=60"})
 
     async def metadata(self, request: Request) -> Response:
         """What the endpoints are and can do (RFC 8414)."""
@@ -200,6 +206,20 @@ def _refused(word: str, sentence: str, status: int = 400, *, headers: Mapping[st
     return JSONResponse(body, status_code=status, headers={**_NO_STORE, **(headers or {})})
 
 
+def _unanswered(error: MeshError) -> tuple[int, dict[str, str]]:
+    """(status, headers) when social gave no verdict: whoever asks again later may well succeed."""
+    if isinstance(error, ResourceExhausted):
+        return 429, {"retry-after": str(max(1, math.ceil(error.retry_after_ms / 1000)))}
+    if code_of(error) not in AWAY:
+        _log.error("sign-in failed", exc_info=error, extra={"reason": error.reason})
+    return 503, {"retry-after": "1"}
+
+
+def _try_again(error: MeshError) -> JSONResponse:
+    status, headers = _unanswered(error)
+    return _refused("temporarily_unavailable", "try again", status, headers=headers)
+
+
 async def _form_of(request: Request) -> dict[str, str] | None:
     """The fields of a small form; None when it is too large. A field that comes twice counts as absent (RFC 6749 3.1)."""
     if int(request.headers.get("content-length") or 0) > MOST_FORM_BYTES:
@@ -222,7 +242,3 @@ def _with(address: str, parameters: dict[str, str]) -> str:
     parts = urlsplit(address)
     query = "&".join(filter(None, (parts.query, urlencode({name: value for name, value in parameters.items() if value}))))
     return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
-
-
-def _base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

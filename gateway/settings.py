@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 
@@ -10,9 +11,11 @@ from gateway.rates import Rate
 from mesh.app import ServiceSettings
 
 _ORIGIN = re.compile(r"https?://[^/\s]+")
+PRIVATE_NETWORKS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+"""Loopback and private networks (RFC 1918, RFC 4193)."""
 _AT_LEAST_ONE = (
     *("body_bytes", "graphql_document_bytes", "graphql_tokens", "graphql_depth", "graphql_fields", "graphql_root_fields", "graphql_cost"),
-    *("graphql_batch", "socket_init_ms", "socket_operations", "socket_keepalive_ms", "socket_stall_ms", "sockets"),
+    *("graphql_batch", "socket_init_ms", "socket_operations", "socket_keepalive_ms", "socket_stall_ms", "sockets", "sockets_per_address"),
     *("rate_user_burst", "rate_user_per_s", "rate_address_burst", "rate_address_per_s", "rate_sign_in_burst", "rate_sign_in_per_minute"),
 )
 
@@ -36,9 +39,11 @@ class GatewaySettings(ServiceSettings):
     cors_origins: tuple[str, ...] = ()
     """Other origins whose pages may ask the GraphQL endpoint, without cookies; empty means none."""
     geo: str = "fixed:US"
-    """Where the region comes from: `fixed:CC`, or `header:NAME` of a trusted proxy."""
+    """Where the region comes from: `fixed:CC`, `header:NAME` of a trusted proxy, or `mmdb:PATH`, a database of countries."""
     trusted_proxies: int = 0
     """How many proxies stand in front: the client's address is taken from that many hops of X-Forwarded-For."""
+    proxy_networks: tuple[str, ...] = PRIVATE_NETWORKS
+    """Networks that the last proxy connects from, as a.b.c.d/n; headers of all other peers are not believed."""
     operation_ms: int = 5_000
     """Budget of one GraphQL operation, in milliseconds; travels to every RPC."""
 
@@ -71,6 +76,8 @@ class GatewaySettings(ServiceSettings):
 
     sockets: int = 2_000
     """Sockets and event streams at once; more are refused."""
+    sockets_per_address: int = 200
+    """Sockets and event streams of one address at once; many people may share it."""
     socket_init_ms: int = 5_000
     """How long a socket may wait with connection_init, in milliseconds."""
     socket_operations: int = 20
@@ -127,8 +134,8 @@ class GatewaySettings(ServiceSettings):
     def check(self) -> None:
         """ValueError for values that do not go together."""
         ServiceSettings.check(self)
-        if not re.fullmatch(r"fixed:[A-Z]{2}|header:[A-Za-z0-9-]+", self.geo):
-            raise ValueError(f"CLIPMESH_GEO={self.geo!r}: use fixed:CC or header:NAME")
+        if not re.fullmatch(r"fixed:[A-Z]{2}|header:[A-Za-z0-9-]+|mmdb:.+", self.geo):
+            raise ValueError(f"CLIPMESH_GEO={self.geo!r}: use fixed:CC, header:NAME or mmdb:PATH")
         if not _ORIGIN.fullmatch(self.origin):
             raise ValueError(f"CLIPMESH_ORIGIN={self.origin!r} is no origin: scheme://host[:port]")
         if wrong := [origin for origin in self.cors_origins if not _ORIGIN.fullmatch(origin)]:
@@ -137,6 +144,11 @@ class GatewaySettings(ServiceSettings):
             raise ValueError("CLIPMESH_GEO=header:... needs CLIPMESH_TRUSTED_PROXIES of at least 1: anybody could set the header")
         if not 0 <= self.trusted_proxies <= 10:
             raise ValueError("CLIPMESH_TRUSTED_PROXIES lies between 0 and 10")
+        for network in self.proxy_networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                raise ValueError(f"CLIPMESH_PROXY_NETWORKS={network!r}: {error}") from error
         if not 100 <= self.operation_ms <= 60_000:
             raise ValueError("CLIPMESH_OPERATION_MS lies between 100 and 60000")
         for name in _AT_LEAST_ONE:

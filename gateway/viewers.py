@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 from clipmesh.common.v1 import viewer_pb2
 from starlette.requests import HTTPConnection
 
+from gateway.addresses import AddressPseudonyms
+from gateway.proxies import Proxies
+from gateway.regions import open_regions
 from gateway.settings import GatewaySettings
+from mesh.clock import Clock
 from mesh.tokens import AccessClaims, AccessTokenVerifier, InvalidAccessToken
 
 SESSION_COOKIE = "clipmesh_session"
@@ -50,12 +54,15 @@ class Viewer:
 
 
 class Viewers:
-    """Builds viewers from requests."""
+    """Builds viewers from requests. Making it raises InvalidSetting when regions cannot be told as configured."""
 
-    def __init__(self, *, verifier: AccessTokenVerifier, settings: GatewaySettings, cookie_key: bytes) -> None:
+    def __init__(self, *, verifier: AccessTokenVerifier, settings: GatewaySettings, cookie_key: bytes, clock: Clock) -> None:
         self._verifier = verifier
         self._settings = settings
         self._cookie_key = cookie_key
+        self._proxies = Proxies(hops=settings.trusted_proxies, networks=settings.proxy_networks)
+        self._regions = open_regions(settings.geo, proxies=self._proxies)
+        self._pseudonyms = AddressPseudonyms(key=cookie_key, clock=clock)
 
     async def of(self, connection: HTTPConnection, *, authorization: str | None = None) -> Viewer:
         """The viewer of a request; `authorization` wins over the header (sockets bring it later).
@@ -66,9 +73,12 @@ class Viewers:
         token = _bearer(header)
         claims = await self._verifier.verify(token) if token else None
         session, fresh = self._session(connection.cookies)
+        context, address = self._context(connection, claims, session), self.address(connection)
+        if claims is None:
+            context.address_pseudonym = self._pseudonyms.of(address)
         return Viewer(
-            context=self._context(connection.headers, claims, session),
-            address=self.address(connection),
+            context=context,
+            address=address,
             new_session=fresh,
             token=token,
             expires_at_ms=claims.expires_at_ms if claims is not None else 0,
@@ -86,8 +96,13 @@ class Viewers:
         secure = "; Secure" if self._settings.origin.startswith("https:") else ""
         return f"{SESSION_COOKIE}={viewer.new_session}; Max-Age={SESSION_S}; Path=/; HttpOnly; SameSite=Lax{secure}"
 
-    def _context(self, headers: Mapping[str, str], claims: AccessClaims | None, session: str) -> viewer_pb2.ViewerContext:
-        region, source = self._region(headers)
+    def close(self) -> None:
+        """Let go of what tells regions."""
+        self._regions.close()
+
+    def _context(self, connection: HTTPConnection, claims: AccessClaims | None, session: str) -> viewer_pb2.ViewerContext:
+        headers = connection.headers
+        region, source = self._regions.of(connection)
         context = viewer_pb2.ViewerContext(
             region=region,
             region_source=source,
@@ -106,21 +121,9 @@ class Viewers:
             context.consents.extend(() if withheld else claims.consents)
         return context
 
-    def _region(self, headers: Mapping[str, str]) -> tuple[str, viewer_pb2.RegionSource.ValueType]:
-        kind, _, value = self._settings.geo.partition(":")
-        if kind == "fixed":
-            return value, viewer_pb2.REGION_SOURCE_FIXED
-        region = headers.get(value.lower(), "").upper()
-        if len(region) == 2 and region.isascii() and region.isalpha():
-            return region, viewer_pb2.REGION_SOURCE_PROXY
-        return "", viewer_pb2.REGION_SOURCE_UNSPECIFIED
-
     def address(self, connection: HTTPConnection) -> str:
-        """The client's address: the socket's peer, or the hop that the configured number of proxies vouches for."""
-        peer = connection.client.host if connection.client else "unknown"
-        hops = [hop.strip() for hop in connection.headers.get("x-forwarded-for", "").split(",") if hop.strip()]
-        trusted = self._settings.trusted_proxies
-        return hops[-trusted][:64] if trusted and len(hops) >= trusted else peer
+        """The client's address, as far as the configured proxies vouch for it."""
+        return self._proxies.address(connection)
 
     def _session(self, cookies: Mapping[str, str]) -> tuple[str, str]:
         """(session id, cookie value to set): a session is only ours when its tag is."""

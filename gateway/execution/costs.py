@@ -34,6 +34,8 @@ from strawberry.schema_directive import Location
 
 MUTATION_WEIGHT = 50
 """Of a mutation that names none: a durable write costs more than a read."""
+CALL_EACH_WEIGHT = "200"
+"""Of a list that takes a call for every parent, since no batch can hold its cursors: few of them fit into one operation."""
 ASSUMED_SIZE = 10
 """Of a list that says nothing of its size."""
 _DEFINITION = "strawberry-definition"

@@ -92,6 +92,10 @@ class Documents:
         """Share of the documents that were known already."""
         return self.hits / max(1, self.hits + self.misses)
 
+    def knows(self, text: str) -> bool:
+        """True when reading the text costs next to nothing."""
+        return text in self._valid
+
     def read(self, text: str) -> Document:
         """The document of a text, its shape checked, maybe not valid yet. Raises Invalid with syntax errors and passed limits."""
         known = self._valid.get(text)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphql import (
+    ArgumentNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     InlineFragmentNode,
+    ListValueNode,
+    Node,
+    ObjectFieldNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
@@ -41,6 +47,14 @@ class OperationLimits:
     """Fields at the top of an operation."""
     fragments: int = 40
     """Fragment definitions."""
+    spreads: int = 100
+    """Places where a fragment is spread, inline ones too: validation compares fragments in pairs."""
+    variables: int = 50
+    """Variables of all operations of the document."""
+    arguments: int = 20
+    """Arguments of one field or directive."""
+    literals: int = 400
+    """Items of lists and fields of objects that stand in the document itself; variables have no such bound."""
     cost: int = 10_000
     """Price of an operation with its variables, see gateway.execution.costs."""
 
@@ -54,6 +68,50 @@ class TooCostly(Fault):
         else:
             super().__init__("QUERY_TOO_COSTLY", sentence, limit=limit, most=most, found=found)
         self.limit = limit
+
+
+class _Size:
+    """Counts what stands in a document, each node once, and stops at the first bound that is passed."""
+
+    def __init__(self, limits: OperationLimits) -> None:
+        self._limits = limits
+        self._spreads = self._variables = self._literals = 0
+
+    def check(self, document: DocumentNode) -> None:
+        waiting: list[Node] = list(document.definitions)
+        while waiting:
+            node = waiting.pop()
+            match node:
+                case FragmentSpreadNode() | InlineFragmentNode():
+                    self._spreads = self._counted("spreads", self._spreads + 1, self._limits.spreads)
+                case OperationDefinitionNode(variable_definitions=variables) if variables:
+                    self._variables = self._counted("variables", self._variables + len(variables), self._limits.variables)
+                    waiting.extend(variables)
+                case VariableDefinitionNode(default_value=default) if default is not None:
+                    waiting.append(default)
+                case ArgumentNode() | ObjectFieldNode():
+                    waiting.append(node.value)
+                case ListValueNode():
+                    waiting.extend(self._literal(node.values))
+                case ObjectValueNode():
+                    waiting.extend(self._literal(node.fields))
+                case _:
+                    pass
+            if arguments := getattr(node, "arguments", None):
+                self._counted("arguments", len(arguments), self._limits.arguments)
+                waiting.extend(arguments)
+            waiting.extend(getattr(node, "directives", None) or ())
+            if (selection_set := getattr(node, "selection_set", None)) is not None:
+                waiting.extend(selection_set.selections)
+
+    def _literal(self, parts: Sequence[Node]) -> Sequence[Node]:
+        self._literals = self._counted("literals", self._literals + len(parts), self._limits.literals)
+        return parts
+
+    def _counted(self, limit: str, found: int, most: int) -> int:
+        if found > most:
+            raise TooCostly(limit, f"at most {most} {limit}", most=most, found=found)
+        return found
 
 
 class _Shape:
@@ -139,5 +197,6 @@ class _Shape:
 
 
 def check_shape(document: DocumentNode, limits: OperationLimits) -> None:
-    """Refuse a document that is too deep, wide or repetitive. Raises TooCostly, and Fault for a fragment within itself."""
+    """Refuse a document that is too large, deep, wide or repetitive. Raises TooCostly, and Fault for a fragment within itself."""
+    _Size(limits).check(document)
     _Shape(document, limits).check(document)

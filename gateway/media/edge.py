@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from http import HTTPStatus
 
@@ -51,6 +51,7 @@ class EdgeLimits:
 class _Answer:
     status: HTTPStatus
     headers: dict[str, str]
+    grant: Grant
     body: BlobRange | None = None
 
 
@@ -106,17 +107,24 @@ class MediaEdge:
     def _granted(self, token: str) -> Grant:
         try:
             grant = self._verified(token)
+        except GrantInvalid:
+            raise _not_ours() from None
+        self._check(grant)
+        return grant
+
+    def _check(self, grant: Grant) -> None:
+        """Raises Problem unless a grant that was ours when it came still plays."""
+        try:
             check_grant_time(grant, now_ms=self._clock.now_ms())
         except GrantExpired:
             raise Problem(HTTPStatus.FORBIDDEN, "GRANT_EXPIRED", "The grant's time is over; ask for a new one.") from None
         except GrantInvalid:
-            raise Problem(HTTPStatus.FORBIDDEN, "GRANT_INVALID", "This is not a grant of ours.") from None
+            raise _not_ours() from None
         if not self._revocations.fresh:
             detail = "It is not known now which grants were revoked."
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "REVOCATIONS_STALE", detail, headers={"Retry-After": "1"})
         if self._revocations.revoked(grant.video_id, grant.epoch):
             raise Problem(HTTPStatus.FORBIDDEN, "GRANT_REVOKED", "The grant was revoked; ask for a new one.")
-        return grant
 
     async def _prepare(self, path: str, headers: Headers, *, with_body: bool) -> _Answer:
         token, name = media_path(path)
@@ -136,7 +144,7 @@ class MediaEdge:
                     except RangeNotSatisfiable:
                         continue
                 if body.info.etag == info.etag:
-                    return _Answer(status=answer.status, headers=answer.headers, body=body)
+                    return replace(answer, body=body)
                 # Replaced between the two looks: the headers speak of another object than the bytes.
                 await body.aclose()
         except BlobNotFound:
@@ -156,7 +164,7 @@ class MediaEdge:
             "Accept-Ranges": "bytes",
         }
         if not_modified(info, headers):
-            return _Answer(status=HTTPStatus.NOT_MODIFIED, headers=common), None
+            return _Answer(status=HTTPStatus.NOT_MODIFIED, headers=common, grant=grant), None
         status, span = HTTPStatus.OK, Span(0, info.size_bytes)
         asked = headers.get("range")
         if asked is not None and range_applies(info, headers):
@@ -170,7 +178,7 @@ class MediaEdge:
                 status, span = HTTPStatus.PARTIAL_CONTENT, part
                 common["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{info.size_bytes}"
         common |= {"Content-Type": kind.content_type, "Content-Length": str(span.end - span.start)}
-        return _Answer(status=status, headers=common), span
+        return _Answer(status=status, headers=common, grant=grant), span
 
     async def _send(self, answer: _Answer, receive: Receive, send: Send) -> None:
         if answer.body is None:
@@ -179,21 +187,25 @@ class MediaEdge:
         gone = asyncio.create_task(_until_gone(receive))
         try:
             await start(send, answer.status, answer.headers)
-            await self._stream(answer.body, gone, send)
+            await self._stream(answer.body, answer.grant, gone, send)
+        # The length was promised: ending without the last piece makes the server cut the connection, which the client takes for a failure.
+        except Problem as problem:
+            log.info("a response was cut off", extra={"reason": problem.code})
         except (TimeoutError, BlobsError) as error:
-            # The length was promised: ending without the last piece makes the server cut the connection, which the client takes for a failure.
             log.warning("a response was cut off", extra={"error_type": type(error).__name__})
         finally:
             gone.cancel()
             await asyncio.gather(gone, return_exceptions=True)
             await answer.body.aclose()
 
-    async def _stream(self, body: BlobRange, gone: asyncio.Task[None], send: Send) -> None:
+    async def _stream(self, body: BlobRange, grant: Grant, gone: asyncio.Task[None], send: Send) -> None:
         chunks = aiter(body.chunks)
         with contextlib.suppress(StopAsyncIteration):
             while not gone.done():
                 with deadline.scope(self._limits.store_ms / 1000):
                     chunk = await anext(chunks)
+                # A slow reader stays for hours, and what its grant allowed at the start may be over by now.
+                self._check(grant)
                 async with asyncio.timeout(self._limits.stall_ms / 1000):
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
         if not gone.done():
@@ -207,6 +219,10 @@ async def _until_gone(receive: Receive) -> None:
 
 def _without_range(headers: Headers) -> Headers:
     return Headers(raw=[(name, value) for name, value in headers.raw if name != b"range"])
+
+
+def _not_ours() -> Problem:
+    return Problem(HTTPStatus.FORBIDDEN, "GRANT_INVALID", "This is not a grant of ours.")
 
 
 def _not_found() -> Problem:

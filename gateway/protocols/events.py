@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from graphql import OperationType
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.errors import Fault, fault_of
+from gateway.errors import INTERNAL_MESSAGE, Fault, fault_of
 from gateway.execution.documents import Invalid
 from gateway.execution.engine import Plan, refusal_of
 from gateway.protocols.connections import Connections, TooManyConnections
@@ -22,6 +23,8 @@ from gateway.viewers import Viewer, Viewers
 from mesh.clock import Clock
 from mesh.errors import Unavailable
 from mesh.tokens import InvalidAccessToken
+
+_log = logging.getLogger("clipmesh.gateway")
 
 _PING = b": ping\n\n"
 _SHORTEST_WAIT_S = 0.05
@@ -75,7 +78,7 @@ class _EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            with self._streams.connections.one():
+            with self._streams.connections.one(self._viewer.address):
                 await self._stream(receive, send)
         except TooManyConnections:
             fault = Fault("UNAVAILABLE", "too many streams are open; try again", retry_after_ms=1_000)
@@ -126,9 +129,14 @@ class _EventStream(Response):
             await send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def _fill(self, queue: asyncio.Queue[dict[str, Any] | None]) -> None:
-        async with contextlib.aclosing(self._bodies()) as bodies:
-            async for body in bodies:
-                await queue.put(body)
+        try:
+            async with contextlib.aclosing(self._bodies()) as bodies:
+                async for body in bodies:
+                    await queue.put(body)
+        except Exception as error:
+            _log.exception("a stream failed", extra={"error_type": type(error).__name__})
+            await queue.put(refusal_of([Fault("INTERNAL", INTERNAL_MESSAGE)], self._request_id))
+        # Whatever ended it, nobody may wait for more.
         await queue.put(None)
 
     async def _bodies(self) -> AsyncGenerator[dict[str, Any], None]:

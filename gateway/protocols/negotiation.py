@@ -19,20 +19,34 @@ class Media(enum.StrEnum):
         return f"{self.value}; charset=utf-8"
 
 
-_NAMES = {media.value: media for media in Media} | {"*/*": Media.JSON, "application/*": Media.JSON}
+_NAMES = {media.value: media for media in Media}
+_RANGES = frozenset({"*/*", "application/*"})
 MOST_RANGES = 32
 
 
 def accepted(header: str | None) -> list[Media]:
-    """What the client takes of ours, most wanted first; JSON when it says nothing. Empty when it takes nothing of ours."""
+    """What the client takes of ours, most wanted first; JSON when it says nothing. Empty when it takes nothing of ours.
+
+    A type's own weight counts before the one of a range that holds it: a range gives it no place when it was refused by name.
+    """
     if header is None or not header.strip():
         return [Media.JSON]
     weighted: list[tuple[float, int, Media]] = []
+    refused: set[Media] = set()
+    ranges: list[tuple[float, int]] = []
     for position, item in enumerate(header.split(",")[:MOST_RANGES]):
         name, *parameters = (part.strip().lower() for part in item.split(";"))
-        media = _NAMES.get(name)
-        if media is not None and (weight := _weight(parameters)) > 0:
+        weight = _weight(parameters)
+        if name in _RANGES:
+            ranges.append((-weight, position))
+        elif (media := _NAMES.get(name)) is not None and weight > 0:
             weighted.append((-weight, position, media))
+        elif media is not None:
+            refused.add(media)
+    for minus_weight, position in ranges:
+        of_range = next((media for media in (Media.JSON, Media.GRAPHQL) if media not in refused), None)
+        if minus_weight and of_range is not None:
+            weighted.append((minus_weight, position, of_range))
     return list(dict.fromkeys(media for _, _, media in sorted(weighted)))
 
 

@@ -11,7 +11,7 @@ from graphql import OperationType
 from opentelemetry.trace import SpanKind
 from starlette.types import Receive
 
-from gateway.admission import SIGN_UPS, Admission
+from gateway.admission import SIGN_UPS, Admission, reading_cost
 from gateway.context import Context, Contexts
 from gateway.errors import Fault, code_told
 from gateway.execution.documents import Invalid
@@ -43,12 +43,24 @@ class Running:
         """
         try:
             self._admission.check(viewer)
-            plans = [self._planned(one) for one in asked]
-            await self._charge(plans, viewer)
+            unread = 0
+            plans: list[Plan | Invalid] = []
+            for one in asked:
+                if plans:
+                    # A batch holds the loop no longer than one document does.
+                    await asyncio.sleep(0)
+                unread += self._reading(one)
+                plans.append(self._planned(one))
+            await self._charge(plans, viewer, unread)
         except Fault as fault:
             self._telemetry.count(OPERATIONS, kind=REFUSED, code=fault.code)
             raise
         return plans
+
+    def _reading(self, asked: Asked) -> int:
+        if self.engine.documents.knows(asked.query):
+            return 0
+        return reading_cost(min(len(asked.query), self.engine.limits.document_bytes))
 
     def _planned(self, asked: Asked) -> Plan | Invalid:
         try:
@@ -57,16 +69,18 @@ class Running:
             self._telemetry.count(OPERATIONS, kind=REFUSED, code=code_told(invalid.errors[0]))
             return invalid
 
-    async def _charge(self, plans: Sequence[Plan | Invalid], viewer: Viewer) -> None:
+    async def _charge(self, plans: Sequence[Plan | Invalid], viewer: Viewer, reading: int) -> None:
         good = [plan for plan in plans if isinstance(plan, Plan)]
         cost, most = sum(plan.cost for plan in good), self.engine.limits.cost
-        if len(good) < len(plans) or cost > most:
-            await self._admission.charge_refusal(viewer)
+        refused = len(plans) if cost > most else len(plans) - len(good)
+        if refused:
+            await self._admission.charge_refusal(viewer, count=refused, reading=reading)
+            reading = 0
         if cost > most:
             raise TooCostly("cost", f"the batch costs {cost}, at most {most} may be asked at once", most=most, found=cost)
         if good:
             sign_ups = sum(name in SIGN_UPS for plan in good for name in plan.operation.root_fields)
-            await self._admission.charge(viewer, cost, sign_ups=sign_ups)
+            await self._admission.charge(viewer, cost + reading, sign_ups=sign_ups)
 
     async def answer(self, plan: Plan, viewer: Viewer, request_id: str, *, receive: Receive | None = None) -> dict[str, Any]:
         """The response to a query or mutation. Raises Invalid, and ClientGone when `receive` tells of it first."""

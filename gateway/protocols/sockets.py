@@ -89,7 +89,7 @@ class GraphQLSockets:
             return
         await socket.accept(PROTOCOL)
         try:
-            with self._connections.one():
+            with self._connections.one(self.viewers.address(socket)):
                 await _Session(self, socket).serve()
         except TooManyConnections:
             await socket.close(TRY_AGAIN, "too many sockets are open")
@@ -181,6 +181,10 @@ class _Session:
             raise _Close(FORBIDDEN, f"UNAUTHENTICATED: {error.message}") from error
         except MeshError as error:
             raise _Close(TRY_AGAIN, f"UNAVAILABLE: {error.message}") from error
+        try:
+            await self.sockets.admission.charge(self.viewer, 0)
+        except RateLimited as limited:
+            raise _Close(TRY_AGAIN, f"{limited.code}: {limited.message}") from limited
         await self._send({"type": "connection_ack"})
         self.acknowledged.set()
 

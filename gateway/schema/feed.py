@@ -39,7 +39,7 @@ class FeedQuery:
         description="The next clips for this viewer.",
         directives=[Cost(weight="50"), ListSize(assumed_size=10, slicing_arguments=["first"], sized_fields=["edges"])],
     )
-    async def for_you(self, info: GatewayInfo, first: int = 10, after: str | None = None) -> FeedConnection:
+    async def for_you(self, info: GatewayInfo, first: int = 10, after: str | None = None) -> FeedConnection | None:
         size = page_size(first, most=MOST_ITEMS)
         request = feed_service_pb2.GetForYouRequest(page_size=size, after=after or "")
         page = await ask(info.context.clients.feed.GetForYou(request))
@@ -85,7 +85,7 @@ class ReportWatchPayload:
 @strawberry.type
 class FeedMutation:
     @strawberry.mutation(description="Tell what was watched; safe to repeat.")
-    async def report_watch(self, info: GatewayInfo, input: ReportWatchInput) -> ReportWatchPayload:
+    async def report_watch(self, info: GatewayInfo, input: ReportWatchInput) -> ReportWatchPayload | None:
         request = signal_service_pb2.ReportWatchRequest(
             reports=[
                 signal_service_pb2.WatchReport(

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import strawberry
 
 from gateway.context import Context
-from gateway.errors import AWAY, code_of, fault_of, is_outcome
+from gateway.errors import fault_of, is_away, is_outcome
 from gateway.execution.costs import ListSize
 from gateway.loaders import Missing
 from mesh.client import RpcFailed
@@ -84,7 +84,7 @@ async def ask_or_degrade(context: Context, service: str, call: Awaitable[T]) -> 
     try:
         return await call
     except MeshError as error:
-        if code_of(error) in AWAY:
+        if is_away(error):
             context.degraded.add(service)
             return None
         raise fault_of(error) from error
@@ -102,8 +102,10 @@ async def ask_or_none(call: Awaitable[T]) -> T | None:
 
 
 def present(context: Context, value: T | Missing | None) -> T | None:
-    """What a loader gave: None when the service is missing, which the answer then says under `degraded`."""
+    """What a loader gave: None when the service is away, which the answer then says under `degraded`; other failures are raised."""
     if isinstance(value, Missing):
+        if not is_away(value.error):
+            raise value.fault from value.error
         context.degraded.add(value.service)
         return None
     return value
@@ -112,5 +114,5 @@ def present(context: Context, value: T | Missing | None) -> T | None:
 def required(value: T | Missing | None) -> T | None:
     """What a loader gave, where a missing service is a fault of the whole field."""
     if isinstance(value, Missing):
-        raise fault_of(value.error) from value.error
+        raise value.fault from value.error
     return value

@@ -102,7 +102,7 @@ class ReviewQuery:
     )
     async def review_queue(
         self, info: GatewayInfo, state: ReviewState = ReviewState.OPEN, first: int = 20, after: str | None = None
-    ) -> ReviewConnection:
+    ) -> ReviewConnection | None:
         size, place = page_size(first), Place.decode(after)
         request = review_service_pb2.ListReviewsRequest(
             state=review_service_pb2.ReviewState.ValueType(state.value), page_size=size + place.skip, page_token=place.token
@@ -132,7 +132,7 @@ class ReviewPayload:
 @strawberry.type
 class ReviewMutation:
     @strawberry.mutation(description="Decide a review; for moderators.")
-    async def decide_review(self, info: GatewayInfo, input: DecideReviewInput) -> ReviewPayload:
+    async def decide_review(self, info: GatewayInfo, input: DecideReviewInput) -> ReviewPayload | None:
         request = review_service_pb2.DecideReviewRequest(
             review_id=number_of(input.review_id),
             decision=publication_service_pb2.VerdictKind.ValueType(input.decision.value),

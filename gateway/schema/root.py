@@ -40,7 +40,7 @@ class Query(UserQuery, VideoQuery, SoundQuery, FeedQuery, UploadQuery, ReviewQue
         description="Several nodes, at most 50, null where one is not there.",
         directives=[ListSize(assumed_size=MOST_VIDEOS, slicing_arguments=["ids"])],
     )
-    async def nodes(self, info: GatewayInfo, ids: list[strawberry.ID]) -> list[Node | None]:
+    async def nodes(self, info: GatewayInfo, ids: list[strawberry.ID]) -> list[Node | None] | None:
         if len(ids) > MOST_VIDEOS:
             raise Fault("BAD_USER_INPUT", f"at most {MOST_VIDEOS} ids")
         return list(await asyncio.gather(*(_node(info, one) for one in ids)))

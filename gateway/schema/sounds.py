@@ -8,7 +8,7 @@ import strawberry
 from clipmesh.sound.v1 import catalogue_service_pb2
 
 from gateway.context import GatewayInfo
-from gateway.execution.costs import Cost, ListSize
+from gateway.execution.costs import CALL_EACH_WEIGHT, Cost, ListSize
 from gateway.schema.enums import SoundKind
 from gateway.schema.nodes import Node
 from gateway.schema.outcomes import ask_or_degrade, present, required
@@ -38,7 +38,7 @@ class Sound(Node):
 
     @strawberry.field(
         description="Public videos that use it, newest first.",
-        directives=[Cost(weight="10"), ListSize(assumed_size=20, slicing_arguments=["first"], sized_fields=["edges"])],
+        directives=[Cost(weight=CALL_EACH_WEIGHT), ListSize(assumed_size=20, slicing_arguments=["first"], sized_fields=["edges"])],
     )
     async def videos(self, info: GatewayInfo, first: int = 20, after: str | None = None) -> VideoConnection | None:
         size, place = page_size(first), Place.decode(after)

@@ -11,13 +11,14 @@ import strawberry
 from clipmesh.video.v1 import upload_service_pb2
 
 from gateway.context import GatewayInfo
-from gateway.errors import AWAY, Fault
+from gateway.errors import Fault, is_away
 from gateway.execution.costs import Cost, ListSize
 from gateway.schema.enums import ProcessingStage, UploadState
 from gateway.schema.outcomes import UserError, ask, ask_or_none, attempt, user_errors_field
 from gateway.schema.pages import PageInfo, Place, page_info, page_size
 from gateway.schema.scalars import BigInt, DateTime, big, id_of, number_of
 from gateway.schema.videos import Video, load_video
+from mesh.errors import MeshError
 from mesh.events.hints import Watch
 
 PROGRESS_TOPIC = "video.progress"
@@ -111,7 +112,7 @@ class UploadQuery:
         description="The viewer's own sessions, newest first.",
         directives=[Cost(weight="10"), ListSize(assumed_size=20, slicing_arguments=["first"], sized_fields=["edges"])],
     )
-    async def uploads(self, info: GatewayInfo, first: int = 20, after: str | None = None) -> UploadConnection:
+    async def uploads(self, info: GatewayInfo, first: int = 20, after: str | None = None) -> UploadConnection | None:
         size, place = page_size(first), Place.decode(after)
         request = upload_service_pb2.ListUploadsRequest(page_size=size + place.skip, page_token=place.token)
         answer = await ask(info.context.clients.uploads.ListUploads(request))
@@ -176,7 +177,7 @@ def _payload(answer: upload_service_pb2.Upload | None, errors: list[UserError]) 
 @strawberry.type
 class UploadMutation:
     @strawberry.mutation(description="Open a session; what cannot be taken is refused before a byte is sent.")
-    async def start_upload(self, info: GatewayInfo, input: StartUploadInput) -> UploadPayload:
+    async def start_upload(self, info: GatewayInfo, input: StartUploadInput) -> UploadPayload | None:
         if input.sha256 is not None and not _SHA256.fullmatch(input.sha256):
             raise Fault("BAD_USER_INPUT", "sha256 has 64 hex digits")
         request = upload_service_pb2.StartUploadRequest(
@@ -193,7 +194,7 @@ class UploadMutation:
         return _payload(answer.upload if answer is not None else None, errors)
 
     @strawberry.mutation(description="Get short-lived URLs to PUT parts to.")
-    async def sign_upload_parts(self, info: GatewayInfo, input: SignUploadPartsInput) -> SignUploadPartsPayload:
+    async def sign_upload_parts(self, info: GatewayInfo, input: SignUploadPartsInput) -> SignUploadPartsPayload | None:
         request = upload_service_pb2.SignUploadPartsRequest(upload_id=number_of(input.upload_id), part_numbers=input.part_numbers)
         answer, errors = await attempt(info.context.clients.uploads.SignUploadParts(request))
         parts = answer.parts if answer is not None else ()
@@ -206,14 +207,14 @@ class UploadMutation:
         )
 
     @strawberry.mutation(description="Close a session when all parts are there; safe to repeat.")
-    async def complete_upload(self, info: GatewayInfo, input: CompleteUploadInput) -> UploadPayload:
+    async def complete_upload(self, info: GatewayInfo, input: CompleteUploadInput) -> UploadPayload | None:
         parts = [upload_service_pb2.ReceivedPart(part_number=part.part_number, etag=part.etag) for part in input.parts or ()]
         request = upload_service_pb2.CompleteUploadRequest(upload_id=number_of(input.upload_id), parts=parts)
         answer, errors = await attempt(info.context.clients.uploads.CompleteUpload(request))
         return _payload(answer.upload if answer is not None else None, errors)
 
     @strawberry.mutation(description="End a session and free its quota.")
-    async def abort_upload(self, info: GatewayInfo, input: AbortUploadInput) -> UploadPayload:
+    async def abort_upload(self, info: GatewayInfo, input: AbortUploadInput) -> UploadPayload | None:
         request = upload_service_pb2.AbortUploadRequest(upload_id=number_of(input.upload_id))
         answer, errors = await attempt(info.context.clients.uploads.AbortUpload(request))
         return _payload(answer.upload if answer is not None else None, errors)
@@ -231,8 +232,9 @@ class UploadSubscription:
                     with info.context.acting():
                         upload = await _own_upload(info, number)
                 except Fault as fault:
-                    # Whoever has heard something waits out an outage; the first look tells of it.
-                    if not told or fault.code not in AWAY:
+                    # Whoever has heard something waits until the service is back; the first look tells of it.
+                    cause = fault.__cause__
+                    if not told or not isinstance(cause, MeshError) or not is_away(cause):
                         raise
                     continue
                 news = (upload.state, upload.stage, upload.progress_percent, upload.playable)

@@ -10,12 +10,13 @@ from clipmesh.social.v1 import identity_service_pb2, profile_service_pb2
 
 from gateway.context import GatewayInfo
 from gateway.errors import Fault
-from gateway.execution.costs import Cost, ListSize
+from gateway.execution.costs import CALL_EACH_WEIGHT, Cost, ListSize
 from gateway.loaders import Missing
 from gateway.schema.enums import AgeBand, ConsentPurpose, Role
 from gateway.schema.nodes import Node
 from gateway.schema.outcomes import UserError, ask, ask_or_none, attempt, present, required, user_errors_field
 from gateway.schema.scalars import DateTime, id_of, number_of
+from mesh.interceptors.request_id import new_request_id
 
 if TYPE_CHECKING:
     from gateway.schema.videos import VideoConnection
@@ -32,7 +33,7 @@ class User(Node):
 
     @strawberry.field(
         description="Videos of this person, newest first: all of them for themselves, the visible ones for others.",
-        directives=[Cost(weight="10"), ListSize(assumed_size=20, slicing_arguments=["first"], sized_fields=["edges"])],
+        directives=[Cost(weight=CALL_EACH_WEIGHT), ListSize(assumed_size=20, slicing_arguments=["first"], sized_fields=["edges"])],
     )
     async def videos(
         self, info: GatewayInfo, first: int = 20, after: str | None = None
@@ -123,8 +124,9 @@ class SignUpInput:
     languages: list[str] | None = None
 
 
-@strawberry.input(description="Changes of one's profile; null leaves a field as it is.")
+@strawberry.input(description="Changes of one's profile; null leaves a field as it is, requestId makes it repeatable for 24 h.")
 class UpdateProfileInput:
+    request_id: strawberry.ID | None = None
     display_name: str | None = None
     bio: str | None = None
     languages: list[str] | None = None
@@ -160,7 +162,7 @@ def _purposes(consents: list[ConsentPurpose] | None) -> list[viewer_pb2.ConsentP
 @strawberry.type
 class UserMutation:
     @strawberry.mutation(description="Make an account; sign in with it afterwards.")
-    async def sign_up(self, info: GatewayInfo, input: SignUpInput) -> SignUpPayload:
+    async def sign_up(self, info: GatewayInfo, input: SignUpInput) -> SignUpPayload | None:
         request = identity_service_pb2.SignUpRequest(
             request_id=input.request_id,
             handle=input.handle,
@@ -178,8 +180,12 @@ class UserMutation:
         return SignUpPayload(user=None if profile is None or isinstance(profile, Missing) else User.of(profile), user_errors=[])
 
     @strawberry.mutation(description="Change one's profile.")
-    async def update_profile(self, info: GatewayInfo, input: UpdateProfileInput) -> UpdateProfilePayload:
-        request = profile_service_pb2.UpdateProfileRequest(display_name=input.display_name, bio=input.bio)
+    async def update_profile(self, info: GatewayInfo, input: UpdateProfileInput) -> UpdateProfilePayload | None:
+        request = profile_service_pb2.UpdateProfileRequest(
+            request_id=input.request_id if input.request_id is not None else new_request_id(),
+            display_name=input.display_name,
+            bio=input.bio,
+        )
         if input.languages is not None:
             request.languages.languages.extend(input.languages)
             request.languages.SetInParent()
@@ -187,7 +193,7 @@ class UserMutation:
         return UpdateProfilePayload(user=User.of(answer.profile) if answer is not None else None, user_errors=errors)
 
     @strawberry.mutation(description="Replace one's consents.")
-    async def update_consents(self, info: GatewayInfo, input: UpdateConsentsInput) -> UpdateConsentsPayload:
+    async def update_consents(self, info: GatewayInfo, input: UpdateConsentsInput) -> UpdateConsentsPayload | None:
         request = profile_service_pb2.UpdateConsentsRequest(consents=_purposes(input.consents))
         answer, errors = await attempt(info.context.clients.profiles.UpdateConsents(request))
         return UpdateConsentsPayload(account=Account.of(answer.account) if answer is not None else None, user_errors=errors)

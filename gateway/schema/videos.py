@@ -17,6 +17,7 @@ from gateway.schema.outcomes import UserError, ask_or_degrade, attempt, present,
 from gateway.schema.pages import PageInfo, Place, page_info, page_size
 from gateway.schema.scalars import BigInt, DateTime, big, id_of, moment, number_of
 from gateway.schema.users import User, load_user
+from mesh.interceptors.request_id import new_request_id
 
 if TYPE_CHECKING:
     from gateway.schema.sounds import Sound
@@ -191,7 +192,7 @@ class VideoQuery:
         description="Videos by id, at most 50, null where one is not there for this viewer.",
         directives=[ListSize(assumed_size=MOST_VIDEOS, slicing_arguments=["ids"])],
     )
-    async def videos(self, info: GatewayInfo, ids: list[strawberry.ID]) -> list[Video | None]:
+    async def videos(self, info: GatewayInfo, ids: list[strawberry.ID]) -> list[Video | None] | None:
         if len(ids) > MOST_VIDEOS:
             raise Fault("BAD_USER_INPUT", f"at most {MOST_VIDEOS} ids")
         found = await info.context.loaders.video.load_many([number_of(one) for one in ids])
@@ -207,12 +208,7 @@ class SwitchesInput:
 
     def message(self) -> video_service_pb2.Switches:
         """As a message."""
-        return video_service_pb2.Switches(
-            allow_comments=self.allow_comments,
-            allow_duet=self.allow_duet,
-            allow_stitch=self.allow_stitch,
-            allow_download=self.allow_download,
-        )
+        return video_service_pb2.Switches(**vars(self))
 
 
 @strawberry.input(description="What a creator says of a draft when it is published.")
@@ -228,8 +224,9 @@ class PublishVideoInput:
     sound_id: strawberry.ID | None = None
 
 
-@strawberry.input(description="Changes of a video; null leaves a field as it is.")
+@strawberry.input(description="Changes of a video; null leaves a field as it is, requestId makes it repeatable for 24 h.")
 class UpdateVideoInput:
+    request_id: strawberry.ID | None = None
     video_id: strawberry.ID
     caption: str | None = None
     hashtags: list[str] | None = None
@@ -263,7 +260,7 @@ def _category(category: Category | None) -> category_pb2.Category.ValueType:
 @strawberry.type
 class VideoMutation:
     @strawberry.mutation(description="Publish a draft, at any time after startUpload: it is public once playable and allowed.")
-    async def publish_video(self, info: GatewayInfo, input: PublishVideoInput) -> VideoPayload:
+    async def publish_video(self, info: GatewayInfo, input: PublishVideoInput) -> VideoPayload | None:
         request = video_service_pb2.PublishVideoRequest(
             request_id=input.request_id,
             video_id=number_of(input.video_id),
@@ -279,8 +276,9 @@ class VideoMutation:
         return VideoPayload(video=Video.of(answer.video) if answer is not None else None, user_errors=errors)
 
     @strawberry.mutation(description="Change a video; a changed caption or hashtag is assessed again.")
-    async def update_video(self, info: GatewayInfo, input: UpdateVideoInput) -> VideoPayload:
+    async def update_video(self, info: GatewayInfo, input: UpdateVideoInput) -> VideoPayload | None:
         request = video_service_pb2.UpdateVideoRequest(
+            request_id=input.request_id if input.request_id is not None else new_request_id(),
             video_id=number_of(input.video_id),
             caption=input.caption,
             hashtags=video_service_pb2.HashtagList(hashtags=input.hashtags) if input.hashtags is not None else None,
@@ -293,7 +291,7 @@ class VideoMutation:
         return VideoPayload(video=Video.of(answer.video) if answer is not None else None, user_errors=errors)
 
     @strawberry.mutation(description="Delete a video for everyone.")
-    async def delete_video(self, info: GatewayInfo, input: DeleteVideoInput) -> DeleteVideoPayload:
+    async def delete_video(self, info: GatewayInfo, input: DeleteVideoInput) -> DeleteVideoPayload | None:
         request = video_service_pb2.DeleteVideoRequest(video_id=number_of(input.video_id))
         answer, errors = await attempt(info.context.clients.videos.DeleteVideo(request))
         return DeleteVideoPayload(deleted_video_id=input.video_id if answer is not None else None, user_errors=errors)

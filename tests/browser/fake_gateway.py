@@ -7,6 +7,7 @@ import contextlib
 import inspect
 import secrets
 import socket
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from tests.browser.fake_root import Root, password_fits
 from tests.browser.fake_world import World
 
 SDL = Path(pages.__file__).with_name("schema.graphql")
+GRACE_S = 10.0
+"""How long a refresh token that was spent is taken once more, for an answer that was lost."""
 TYPES = {".mp4": "video/mp4", ".m4s": "video/iso.segment", ".m3u8": "application/vnd.apple.mpegurl", ".jpg": "image/jpeg"}
 
 
@@ -36,6 +39,7 @@ class FakeGateway:
         self._schema: GraphQLSchema = build_schema(SDL.read_text())
         self._codes: dict[str, str] = {}
         self._refresh: dict[str, str] = {}
+        self._spent: dict[str, tuple[str, float]] = {}
         self.world = World(media=tuple(sorted(path.name for path in media.iterdir())))
         self.origin = ""
 
@@ -151,8 +155,10 @@ class FakeGateway:
 
     async def _token(self, request: Request) -> Response:
         form = dict(parse_qsl((await request.body()).decode()))
-        codes = self._codes if form["grant_type"] == "authorization_code" else self._refresh
-        handle = codes.pop(form.get("code") or form.get("refresh_token", ""), None)
+        if form["grant_type"] == "authorization_code":
+            handle = self._codes.pop(form.get("code", ""), None)
+        else:
+            handle = self._rotated(form.get("refresh_token", ""))
         if handle is None:
             self.world.refused_grants += 1
             return JSONResponse({"error": "invalid_grant"}, status_code=400)
@@ -160,8 +166,26 @@ class FakeGateway:
         self._refresh[refresh] = handle
         await asyncio.sleep(self.world.token_delay_s)
         return JSONResponse(
-            {"access_token": f"access-{handle}-{secrets.token_hex(4)}", "token_type": "Bearer", "expires_in": 900, "refresh_token": refresh}
+            {
+                "access_token": f"access-{handle}-{secrets.token_hex(4)}",
+                "token_type": "Bearer",
+                "expires_in": self.world.token_life_s,
+                "refresh_token": refresh,
+            }
         )
+
+    def _rotated(self, token: str) -> str | None:
+        """Whose the refresh token is; it is spent with that."""
+        now = time.monotonic()
+        handle = self._refresh.pop(token, None)
+        if handle is not None:
+            self._spent[token] = (handle, now)
+            return handle
+        of, spent_at = self._spent.get(token, ("", -GRACE_S))
+        if now - spent_at > GRACE_S:
+            return None
+        self.world.repeated_grants += 1
+        return of or None
 
     async def _revoke(self, request: Request) -> Response:
         token = dict(parse_qsl((await request.body()).decode()))["token"]
@@ -180,6 +204,8 @@ class FakeGateway:
     async def _file(self, request: Request) -> Response:
         path = self._media / request.path_params["path"]
         self.world.fetched.append(request.path_params["path"])
+        headers = request.headers
+        self.world.ranges.append((request.path_params["path"], headers.get("range", ""), headers.get("sec-fetch-dest", "")))
         if self.world.gone_suffix and path.name.endswith(self.world.gone_suffix):
             return JSONResponse({"code": "GRANT_EXPIRED"}, status_code=403)
         return FileResponse(path, media_type=TYPES[path.suffix], headers={"cache-control": "private, max-age=600"})

@@ -73,7 +73,7 @@ class Root:
         return connection([upload for upload in self.world.uploads.values() if upload["owner"] == self.viewer])
 
     def reviewQueue(self, info: Any, state: str, first: int, after: str | None = None) -> dict[str, Any]:  # noqa: N802
-        if "MODERATOR" not in self._account()["roles"]:
+        if not {"MODERATOR", "ADMIN"} & set(self._account()["roles"]):
             raise GraphQLError("for moderators", extensions={"code": "FORBIDDEN"})
         return connection([review for review in self.world.reviews.values() if review["state"] == state])
 
@@ -166,8 +166,12 @@ class Root:
         return {"deletedVideoId": input["videoId"], "userErrors": []}
 
     def reportWatch(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        if self.world.view_tokens_of not in {None, self.viewer}:
+            return {"outcomes": ["BAD_TOKEN"] * len(input["reports"]), "userErrors": []}
         known = {report["eventId"] for report in self.world.reports}
-        self.world.reports += [report for report in input["reports"] if report["eventId"] not in known]
+        fresh = [report for report in input["reports"] if report["eventId"] not in known]
+        self.world.reports += fresh
+        self.world.reporters += [self.viewer] * len(fresh)
         outcomes = ["DUPLICATE" if report["eventId"] in known else "ACCEPTED" for report in input["reports"]]
         return {"outcomes": outcomes, "userErrors": []}
 

@@ -48,6 +48,12 @@ class World:
     """Mutation -> user errors that it answers next."""
     fetched: list[str] = field(default_factory=list)
     """Media paths in the order asked."""
+    ranges: list[tuple[str, str, str]] = field(default_factory=list)
+    """Media path, Range header and Sec-Fetch-Dest of each request."""
+    reporters: list[str] = field(default_factory=list)
+    """Who sent each report that was taken; "" for a stranger."""
+    view_tokens_of: str | None = None
+    """Whose the view tokens are: reports of others are refused. None takes those of everybody."""
     broken_parts: int = 0
     """How many parts fail before one is taken."""
     gone_suffix: str = ""
@@ -56,8 +62,12 @@ class World:
     revoked: list[str] = field(default_factory=list)
     token_delay_s: float = 0.0
     """How long an exchange of tokens takes."""
+    token_life_s: int = 900
+    """How long an access token is good."""
     refused_grants: int = 0
     """Tokens and codes that were unknown or spent."""
+    repeated_grants: int = 0
+    """Spent refresh tokens that came again within the grace for lost answers."""
     rehearsed: int = 0
     """Progress sockets to cut after their first answer."""
 

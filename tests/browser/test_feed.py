@@ -11,6 +11,17 @@ from tests.browser.fake_world import World
 from tests.browser.swipes import SETTLED, fill, on_screen, swipe_to, until
 from tests.browser.visits import Visits
 
+QUICK_WAITS = """
+const wait = window.setTimeout;
+window.waits = [];
+window.setTimeout = (act, ms, ...more) => {
+  const retry = String(act).includes("more");
+  if (retry) window.waits.push(ms);
+  return wait(act, retry ? 50 : ms, ...more);
+};
+"""
+"""Retries of the feed come at once; how long they would have waited is kept."""
+
 
 async def test_swiping_goes_on_without_repeats_to_the_end(page: Page, world: World) -> None:
     ids = fill(world, 7)
@@ -71,6 +82,47 @@ async def test_an_old_session_offers_a_fresh_start(page: Page, world: World, rea
     await page.goto("/")
     await Visits.present(page)
     await expect(page.get_by_role("heading", name="Welcome back")).to_be_attached()
+
+
+async def answer_second_page(page: Page, *refusals: dict[str, Any]) -> list[str | None]:
+    """Refuse the page after the first in this way, in turn, and then give it; the cursors that were asked after."""
+    asked: list[str | None] = []
+
+    async def answer(route: Any) -> None:
+        body = route.request.post_data_json
+        after = body["variables"].get("after")
+        if body["operationName"] == "ForYou":
+            asked.append(after)
+        if body["operationName"] == "ForYou" and after and len(asked) - 1 <= len(refusals):
+            extensions = refusals[len(asked) - 2]
+            await route.fulfill(json={"data": None, "errors": [{"message": "no", "extensions": extensions}]})
+        else:
+            await route.continue_()
+
+    await page.add_init_script(QUICK_WAITS)
+    await page.route("**/graphql", answer)
+    await page.goto("/")
+    await Visits.present(page)
+    return asked
+
+
+async def test_a_page_that_did_not_come_is_asked_for_ever_later_and_as_late_as_the_server_says(page: Page, world: World) -> None:
+    ids = fill(world, 6)
+    await answer_second_page(page, {"code": "UNAVAILABLE"}, {"code": "RATE_LIMITED", "retryAfterMs": 30_000}, {"code": "TIMEOUT"})
+    await page.wait_for_function("() => document.querySelectorAll('.clip').length === 6")
+    assert await page.locator(".clip").last.get_attribute("data-video") == ids[-1]
+    assert await page.evaluate("() => window.waits") == [4000, 30_000, 16_000]
+
+
+async def test_a_page_that_is_refused_for_good_is_not_asked_for_again(page: Page, world: World) -> None:
+    fill(world, 6)
+    asked = await answer_second_page(page, *[{"code": "FORBIDDEN"}] * 9)
+    await expect(page.get_by_role("heading", name="The feed did not go on")).to_be_attached()
+    await page.keyboard.press("j")
+    await page.keyboard.press("j")
+    await page.wait_for_function("() => document.querySelectorAll('.clip')[2].inert === false")
+    assert len(asked) == 2
+    assert await page.evaluate("() => window.waits") == []
 
 
 async def test_an_empty_feed_and_a_broken_one_say_so(page: Page, world: World) -> None:

@@ -8,6 +8,7 @@ import hashlib
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.fake_gateway import FakeGateway
@@ -80,7 +81,7 @@ async def test_two_tabs_share_one_session_without_spending_a_token_twice(page: P
         await asyncio.gather(page.reload(), other.reload())
         for tab in (page, other):
             await expect(tab.get_by_role("button", name="Account of @alice")).to_be_visible()
-    assert world.refused_grants == 0
+    assert (world.refused_grants, world.repeated_grants) == (0, 0)
 
 
 async def test_a_callback_that_nobody_asked_for_signs_nobody_in(page: Page, world: World) -> None:
@@ -109,6 +110,50 @@ async def test_a_session_that_has_ended_makes_the_page_a_stranger(page: Page, wo
     await page.reload()
     await expect(page.get_by_role("heading", name="Sign in to see your studio")).to_be_visible()
     assert await refresh_token(page) == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "asked"),
+    [(400, "invalid_request", 1), (401, "invalid_client", 1), (429, "temporarily_unavailable", 1), (503, "temporarily_unavailable", 2)],
+)
+async def test_only_a_refused_grant_ends_the_session(page: Page, world: World, status: int, word: str, asked: int) -> None:
+    world.person("alice")
+    await page.goto("/studio")
+    await Visits.sign_in(page, "alice")
+    token = await refresh_token(page)
+    refusals: list[str] = []
+
+    async def refuse(route: Any) -> None:
+        refusals.append(route.request.post_data)
+        await route.fulfill(status=status, json={"error": word}, headers={"retry-after": "3"})
+
+    await page.route("**/oauth/token", refuse)
+    await page.reload()
+    await expect(page.locator("#toasts .bad")).to_be_visible()
+    assert await refresh_token(page) == token
+    assert len(refusals) == asked
+    await page.unroute("**/oauth/token")
+    await page.reload()
+    await expect(page.get_by_role("button", name="Account of @alice")).to_be_visible()
+
+
+async def test_a_lost_answer_is_asked_for_again_while_the_old_token_is_taken(page: Page, world: World) -> None:
+    world.person("alice")
+    await page.goto("/studio")
+    await Visits.sign_in(page, "alice")
+    held: list[Any] = []
+
+    async def lose_first(route: Any) -> None:
+        if held:
+            await route.continue_()
+            return
+        held.append(route)
+        await route.fetch()
+
+    await page.route("**/oauth/token", lose_first)
+    await page.reload()
+    await expect(page.get_by_role("button", name="Account of @alice")).to_be_visible(timeout=9000)
+    assert (world.repeated_grants, world.refused_grants) == (1, 0)
 
 
 async def test_consents_are_switched_in_the_menu_and_sign_out_revokes(page: Page, world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.fake_world import World
+from tests.browser.fake_world import World, user_error
 from tests.browser.visits import Visits
 
 
@@ -52,6 +52,38 @@ async def test_a_change_of_somebody_else_is_not_overwritten(page: Page, world: W
     await page.get_by_role("dialog").get_by_role("button", name="Save").click()
     await expect(page.get_by_role("alert").filter(has_text="The video changed meanwhile.")).to_be_visible()
     assert video["caption"] == "Elsewhere"
+
+
+async def test_nobody_is_offered_an_audience_that_nobody_can_be_told_from(page: Page, world: World) -> None:
+    world.video("alice", "Close", visibility="FRIENDS")
+    await open_studio(page, world)
+    await expect(row(page, "Close")).to_contain_text("Friends")
+    await row(page, "Close").get_by_role("button", name="Edit").click()
+    choices = page.get_by_role("dialog").locator("input[name=visibility]")
+    offered = await choices.evaluate_all("(all) => all.map((one) => [one.value, one.checked])")
+    assert offered == [["PUBLIC", False], ["ONLY_ME", True]]
+    world.fail["updateVideo"] = [user_error("VISIBILITY_NOT_SUPPORTED")]
+    await page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("alert").filter(has_text="choose everyone, or only you")).to_be_visible()
+    await page.goto("/upload")
+    offered = await page.locator("input[name=visibility]").evaluate_all("(all) => all.map((one) => [one.value, one.checked])")
+    assert offered == [["PUBLIC", True], ["ONLY_ME", False]]
+
+
+async def test_the_young_are_offered_themselves_alone(page: Page, world: World) -> None:
+    video = world.video("alice", "", state="DRAFT", publishedAt=None)
+    world.people["alice"]["ageBand"] = "AGE_13_TO_15"
+    await open_studio(page, world)
+    await page.locator("#videos .item").get_by_role("button", name="Publish").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("Below 16 your clips are for yourself.")
+    await expect(dialog.locator("input[name=visibility]")).to_have_count(1)
+    await dialog.get_by_role("button", name="Publish").click()
+    await expect(page.locator("#videos .item")).to_contain_text("Only me")
+    assert (video["visibility"], video["state"]) == ("ONLY_ME", "READY")
+    await page.goto("/upload")
+    await expect(page.locator("#upload")).to_be_visible()
+    assert await page.locator("input[name=visibility]").evaluate_all("(all) => all.map((one) => one.value)") == ["ONLY_ME"]
 
 
 async def test_a_draft_is_published(page: Page, world: World) -> None:
@@ -120,6 +152,15 @@ async def test_the_desk_is_closed_for_others(page: Page, world: World) -> None:
     await Visits.sign_in(page, "alice")
     await expect(page.get_by_text("Your account is not one of them.")).to_be_visible()
     assert [name for name, _ in world.calls if name == "ReviewQueue"] == []
+
+
+async def test_the_desk_is_open_for_admins(page: Page, world: World) -> None:
+    world.person("root", roles=("VIEWER", "ADMIN"))
+    world.review(world.video("alice", "See example.org"))
+    await page.goto("/review")
+    await Visits.sign_in(page, "root")
+    await expect(page.locator("#case")).to_contain_text("See example.org")
+    await expect(page.get_by_role("link", name="Review")).to_be_visible()
 
 
 async def test_a_moderator_reads_the_evidence_plays_the_clip_and_decides(page: Page, world: World) -> None:

@@ -273,7 +273,11 @@ async def serve_fakes(fakes: Fakes) -> AsyncIterator[dict[str, str]]:
             services = []
             for descriptor, add in parts:
                 methods = [method.name for method in descriptor.methods]
-                access = {method: Access(callers={"gateway"}) for method in methods}
+                # As every service has it: what takes a request id may be repeated.
+                access = {
+                    method.name: Access(callers={"gateway"}, idempotent="request_id" in method.input_type.fields_by_name)
+                    for method in descriptor.methods
+                }
                 services.append(
                     ServedService(add_to_server=add, servicer=_servicer(fakes, name, methods), descriptor=descriptor, access=access)
                 )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 from clipmesh.video.v1 import upload_service_pb2 as uploads
 
+from gateway.protocols.running import Running
 from mesh.events.stream import open_stream
 from mesh.stores.redis import open_redis
 from mesh.testing.redis_server import RedisServer
@@ -115,6 +118,24 @@ async def test_a_reader_who_leaves_ends_the_stream_and_its_calls(opened: Opening
             assert world.app.open_connections == 1
         await until(lambda: world.app.open_connections == 0)
         await until(lambda: fakes.cancelled == ["GetUpload"], timeout_s=2)
+
+
+async def test_a_stream_that_breaks_ends_with_its_reason(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A reader would otherwise take pings for ever."""
+
+    async def broken(*_: object, **__: object) -> object:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Running, "answer", broken)
+    with caplog.at_level(logging.ERROR, "clipmesh.gateway"):
+        async with streamed(world, "{ __typename }") as events:
+            (name, body), end = [event async for event in events]
+    assert (name, end) == ("next", ("complete", None))
+    (error,) = body["errors"]
+    assert (error["message"], error["extensions"]["code"]) == ("something went wrong on our side", "INTERNAL")
+    assert [record.error_type for record in caplog.records if record.name == "clipmesh.gateway"] == ["RuntimeError"]  # type: ignore[attr-defined]
 
 
 async def test_streams_count_as_sockets(opened: Opening, fakes: Fakes) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from clipmesh.common.v1 import viewer_pb2
 
-from mesh.errors import PermissionDenied, ResourceExhausted
+from mesh.errors import DeadlineRequired, MalformedRequest, PermissionDenied, ResourceExhausted, SignInRequired, Unauthenticated
 from tests.gateway.conftest import Opening
 from tests.gateway.fakes import Fakes, snowflake
 from tests.gateway.world import World, token
@@ -165,7 +165,7 @@ async def test_a_fault_of_a_service_keeps_its_code(world: World) -> None:
 
     world.fakes.answers |= {"GetForYou": overloaded, "ListReviews": forbidden}
     body = await world.ask("{ forYou { servedBy } }", bearer=token())
-    assert body["data"] is None
+    assert body["data"] == {"forYou": None}
     assert body["errors"][0]["message"] == "later, please"
     assert {key: body["errors"][0]["extensions"][key] for key in ("code", "retryAfterMs")} == {
         "code": "RATE_LIMITED",
@@ -173,6 +173,35 @@ async def test_a_fault_of_a_service_keeps_its_code(world: World) -> None:
     }
     body = await world.ask("{ reviewQueue { edges { cursor } } }", bearer=token())
     assert body["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+@pytest.mark.parametrize("error", [Unauthenticated("the viewer's signature is expired"), MalformedRequest(), DeadlineRequired()])
+async def test_what_a_service_holds_against_the_gateway_is_no_fault_of_the_client(
+    world: World, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    """UNAUTHENTICATED would sign the person out, BAD_USER_INPUT would have them mend what is right."""
+
+    async def blaming(_: object) -> object:
+        raise error
+
+    world.fakes.answers |= {"GetForYou": blaming, "UpdateProfile": blaming}
+    mutation = 'mutation { updateProfile(input: {bio: "x"}) { userErrors { code } } }'
+    with caplog.at_level(logging.ERROR, "clipmesh.gateway"):
+        for document in ("{ forYou { servedBy } }", mutation):
+            answer = await world.post(document, bearer=token())
+            assert answer.status_code == 200
+            (told,) = answer.json()["errors"]
+            assert (told["message"], told["extensions"]["code"]) == ("something went wrong on our side", "INTERNAL")
+    assert [record.reason for record in caplog.records if record.name == "clipmesh.gateway"] == [error.reason] * 2  # type: ignore[attr-defined]
+
+
+async def test_who_has_to_sign_in_hears_so(world: World) -> None:
+    async def asking(_: object) -> object:
+        raise SignInRequired
+
+    world.fakes.answers["UpdateProfile"] = asking
+    body = await world.ask('mutation { updateProfile(input: {bio: "x"}) { userErrors { code } } }')
+    assert body["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 async def test_a_variable_that_is_null_where_it_must_not_be_is_the_clients_mistake(world: World) -> None:
@@ -213,6 +242,14 @@ async def test_the_viewer_travels_to_the_services(world: World) -> None:
     await world.ask("{ forYou { servedBy } }", bearer=token(user_id=41, roles=[viewer_pb2.ROLE_CREATOR]))
     viewer = next(call.viewer for call in world.fakes.calls if call.method == "GetForYou")
     assert (viewer.user_id, viewer.handle, list(viewer.roles), viewer.region) == (41, "user41", [viewer_pb2.ROLE_CREATOR], "US")
+
+
+async def test_a_browser_that_objects_to_profiling_withholds_its_consents(world: World) -> None:
+    bearer = token(consents=[viewer_pb2.CONSENT_PURPOSE_ADS, viewer_pb2.CONSENT_PURPOSE_PERSONALISATION])
+    for headers in ({}, {"sec-gpc": "1"}):
+        await world.post("{ forYou { servedBy } }", bearer=bearer, headers=headers)
+    consents = [list(call.viewer.consents) for call in world.fakes.calls if call.method == "GetForYou"]
+    assert consents == [[viewer_pb2.CONSENT_PURPOSE_ADS, viewer_pb2.CONSENT_PURPOSE_PERSONALISATION], []]
 
 
 async def test_the_answer_tells_nothing_of_fields_that_sound_alike(world: World) -> None:

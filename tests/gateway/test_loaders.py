@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,9 +14,10 @@ from gateway.schema.root import ENTITIES
 from gateway.schema.sounds import Sound
 from gateway.schema.users import User
 from gateway.schema.videos import Video
+from mesh.errors import MalformedRequest, MeshError, NotFound, ResourceExhausted, Unauthenticated, Unavailable
 from tests.gateway.conftest import Opening
 from tests.gateway.fakes import Fakes, snowflake
-from tests.gateway.world import World
+from tests.gateway.world import World, token
 
 PAGE = """query($first: Int!) { forYou(first: $first) { edges { viewToken node {
   id caption viewCount creator { handle } sound { id } playback { mp4Url } } } pageInfo { hasNextPage } } }"""
@@ -113,7 +115,7 @@ async def test_without_feed_a_video_lacks_its_views_and_the_feed_says_unavailabl
             "extensions": {"degraded": ["feed"]},
         }
         body = await world.ask(PAGE, first=3)
-        assert body["data"] is None
+        assert body["data"] == {"forYou": None}
         assert body["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
 
 
@@ -131,6 +133,81 @@ async def test_without_video_people_and_sounds_are_there_and_their_videos_are_no
         },
         "extensions": {"degraded": ["video"]},
     }
+
+
+async def test_a_root_field_that_fails_leaves_the_others(opened: Opening, fakes: Fakes) -> None:
+    (video_id,) = fakes.fill(1)
+    query = "query($id: ID!) { video(id: $id) { caption } reviewQueue { edges { cursor } } forYou { servedBy } }"
+    async with opened() as world:
+        for service in ("rights", "feed"):
+            await fakes.servers[service].server.stop(drain_wait_ms=0, grace_ms=0)
+        body = await world.ask(query, id=str(video_id))
+    assert body["data"] == {"video": {"caption": "clip 1"}, "reviewQueue": None, "forYou": None}
+    told = {error["path"][0]: error["extensions"]["code"] for error in body["errors"]}
+    assert told == {"reviewQueue": "UNAVAILABLE", "forYou": "UNAVAILABLE"}
+
+
+async def test_without_video_only_lists_of_videos_are_missing(opened: Opening, fakes: Fakes) -> None:
+    (video_id,) = fakes.fill(1)
+    query = """query($ids: [ID!]!, $nodes: [ID!]!, $sound: ID!) {
+      videos(ids: $ids) { id } nodes(ids: $nodes) { id } uploads { edges { cursor } } sound(id: $sound) { id } }"""
+    async with opened() as world:
+        await fakes.servers["video"].server.stop(drain_wait_ms=0, grace_ms=0)
+        sound_id = str(snowflake("sound", 1))
+        body = await world.ask(query, ids=[str(video_id)], nodes=["nonsense"], sound=sound_id)
+    assert body["data"] == {"videos": None, "nodes": None, "uploads": None, "sound": {"id": sound_id}}
+    assert {error["path"][0]: error["extensions"]["code"] for error in body["errors"]} == {
+        "videos": "UNAVAILABLE",
+        "nodes": "BAD_USER_INPUT",
+        "uploads": "UNAVAILABLE",
+    }
+
+
+async def test_what_a_mutation_did_is_told_though_the_next_one_fails(world: World) -> None:
+    """Both ran, one after the other: whoever loses the first answer would do it again."""
+
+    async def broken(_: object) -> object:
+        raise Unavailable
+
+    world.fakes.answers["DeleteVideo"] = broken
+    query = """mutation($id: ID!) { updateProfile(input: {bio: "new"}) { user { bio } userErrors { code } }
+      deleteVideo(input: {videoId: $id}) { deletedVideoId } }"""
+    body = await world.ask(query, bearer=token(), id=str(snowflake("video", 1)))
+    assert body["data"] == {"updateProfile": {"user": {"bio": "new"}, "userErrors": []}, "deleteVideo": None}
+    assert [(error["path"], error["extensions"]["code"]) for error in body["errors"]] == [(["deleteVideo"], "UNAVAILABLE")]
+
+
+@pytest.mark.parametrize("error", [MeshError(), RuntimeError("a bug"), NotFound(), Unauthenticated(), MalformedRequest()])
+async def test_a_failure_that_is_no_outage_is_an_error_and_never_called_degraded(
+    world: World, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    world.fakes.fill(3)
+
+    async def broken(_: object) -> object:
+        raise error
+
+    world.fakes.answers["BatchGetProfiles"] = broken
+    with caplog.at_level(logging.ERROR, "clipmesh.gateway"):
+        body = await world.ask(PAGE, first=3)
+    nodes = [edge["node"] for edge in body["data"]["forYou"]["edges"]]
+    assert [(node["creator"], node["sound"] is None) for node in nodes] == [(None, False)] * 3
+    assert "extensions" not in body
+    expected = "NOT_FOUND" if isinstance(error, NotFound) else "INTERNAL"
+    assert [one["extensions"]["code"] for one in body["errors"]] == [expected] * 3
+    logged = [record for record in caplog.records if record.name == "clipmesh.gateway"]
+    assert len(logged) == (1 if expected == "INTERNAL" else 0)
+
+
+async def test_a_crowded_service_is_away_for_now(world: World) -> None:
+    world.fakes.fill(2)
+
+    async def crowded(_: object) -> object:
+        raise ResourceExhausted
+
+    world.fakes.answers["BatchGetProfiles"] = crowded
+    body = await world.ask(PAGE, first=2)
+    assert "errors" not in body
+    assert body["extensions"] == {"degraded": ["social"]}
 
 
 async def test_without_rights_the_desk_says_unavailable_and_the_feed_goes_on(opened: Opening, fakes: Fakes) -> None:

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from clipmesh.social.v1 import identity_service_pb2 as pb
 
-from mesh.errors import FailedPrecondition, InvalidArgument, PermissionDenied, ResourceExhausted, Unauthenticated
+from mesh.clock import SystemClock
+from mesh.errors import (
+    Aborted,
+    DeadlineExceeded,
+    DeadlineRequired,
+    FailedPrecondition,
+    InvalidArgument,
+    MalformedRequest,
+    MeshError,
+    NotFound,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+)
+from mesh.testing.clock import FakeClock
+from tests.gateway.conftest import Opening
+from tests.gateway.fakes import Fakes
 from tests.gateway.world import World
 
 ASKING = {
@@ -30,16 +47,36 @@ class TooManyAttempts(ResourceExhausted):
     reason = "TOO_MANY_ATTEMPTS"
 
 
-class InvalidGrant(FailedPrecondition):
+class InvalidGrant(Unauthenticated):
     reason = "INVALID_GRANT"
 
 
-class UnknownClient(PermissionDenied):
+class UnknownClient(NotFound):
     reason = "UNKNOWN_CLIENT"
 
 
 class RedirectRefused(InvalidArgument):
     reason = "REDIRECT_NOT_ALLOWED"
+
+
+class PkceRequired(InvalidArgument):
+    reason = "PKCE_REQUIRED"
+
+
+NO_VERDICT: list[tuple[Exception, int, str]] = [
+    (ResourceExhausted(retry_after_ms=2_500), 429, "3"),
+    (ResourceExhausted(), 429, "1"),
+    (Unavailable(), 503, "1"),
+    (DeadlineExceeded(), 503, "1"),
+    (Aborted(), 503, "1"),
+    (MeshError(), 503, "1"),
+    (FailedPrecondition(), 503, "1"),
+    (Unauthenticated(), 503, "1"),
+    (MalformedRequest(), 503, "1"),
+    (DeadlineRequired(), 503, "1"),
+    (RuntimeError("a bug"), 503, "1"),
+]
+"""What social may answer that says nothing of the login, code or token -> (status, retry-after)."""
 
 
 def answering(world: World, method: str, answer: Any) -> None:
@@ -83,7 +120,7 @@ async def test_a_wrong_password_shows_the_form_again_without_it(world: World, er
 
 
 async def test_a_client_or_redirect_that_is_not_ours_is_never_redirected_to(world: World) -> None:
-    for error in (UnknownClient(), RedirectRefused()):
+    for error in (UnknownClient(), RedirectRefused(), PkceRequired()):
         answering(world, "Authorize", error)
         answer = await world.http.post("/oauth/authorize", data={**ASKING, "login": "a", "password": "b"})
         assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
@@ -147,6 +184,38 @@ async def test_a_refusal_has_the_word_of_rfc_6749(world: World, error: Exception
     assert "access_token" not in answer.text
 
 
+@pytest.mark.parametrize(("error", "status", "retry_after"), NO_VERDICT)
+@pytest.mark.parametrize("method", ["RefreshTokens", "ExchangeCode"])
+async def test_without_a_verdict_a_grant_is_never_refused(
+    world: World, method: str, error: Exception, status: int, retry_after: str
+) -> None:
+    """Clients throw away what is refused as 400 or 401: a slow or crowded service must sign nobody out."""
+    answering(world, method, error)
+    grant = {"RefreshTokens": "refresh_token", "ExchangeCode": "authorization_code"}[method]
+    answer = await world.http.post("/oauth/token", data={"grant_type": grant, "refresh_token": "x", "code": "c", "client_id": "y"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (status, retry_after)
+    assert answer.json() == {"error": "temporarily_unavailable", "error_description": "try again"}
+
+
+@pytest.mark.parametrize(("error", "status", "retry_after"), NO_VERDICT)
+async def test_without_a_verdict_a_password_is_neither_right_nor_wrong(
+    world: World, error: Exception, status: int, retry_after: str
+) -> None:
+    answering(world, "Authorize", error)
+    answer = await world.http.post("/oauth/authorize", data={**ASKING, "login": "alice", "password": "hunter2"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (status, retry_after)
+    assert answer.json()["code"] == ("RATE_LIMITED" if status == 429 else "UNAVAILABLE")
+    assert "hunter2" not in answer.text
+
+
+@pytest.mark.parametrize(("error", "status", "retry_after"), NO_VERDICT)
+async def test_a_session_that_may_live_on_is_never_told_as_ended(world: World, error: Exception, status: int, retry_after: str) -> None:
+    answering(world, "RevokeSession", error)
+    answer = await world.http.post("/oauth/revoke", data={"token": "refresh"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (status, retry_after)
+    assert answer.json()["error"] == "temporarily_unavailable"
+
+
 async def test_unknown_grants_and_doubled_fields_are_refused(world: World) -> None:
     answer = await world.http.post("/oauth/token", data={"grant_type": "password", "username": "a", "password": "b"})
     assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_grant_type")
@@ -170,9 +239,43 @@ async def test_a_session_is_ended_and_an_unknown_one_is_no_error(world: World) -
     answering(world, "RevokeSession", pb.RevokeSessionResponse())
     assert (await world.http.post("/oauth/revoke", data={"token": "refresh"})).status_code == 200
     assert world.fakes.requests("RevokeSession")[0].refresh_token == "refresh"
-    answering(world, "RevokeSession", InvalidGrant())
-    assert (await world.http.post("/oauth/revoke", data={"token": "unknown"})).status_code == 200
+    for error in (InvalidGrant(), InvalidArgument()):
+        answering(world, "RevokeSession", error)
+        assert (await world.http.post("/oauth/revoke", data={"token": "unknown"})).status_code == 200
     assert (await world.http.post("/oauth/revoke", data={})).status_code == 400
+
+
+async def test_revocations_count_as_sign_ins_do(opened: Opening) -> None:
+    async with opened(rate_sign_in_burst=1, rate_sign_in_per_minute=1) as world:
+        answering(world, "RevokeSession", pb.RevokeSessionResponse())
+        assert (await world.http.post("/oauth/revoke", data={"token": "one"})).status_code == 200
+        refused = await world.http.post("/oauth/revoke", data={"token": "two"})
+        assert (refused.status_code, refused.json()["error"]) == (429, "temporarily_unavailable")
+        assert int(refused.headers["retry-after"]) in {59, 60}
+        assert len(world.fakes.requests("RevokeSession")) == 1
+
+
+async def test_keys_are_asked_for_once_a_minute_however_many_want_them(opened: Opening, fakes: Fakes) -> None:
+    clock = FakeClock(SystemClock().now_ms())
+    async with opened(clock=clock) as world:
+        before = len(fakes.requests("ListSigningKeys"))
+
+        async def keys() -> tuple[int, int]:
+            answers = await asyncio.gather(*(world.http.get("/.well-known/jwks.json") for _ in range(5)))
+            (status,) = {answer.status_code for answer in answers}
+            return status, len(fakes.requests("ListSigningKeys")) - before
+
+        assert await keys() == (200, 1)
+        clock.advance(59_999)
+        assert await keys() == (200, 1)
+        clock.advance(1)
+        answering(world, "ListSigningKeys", Unavailable())
+        assert await keys() == (503, 2)
+        clock.advance(999)
+        assert await keys() == (503, 2)
+        del fakes.answers["ListSigningKeys"]
+        clock.advance(1)
+        assert await keys() == (200, 3)
 
 
 async def test_keys_and_endpoints_are_published(world: World) -> None:

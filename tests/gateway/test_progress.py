@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from clipmesh.video.v1 import upload_service_pb2 as uploads
 
-from mesh.errors import DeadlineExceeded
+from mesh.errors import DeadlineExceeded, ResourceExhausted, Unavailable
 from mesh.events.stream import open_stream
 from mesh.stores.redis import open_redis
 from mesh.testing.redis_server import RedisServer
@@ -69,8 +69,9 @@ async def test_a_subscription_outlives_a_restart_of_redis(redis_server: RedisSer
     await redis.close()
 
 
+@pytest.mark.parametrize("error", [FailedToAnswer(), ResourceExhausted(), Unavailable()])
 async def test_a_lost_hint_and_an_outage_only_delay_the_news(
-    redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     monkeypatch.setattr("gateway.schema.uploads.LOOK_AGAIN_S", 0.05)
     fakes = Fakes()
@@ -81,7 +82,7 @@ async def test_a_lost_hint_and_an_outage_only_delay_the_news(
         nonlocal away
         if fakes.uploads[UPLOAD].progress_percent == 100 and away:
             away -= 1
-            raise FailedToAnswer
+            raise error
         return await fakes.get_upload(request)
 
     fakes.answers["GetUpload"] = sometimes

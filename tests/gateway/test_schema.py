@@ -78,7 +78,13 @@ def test_every_mutation_answers_user_errors_and_takes_one_input() -> None:
         assert str(payload.fields["userErrors"].type) == "[UserError!]!", name
         assert list(field.args) == ["input"], name
         assert str(field.args["input"].type) == f"{name[0].upper()}{name[1:]}Input!", name
-        assert isinstance(field.type, GraphQLNonNull), name
+
+
+def test_a_fault_of_one_root_field_takes_no_other_along() -> None:
+    """A null that may not stand where it is takes its parent along: of a root field that would be everything the operation asked or did."""
+    for root in ("Query", "Mutation"):
+        for name, field in TYPES[root].fields.items():  # type: ignore[attr-defined]
+            assert not isinstance(field.type, GraphQLNonNull), f"{root}.{name}"
 
 
 def test_fields_of_other_services_are_nullable() -> None:

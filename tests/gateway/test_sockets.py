@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import pytest
+from clipmesh.common.v1 import viewer_pb2
 from clipmesh.video.v1 import upload_service_pb2 as uploads
 from websockets.exceptions import InvalidStatus
 
@@ -159,6 +160,43 @@ async def test_more_sockets_than_may_be_open_are_told_to_come_again(opened: Open
         async with world.socket() as third:
             await third.subscribe("q", "{ __typename }")
             assert (await third.next())["type"] == "next"
+
+
+async def test_one_address_has_so_many_sockets_and_streams_and_leaves_the_others_room(opened: Opening, fakes: Fakes) -> None:
+    fakes.upload(UPLOAD)
+    elsewhere = {"x-forwarded-for": "203.0.113.9"}
+    async with opened(sockets_per_address=1, trusted_proxies=1) as world:
+        async with world.socket(), world.socket(acknowledged=False) as second:
+            assert await second.closed() == (1013, "too many sockets are open")
+            stream = {"accept": "text/event-stream"}
+            assert (await world.http.post("/graphql", json={"query": "{ __typename }"}, headers=stream)).status_code == 503
+            assert (await world.http.post("/graphql", json={"query": "{ __typename }"}, headers=stream | elsewhere)).status_code == 200
+            async with world.socket(additional_headers=elsewhere) as third:
+                await third.subscribe("q", "{ __typename }")
+                assert (await third.next())["type"] == "next"
+        async with world.socket():
+            assert world.app.open_connections == 1
+
+
+async def test_opening_sockets_counts_against_the_address(opened: Opening) -> None:
+    async with opened(rate_address_burst=45, rate_address_per_s=1) as world:
+        for _ in range(2):
+            async with world.socket():
+                pass
+        async with world.socket(acknowledged=False) as third:
+            await third.send(type="connection_init")
+            code, reason = await third.closed()
+        assert (code, reason) == (1013, "RATE_LIMITED: too many requests: wait, then try again")
+
+
+async def test_a_browser_that_objects_to_profiling_is_heard_on_sockets_too(world: World) -> None:
+    bearer = {"authorization": f"Bearer {token(consents=[viewer_pb2.CONSENT_PURPOSE_ADS])}"}
+    for headers in ({}, {"sec-gpc": "1"}):
+        async with world.socket(init=bearer, additional_headers=headers) as socket:
+            await socket.subscribe("q", "{ forYou { servedBy } }")
+            assert (await socket.next())["type"] == "next"
+    consents = [list(call.viewer.consents) for call in world.fakes.calls if call.method == "GetForYou"]
+    assert consents == [[viewer_pb2.CONSENT_PURPOSE_ADS], []]
 
 
 async def test_a_token_that_ends_ends_its_socket_in_a_way_that_can_be_renewed(opened: Opening, fakes: Fakes) -> None:

@@ -10,13 +10,17 @@ from clipmesh.common.v1 import viewer_pb2
 from clipmesh.social.v1 import identity_service_pb2
 from starlette.requests import Request
 
+from gateway.addresses import DAY_MS, AddressPseudonyms
 from gateway.settings import GatewaySettings
 from gateway.viewers import Viewer, Viewers
-from mesh.clock import SystemClock
+from mesh.clock import Clock, SystemClock
 from mesh.settings import InvalidSetting, read
+from mesh.testing.clock import FakeClock
 from mesh.tokens import AccessTokenVerifier, InvalidAccessToken
 from tests.gateway.fakes import Fakes
 from tests.gateway.world import token
+
+ADS = viewer_pb2.CONSENT_PURPOSE_ADS
 
 
 async def keys() -> Any:
@@ -24,13 +28,13 @@ async def keys() -> Any:
     return answer.keys
 
 
-async def viewer(headers: Mapping[str, str], **settings: Any) -> Viewer:
+async def viewer(headers: Mapping[str, str], *, clock: Clock | None = None, peer: str = "192.0.2.1", **settings: Any) -> Viewer:
     read_settings = GatewaySettings(secrets="", redis="", blobs="", **settings)
     read_settings.check()
     verifier = AccessTokenVerifier(clock=SystemClock(), source=keys)
-    viewers = Viewers(verifier=verifier, settings=read_settings, cookie_key=b"k" * 32)
+    viewers = Viewers(verifier=verifier, settings=read_settings, cookie_key=b"k" * 32, clock=clock or SystemClock())
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    scope = {"type": "http", "headers": raw, "client": ("192.0.2.1", 1), "method": "GET", "path": "/", "query_string": b""}
+    scope = {"type": "http", "headers": raw, "client": (peer, 1), "method": "GET", "path": "/", "query_string": b""}
     return await viewers.of(Request(scope))
 
 
@@ -48,16 +52,8 @@ async def viewer(headers: Mapping[str, str], **settings: Any) -> Viewer:
     ],
 )
 async def test_the_address_comes_from_so_many_hops_as_are_configured(proxies: int, forwarded: str, address: str) -> None:
-    assert (await viewer({"x-forwarded-for": forwarded}, trusted_proxies=proxies)).address == address
-
-
-async def test_the_region_comes_from_the_setting_or_the_proxys_header_and_never_from_clients() -> None:
-    fixed = (await viewer({"cf-ipcountry": "FR"}, geo="fixed:DE")).context
-    assert (fixed.region, fixed.region_source) == ("DE", viewer_pb2.REGION_SOURCE_FIXED)
-    named = (await viewer({"cf-ipcountry": "fr"}, geo="header:CF-IPCountry", trusted_proxies=1)).context
-    assert (named.region, named.region_source) == ("FR", viewer_pb2.REGION_SOURCE_PROXY)
-    unknown = (await viewer({"cf-ipcountry": "F1X"}, geo="header:CF-IPCountry", trusted_proxies=1)).context
-    assert (unknown.region, unknown.region_source) == ("", viewer_pb2.REGION_SOURCE_UNSPECIFIED)
+    found = await viewer({"x-forwarded-for": forwarded}, trusted_proxies=proxies, proxy_networks=("198.18.0.0/15", "192.0.2.0/24"))
+    assert found.address == address
 
 
 async def test_a_signed_in_person_is_who_the_token_says() -> None:
@@ -74,6 +70,31 @@ async def test_a_signed_in_person_is_who_the_token_says() -> None:
 async def test_what_is_no_bearer_token_never_passes_for_anonymous(authorization: str) -> None:
     with pytest.raises(InvalidAccessToken):
         await viewer({"authorization": authorization})
+
+
+async def pseudonym(peer: str, *, clock: FakeClock, headers: Mapping[str, str] | None = None, **settings: Any) -> str:
+    return (await viewer(headers or {}, clock=clock, peer=peer, **settings)).context.address_pseudonym
+
+
+async def test_an_anonymous_viewers_network_has_a_name_of_the_day() -> None:
+    clock = FakeClock()
+    home = await pseudonym("203.0.113.9", clock=clock)
+    assert len(home) == 32
+    assert await pseudonym("::ffff:203.0.113.9", clock=clock) == home
+    assert await pseudonym("10.0.0.1", clock=clock, headers={"x-forwarded-for": "203.0.113.9"}, trusted_proxies=1) == home
+    own = await pseudonym("2001:db8:0:7::1", clock=clock)
+    assert await pseudonym("2001:db8:0:7:ffff::2", clock=clock) == own, "whoever has one address of a /64 has them all"
+    no_address = await pseudonym("unknown", clock=clock)
+    assert await pseudonym("203.0.113.9:4711", clock=clock) == no_address, "a new port is no new network"
+    others = [await pseudonym(address, clock=clock) for address in ("203.0.113.8", "2001:db8:0:8::1")]
+    assert len({home, own, no_address, *others}) == 5
+    clock.advance(DAY_MS)
+    assert await pseudonym("203.0.113.9", clock=clock) not in {home, own, no_address, *others}
+    assert AddressPseudonyms(key=b"another gateway's key", clock=clock).of("203.0.113.9") != await pseudonym("203.0.113.9", clock=clock)
+
+
+async def test_a_signed_in_viewer_has_no_name_for_the_network() -> None:
+    assert (await viewer({"authorization": f"Bearer {token(user_id=5)}"})).context.address_pseudonym == ""
 
 
 async def test_headers_of_the_device_are_read_as_hints() -> None:
@@ -98,6 +119,9 @@ async def test_headers_of_the_device_are_read_as_hints() -> None:
     [
         ("CLIPMESH_GEO", "guess"),
         ("CLIPMESH_GEO", "header:X-Country"),
+        ("CLIPMESH_GEO", "mmdb:"),
+        ("CLIPMESH_PROXY_NETWORKS", "10.0.0.0/8,10.0.0.1/8"),
+        ("CLIPMESH_PROXY_NETWORKS", "everybody"),
         ("CLIPMESH_ORIGIN", "clipmesh.example"),
         ("CLIPMESH_CORS_ORIGINS", "https://a.example,*"),
         ("CLIPMESH_TRUSTED_PROXIES", "11"),
@@ -111,3 +135,10 @@ def test_a_wrong_setting_is_refused_by_its_name(name: str, value: str) -> None:
     environment = {"CLIPMESH_SECRETS": "s", "CLIPMESH_REDIS": "unix:r", "CLIPMESH_BLOBS": "file:///b", name: value}
     with pytest.raises(InvalidSetting, match=name.removeprefix("CLIPMESH_").split("_")[0]):
         read(GatewaySettings, environment)
+
+
+@pytest.mark.parametrize(("headers", "consents"), [({}, [ADS]), ({"sec-gpc": "1"}, []), ({"sec-gpc": "0"}, [ADS])])
+async def test_a_browser_that_objects_to_profiling_withholds_all_consents(headers: dict[str, str], consents: list[int]) -> None:
+    """Global Privacy Control: whatever was agreed to once, this request goes without it."""
+    bearer = {"authorization": f"Bearer {token(consents=[ADS])}"}
+    assert list((await viewer({**bearer, **headers})).context.consents) == consents

@@ -40,6 +40,7 @@ def token(
     session_id: int = 70,
     issued_at_ms: int | None = None,
     lives_ms: int = 600_000,
+    consents: Sequence[viewer_pb2.ConsentPurpose.ValueType] = (),
 ) -> str:
     """An access token as social signs it."""
     at_ms = int(time.time() * 1000) if issued_at_ms is None else issued_at_ms
@@ -50,7 +51,7 @@ def token(
         handle=f"user{user_id}",
         roles=tuple(roles),
         age_band=viewer_pb2.AGE_BAND_ADULT,
-        consents=(),
+        consents=tuple(consents),
         issued_at_ms=at_ms,
         expires_at_ms=at_ms + lives_ms,
         token_id=f"jti-{user_id}-{at_ms}",

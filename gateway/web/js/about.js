@@ -17,6 +17,15 @@ const SWITCHES = [
   ["allowDownload", "Download"],
 ];
 const MOST_CHARACTERS = 2200;
+/** Ages whose clips everyone may see; below, or at an unknown age, a clip is for its creator alone. */
+const GROWN = ["AGE_16_TO_17", "ADULT"];
+
+let mayBePublic = true;
+
+/** Offer what this person may choose, in the forms that are drawn from now on. @param {{ageBand: string}} account */
+export function offerTo(account) {
+  mayBePublic = GROWN.includes(account.ageBand);
+}
 
 /** @typedef {{caption: string, hashtags: string[], category: string, visibility: string, switches: Record<string, boolean>}} About */
 
@@ -45,7 +54,8 @@ export function drawAbout(form, about, ...buttons) {
   const tags = h("input", { name: "hashtags", autocapitalize: "none", spellcheck: "false", placeholder: "sunset, beach", value: about.hashtags.join(" ") });
   const category = h("select", { name: "category" }, h("option", { value: "UNSPECIFIED" }, "No category"), ...CATEGORIES.map((name) => h("option", { value: name }, title(name))));
   category.value = about.category;
-  const offered = VISIBILITIES.some(([value]) => value === about.visibility) ? about.visibility : "ONLY_ME";
+  const choices = VISIBILITIES.filter(([value]) => mayBePublic || value !== "PUBLIC");
+  const offered = choices.some(([value]) => value === about.visibility) ? about.visibility : "ONLY_ME";
   form.replaceChildren(
     h("p", { class: "form-error", role: "alert" }),
     h("label", { class: "field" }, h("span", {}, "Caption"), caption, left),
@@ -53,7 +63,8 @@ export function drawAbout(form, about, ...buttons) {
       h("label", { class: "field" }, h("span", {}, "Hashtags"), tags),
       h("label", { class: "field" }, h("span", {}, "Category"), category)),
     h("fieldset", {}, h("legend", { class: "legend" }, "Who can watch"),
-      ...VISIBILITIES.map(([value, name, meaning]) => h("label", { class: "choice" }, h("input", { type: "radio", name: "visibility", value, checked: value === offered }), h("span", {}, name), h("small", {}, meaning)))),
+      mayBePublic ? null : h("p", { class: "quiet" }, "Below 16 your clips are for yourself."),
+      ...choices.map(([value, name, meaning]) => h("label", { class: "choice" }, h("input", { type: "radio", name: "visibility", value, checked: value === offered }), h("span", {}, name), h("small", {}, meaning)))),
     h("details", {}, h("summary", {}, "What others may do"),
       h("fieldset", {}, h("legend", { class: "hidden-text" }, "What others may do"), h("div", { class: "two" },
         ...SWITCHES.map(([name, label]) => h("label", { class: "choice" }, h("input", { type: "checkbox", name, checked: about.switches[name] }), h("span", {}, label)))))),

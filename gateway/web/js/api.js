@@ -1,7 +1,8 @@
 /** The one way to the GraphQL endpoint: adds the sign-in, renews it once, and turns what went wrong into ApiError. */
 
 import { accessToken, forget, renew } from "./auth.js";
-import { ApiError, codeOf } from "./errors.js";
+import { ApiError, codeOf, waitOf } from "./errors.js";
+import { noteServerTime } from "./servertime.js";
 
 /** Marks GraphQL documents, so that a test finds each of them. @param {TemplateStringsArray} text @returns {string} */
 export function gql(text) {
@@ -46,7 +47,11 @@ export async function act(document, input) {
 
 /** @param {string} document @param {Record<string, any>} variables @param {string} token @param {{keepalive?: boolean}} options */
 async function post(document, variables, token, options) {
+  /** @type {Record<string, string>} */
   const headers = { "content-type": "application/json", accept: "application/graphql-response+json, application/json;q=0.9" };
+  // The level that a clip starts with is chosen by the line; browsers send this hint by themselves only where it was asked for.
+  const line = /** @type {any} */ (navigator).connection?.effectiveType;
+  if (line) headers.ect = line;
   let answer, body;
   try {
     answer = await fetch("/graphql", {
@@ -57,17 +62,18 @@ async function post(document, variables, token, options) {
       // A page that goes away cannot keep a timer for its last words.
       signal: options.keepalive ? undefined : AbortSignal.timeout(CALL_MS),
     });
+    noteServerTime(answer);
     body = await answer.json();
   } catch (error) {
     if (/** @type {any} */ (error)?.name === "TimeoutError") throw new ApiError("TIMEOUT", "the answer took too long");
-    if (answer && !answer.ok) throw new ApiError(codeOf(answer.status), `status ${answer.status}`);
+    if (answer && !answer.ok) throw new ApiError(codeOf(answer.status), `status ${answer.status}`, { retryAfterMs: waitOf(answer) });
     throw new ApiError("OFFLINE", "the server cannot be reached");
   }
   if (body.data && Object.values(body.data).some((value) => value !== null)) return body.data;
   if (body.errors?.length) {
     const { message, extensions = {} } = body.errors[0];
-    throw new ApiError(extensions.code ?? codeOf(answer.status), message, { retryAfterMs: extensions.retryAfterMs });
+    throw new ApiError(extensions.code ?? codeOf(answer.status), message, { retryAfterMs: extensions.retryAfterMs ?? waitOf(answer) });
   }
-  if (!answer.ok) throw new ApiError(body.code ?? codeOf(answer.status), body.detail ?? `status ${answer.status}`);
+  if (!answer.ok) throw new ApiError(body.code ?? codeOf(answer.status), body.detail ?? `status ${answer.status}`, { retryAfterMs: waitOf(answer) });
   return body.data;
 }

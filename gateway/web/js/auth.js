@@ -3,7 +3,7 @@
  * vault, rotated by one tab at a time, before the access token ends.
  */
 
-import { ApiError, codeOf } from "./errors.js";
+import { ApiError, waitOf } from "./errors.js";
 import { base64url, randomBytes } from "./random.js";
 import { read, remove, write } from "./vault.js";
 
@@ -14,6 +14,9 @@ const SIGNED_IN = "clipmesh.signed-in";
 const JOURNEY = "clipmesh.sign-in";
 /** Renew this long before the end, so that no call travels with a token that dies on its way. */
 const EARLY_MS = 60_000;
+const FORM_MS = 15_000;
+/** The server takes a spent refresh token once more within ten seconds: two attempts of this length fit into them. */
+const ROTATE_MS = 4000;
 
 /** @type {{token: string, endsAt: number} | null} */
 let access = null;
@@ -73,18 +76,28 @@ async function rotate() {
     await forget();
     return "";
   }
-  let answer;
+  let answer = await exchange(refresh);
+  // The token may be spent although no answer, or a bad one, came: asked again at once, the server still knows it.
+  if (!answer || answer.status >= 500) answer = await exchange(refresh);
+  if (!answer) throw new ApiError("OFFLINE", "the server cannot be reached");
+  if (answer.status === 200) return keep(answer.body);
+  // Everything else says something about the server, or about this page, and nothing about the session.
+  if (answer.body.error !== "invalid_grant") {
+    throw new ApiError(answer.status === 429 ? "RATE_LIMITED" : "UNAVAILABLE", `status ${answer.status}`, { retryAfterMs: answer.retryAfterMs });
+  }
+  await forget();
+  return "";
+}
+
+/** @param {string} refresh @returns {Promise<{status: number, body: any, retryAfterMs: number} | null>} null when no answer came */
+async function exchange(refresh) {
   try {
-    answer = await postForm("/oauth/token", { grant_type: "refresh_token", refresh_token: refresh, client_id: CLIENT });
+    const answer = await postForm("/oauth/token", { grant_type: "refresh_token", refresh_token: refresh, client_id: CLIENT }, ROTATE_MS);
+    const text = await answer.text();
+    return { status: answer.status, body: answer.headers.get("content-type")?.includes("json") ? JSON.parse(text) : {}, retryAfterMs: waitOf(answer) };
   } catch {
-    throw new ApiError("OFFLINE", "the server cannot be reached");
+    return null;
   }
-  if (answer.status === 400 || answer.status === 401) {
-    await forget();
-    return "";
-  }
-  if (!answer.ok) throw new ApiError(codeOf(answer.status), `status ${answer.status}`);
-  return keep(await answer.json());
 }
 
 /** @param {{access_token: string, refresh_token: string, expires_in: number}} tokens @returns {Promise<string>} */
@@ -156,7 +169,7 @@ export async function signOut() {
   if (token) await postForm("/oauth/revoke", { token, client_id: CLIENT }).catch(() => null);
 }
 
-/** @param {string} path @param {Record<string, string>} fields @returns {Promise<Response>} */
-function postForm(path, fields) {
-  return fetch(path, { method: "POST", body: new URLSearchParams(fields), signal: AbortSignal.timeout(15_000) });
+/** @param {string} path @param {Record<string, string>} fields @param {number} [withinMs] @returns {Promise<Response>} */
+function postForm(path, fields, withinMs = FORM_MS) {
+  return fetch(path, { method: "POST", body: new URLSearchParams(fields), signal: AbortSignal.timeout(withinMs) });
 }

@@ -126,11 +126,9 @@ export class Clip {
     this.element.classList.remove("stalled");
   }
 
-  /** Show the poster; and load the beginning. @param {"metadata" | "auto" | null} preload */
-  warm(preload) {
+  showPoster() {
     const url = this.entry.video.playback?.posterUrl;
     if (url && !this.poster.src) this.poster.src = url;
-    if (preload) this.player?.warm(preload);
   }
 
   /** The clip is the one on screen. @param {boolean} autoplay */
@@ -138,7 +136,7 @@ export class Clip {
     this.active = true;
     this.element.inert = false;
     this.activatedAt = performance.now();
-    this.warm(null);
+    this.showPoster();
     if (this.shown) this.measure();
     if (autoplay) this.play();
     else this.element.classList.add("paused");

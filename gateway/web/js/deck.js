@@ -21,6 +21,9 @@ export class Deck {
     /** @type {Clip[]} */
     this.clips = [];
     this.at = -1;
+    this.warming = new AbortController();
+    /** Beginnings are being loaded. */
+    this.warms = false;
     /** Where a scroll by key or button is going: a second press goes on from there. @type {number | null} */
     this.heading = null;
     // A person who asked for less motion starts the first clip by hand; what they began goes on.
@@ -80,6 +83,9 @@ export class Deck {
     if (this.last) this.last.inert = at !== this.clips.length;
     const clip = this.clips[at];
     clip?.enter(this.autoplay);
+    this.warming.abort();
+    this.warming = new AbortController();
+    this.warms = false;
     this.load();
     this.steps();
     const { video } = clip?.entry ?? {};
@@ -88,14 +94,23 @@ export class Deck {
     if (clip && this.clips.length - 1 - at < AHEAD) this.needsMore();
   }
 
-  /** The one on screen loads first; the next has its beginning ready, the two after it their first picture. */
   load() {
     this.clips.forEach((clip, number) => {
       const distance = number - this.at;
       if (distance < -BEHIND || distance > AHEAD) clip.release();
-      else if (distance > 0) clip.warm(distance === 1 ? "auto" : "metadata");
-      else clip.warm(null);
+      else clip.showPoster();
     });
+    if (!this.warms) this.warm(this.warming.signal);
+  }
+
+  /** Have the beginnings of the next clips ready, one after another, the nearest first. @param {AbortSignal} signal */
+  async warm(signal) {
+    this.warms = true;
+    for (let ahead = 1; ahead <= AHEAD; ahead += 1) {
+      await this.clips[this.at + ahead]?.player?.warm(ahead === 1, signal);
+      if (signal.aborted) return;
+    }
+    this.warms = false;
   }
 
   /** @param {number} by */

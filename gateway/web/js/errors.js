@@ -19,6 +19,11 @@ export class ApiError extends Error {
   }
 }
 
+/** How long an answer asks to wait; 0 when it does not say. @param {Response} answer @returns {number} ms */
+export function waitOf(answer) {
+  return Number(answer.headers.get("retry-after")) * 1000 || 0;
+}
+
 /** The word for an HTTP status that came without one. @param {number} status @returns {string} */
 export function codeOf(status) {
   const words = /** @type {Record<number, string>} */ ({ 401: "UNAUTHENTICATED", 403: "FORBIDDEN", 404: "NOT_FOUND", 408: "TIMEOUT", 429: "RATE_LIMITED" });

@@ -10,7 +10,9 @@ import { WatchLog } from "./watch.js";
 
 /** The next page waits this long for the reports that it should know of. */
 const REPORT_FIRST_MS = 700;
+/** A page that did not come is asked for after this time, then after twice that, and so on. */
 const RETRY_MS = 4000;
+const MOST_RETRY_MS = 60_000;
 
 const parameters = new URLSearchParams(location.search);
 const source = sourceOf(parameters);
@@ -18,16 +20,19 @@ const log = new WatchLog();
 const deck = new Deck(byId("deck"), log, more);
 let busy = false;
 let ended = false;
+let waits = false;
+let failures = 0;
 /** What the list goes on after: everything in the deck is played or about to be. @type {string | null} */
 let after = null;
 
 async function more() {
-  if (busy || ended) return;
+  if (busy || ended || waits) return;
   busy = true;
   try {
     // What was watched shall choose what comes next.
     if (deck.clips.length) await Promise.race([log.flush(), new Promise((resolve) => setTimeout(resolve, REPORT_FIRST_MS))]);
     take(await source(after, PAGE));
+    failures = 0;
   } catch (error) {
     failed(/** @type {any} */ (error));
   } finally {
@@ -74,14 +79,20 @@ function failed(error) {
     deck.close("Welcome back", "Your last visit is a while ago; here is a fresh start.", again);
     return;
   }
-  if (deck.clips.length) {
-    toast(sentenceOf(error), true);
-    setTimeout(more, RETRY_MS);
+  if (deck.clips.length && error.passes) {
+    if (!failures) toast(sentenceOf(error), true);
+    waits = true;
+    setTimeout(() => {
+      waits = false;
+      more();
+    }, Math.max(error.retryAfterMs, Math.min(MOST_RETRY_MS, RETRY_MS * 2 ** failures)));
+    failures += 1;
     return;
   }
+  ended = true;
   byId("first-load").hidden = true;
   const retry = h("button", { type: "button", class: "button primary", onclick: () => location.reload() }, "Try again");
-  deck.close("The feed did not come", sentenceOf(error), retry);
+  deck.close(deck.clips.length ? "The feed did not go on" : "The feed did not come", sentenceOf(error), retry);
 }
 
 /** @param {KeyboardEvent} event */

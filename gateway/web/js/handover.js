@@ -5,20 +5,21 @@ const PREPARE_MS = 12_000;
 const LEAD_S = 1.5;
 
 /**
- * @param {HTMLElement} stage @param {HTMLVideoElement} present @param {HTMLVideoElement} next @param {string} address
+ * @param {HTMLElement} stage @param {HTMLVideoElement} present @param {HTMLVideoElement} next @param {() => void} open gives `next` its source
+ * @param {"canplay" | "canplaythrough"} enough when so much of it is there that it can take over
  * @param {() => boolean} wanted false when there is no use in it any more
  * @returns {Promise<boolean>} true when `next` plays in the place of `present`
  */
-export async function handOver(stage, present, next, address, wanted) {
+export async function handOver(stage, present, next, open, enough, wanted) {
   next.className = "behind";
   next.muted = true;
   next.preload = "auto";
-  next.src = address;
+  open();
   const meet = Math.min(present.currentTime + LEAD_S, Math.max(0, present.duration - 0.5) || present.currentTime);
   stage.prepend(next);
   const ready = await happens(next, "loadedmetadata", PREPARE_MS);
   if (ready) next.currentTime = meet;
-  if (!ready || !(await happens(next, "canplaythrough", PREPARE_MS)) || !(await reaches(present, next.currentTime, wanted))) {
+  if (!ready || !(await happens(next, enough, PREPARE_MS)) || !(await reaches(present, next.currentTime, wanted))) {
     discard(next);
     return false;
   }

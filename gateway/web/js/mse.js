@@ -4,6 +4,8 @@ import { readMaster, readTrack } from "./playlists.js";
 
 const AHEAD_S = 10;
 const KEPT_BEHIND_S = 20;
+/** What a clip that stands still keeps ready; segments are longer, so mostly it is one. */
+const READY_S = 0.5;
 /** The share of the measured speed that a level may use. */
 const CAREFUL = 0.7;
 const START_BITS_PER_S = 3_000_000;
@@ -20,14 +22,15 @@ export function canPlayHls(video) {
 
 /**
  * Play a master playlist. Errors reach the video element as any other source's do.
- * @param {HTMLVideoElement} video @param {string} address @returns {() => void} ends it and lets go of the buffers
+ * @param {HTMLVideoElement} video @param {string} address @param {number} [most] the largest level to start with, its short side
+ * @returns {() => void} ends it and lets go of the buffers
  */
-export function openMse(video, address) {
+export function openMse(video, address, most = Infinity) {
   const source = new MediaSource();
   const stop = new AbortController();
   const object = URL.createObjectURL(source);
   video.src = object;
-  source.addEventListener("sourceopen", () => run(video, source, new URL(address, location.href).href, stop.signal).catch((error) => failed(source, stop.signal, error)), { once: true });
+  source.addEventListener("sourceopen", () => run(video, source, new URL(address, location.href).href, most, stop.signal).catch((error) => failed(source, stop.signal, error)), { once: true });
   return () => {
     stop.abort();
     URL.revokeObjectURL(object);
@@ -40,15 +43,15 @@ function failed(source, signal, error) {
   if (!signal.aborted) console.warn("the clip's segments could not be played", error);
 }
 
-/** @param {HTMLVideoElement} video @param {MediaSource} source @param {string} address @param {AbortSignal} signal */
-async function run(video, source, address, signal) {
+/** @param {HTMLVideoElement} video @param {MediaSource} source @param {string} address @param {number} most @param {AbortSignal} signal */
+async function run(video, source, address, most, signal) {
   const master = readMaster(await text(address, signal), address);
   const first = master.levels[0];
   const codec = (/** @type {RegExp} */ kind) => first.codecs.find((name) => kind.test(name));
-  const feeds = [new Feed(source, `video/mp4; codecs="${codec(/^(avc|hvc|hev|vp0|av0)/)}"`, master.levels, signal)];
+  const feeds = [new Feed(source, `video/mp4; codecs="${codec(/^(avc|hvc|hev|vp0|av0)/)}"`, master.levels, most, signal)];
   if (master.audioUrl) {
-    const sound = { bandwidth: 0, height: 0, codecs: [], url: master.audioUrl };
-    feeds.push(new Feed(source, `audio/mp4; codecs="${codec(/^(mp4a|opus)/)}"`, [sound], signal));
+    const sound = { bandwidth: 0, side: 0, codecs: [], url: master.audioUrl };
+    feeds.push(new Feed(source, `audio/mp4; codecs="${codec(/^(mp4a|opus)/)}"`, [sound], most, signal));
   }
   await Promise.all(feeds.map((feed) => feed.choose()));
   source.duration = Math.max(...feeds.map((feed) => feed.lastEnd()));
@@ -74,10 +77,11 @@ function nextNeed(video, signal) {
 
 /** One track: its levels, its buffer. */
 class Feed {
-  /** @param {MediaSource} source @param {string} type @param {Level[]} levels @param {AbortSignal} signal */
-  constructor(source, type, levels, signal) {
+  /** @param {MediaSource} source @param {string} type @param {Level[]} levels @param {number} most @param {AbortSignal} signal */
+  constructor(source, type, levels, most, signal) {
     this.buffer = source.addSourceBuffer(type);
     this.levels = levels;
+    this.most = most;
     this.signal = signal;
     /** @type {Map<string, Track>} */
     this.tracks = new Map();
@@ -87,9 +91,10 @@ class Feed {
     this.track = { initUrl: "", segments: [] };
   }
 
-  /** Take the best level that the line carries; its init segment goes first. */
+  /** Take the best level that the line carries, at the start none above the one asked for; its init segment goes first. */
   async choose() {
-    const fitting = this.levels.filter((level) => level.bandwidth <= bitsPerS * CAREFUL);
+    const most = this.level ? Infinity : this.most;
+    const fitting = this.levels.filter((level) => level.bandwidth <= bitsPerS * CAREFUL && level.side <= most);
     const level = fitting.at(-1) ?? this.levels[0];
     if (level === this.level) return;
     let track = this.tracks.get(level.url);
@@ -125,9 +130,8 @@ class Feed {
   async step(video) {
     const at = video.currentTime;
     const until = this.bufferedTo(at);
-    const begun = until > at;
     // A paused clip keeps its first segment ready and loads no more.
-    if (this.complete(video) || until - at >= AHEAD_S || (video.paused && begun)) return false;
+    if (this.complete(video) || until - at >= (video.paused ? READY_S : AHEAD_S)) return false;
     await this.choose();
     const segment = this.track.segments.find((one) => one.end > until + 0.05);
     if (!segment) return false;

@@ -3,12 +3,12 @@
  * clip is long or the network too slow. Addresses that have ended are renewed where playing stopped.
  */
 
-import { handOver } from "./handover.js";
+import { Addresses } from "./addresses.js";
+import { loadBeginning } from "./beginnings.js";
 import { h } from "./dom.js";
+import { handOver } from "./handover.js";
 import { canPlayHls, openMse } from "./mse.js";
 
-/** Renew addresses that end within this time before they are loaded. */
-const EARLY_MS = 20_000;
 /** Clips of this length and more adapt by themselves; shorter ones are nearly loaded before adapting would help. */
 const LONG_MS = 25_000;
 const ADAPT_AFTER_MS = 4000;
@@ -28,9 +28,8 @@ export class Player {
    */
   constructor(stage, playback, durationMs, renew, tell) {
     this.stage = stage;
-    this.playback = playback;
+    this.addresses = new Addresses(playback, renew);
     this.durationMs = durationMs;
-    this.renew = renew;
     this.tell = tell;
     /** @type {HTMLVideoElement | null} */
     this.video = null;
@@ -38,6 +37,8 @@ export class Player {
     this.adapted = false;
     this.attempt = 0;
     this.renewed = false;
+    /** Only the browser limits what is loaded ahead. */
+    this.unbounded = false;
     /** Rises with each release, so that what was begun before does not go on after it. */
     this.life = 0;
     /** @type {(() => void) | null} */
@@ -46,16 +47,21 @@ export class Player {
     this.timer = undefined;
   }
 
-  /** Addresses to try, best start first. @returns {string[]} */
-  candidates() {
-    const { mp4Url, startPlaylistUrl, masterPlaylistUrl } = this.playback;
-    return /** @type {string[]} */ ([mp4Url, startPlaylistUrl, masterPlaylistUrl].filter(Boolean));
-  }
-
-  /** Load the beginning only: browsers stop by themselves after some seconds. @param {"metadata" | "auto"} preload */
-  warm(preload) {
-    if (!this.video) this.load(0, preload);
-    else if (this.video.preload !== preload) this.video.preload = preload;
+  /**
+   * Have the beginning ready, ten seconds at most; where the browser keeps no ranges, what it loads by itself.
+   * @param {boolean} next whether the clip is the one after that on screen @param {AbortSignal} signal @returns {Promise<void>} once it is there
+   */
+  async warm(next, signal) {
+    if (this.video) {
+      if (next && this.unbounded) this.video.preload = "auto";
+      return;
+    }
+    await this.addresses.fresh();
+    const [address] = this.addresses.candidates();
+    const bounded = !address || address.includes(".m3u8") || (await loadBeginning(address, this.durationMs, signal));
+    if (signal.aborted || this.video) return;
+    this.unbounded = !bounded;
+    await this.load(0, next && this.unbounded ? "auto" : "metadata");
   }
 
   /** @param {boolean} muted @returns {Promise<void>} */
@@ -117,9 +123,9 @@ export class Player {
   /** @param {number} at seconds @param {"metadata" | "auto"} preload */
   async load(at, preload) {
     const { life } = this;
-    if (this.playback.expiresAt && Date.parse(this.playback.expiresAt) - Date.now() < EARLY_MS) await this.refresh();
+    await this.addresses.fresh();
     if (life !== this.life) return;
-    const address = this.candidates()[this.attempt];
+    const address = this.addresses.candidates()[this.attempt];
     if (!address) {
       this.tell.broken();
       return;
@@ -135,7 +141,7 @@ export class Player {
 
   /** @param {HTMLVideoElement} video @param {string} address @returns {(() => void) | null} what ends a player of our own */
   attach(video, address) {
-    if (address.includes(".m3u8") && !canPlayHls(video)) return openMse(video, this.playback.masterPlaylistUrl ?? address);
+    if (address.includes(".m3u8") && !canPlayHls(video)) return openMse(video, ...this.addresses.opened(address));
     video.src = address;
     return null;
   }
@@ -176,27 +182,31 @@ export class Player {
     this.video.play().catch(() => undefined);
   }
 
-  /** Move to the master playlist, once, where the browser plays it itself; our own player adapts from the start. */
+  /** Move to the master playlist, once; a clip that our own player has begun adapts already. */
   async adapt() {
     const { video } = this;
-    const master = this.playback.masterPlaylistUrl;
-    if (this.adapted || !video || !this.wanted || !master || this.closeMse || !canPlayHls(video) || this.playback.renditions.length < 2) return;
+    const master = this.addresses.adaptive;
+    if (this.adapted || !video || !this.wanted || !master || this.closeMse) return;
     this.adapted = true;
     const next = this.element();
-    const took = await handOver(this.stage, video, next, master, () => this.wanted && this.video === video);
-    if (!took) return;
+    /** @type {{end: (() => void) | null}} */
+    const ours = { end: null };
+    const open = () => {
+      ours.end = this.attach(next, master);
+    };
+    // Our own player loads no more than it needs while it stands still.
+    const enough = canPlayHls(video) ? "canplaythrough" : "canplay";
+    if (!(await handOver(this.stage, video, next, open, enough, () => this.wanted && this.video === video))) {
+      ours.end?.();
+      return;
+    }
     this.video = next;
+    this.closeMse = ours.end;
     video.removeAttribute("src");
     video.load();
     video.remove();
     this.tell.stalled(false);
     this.tell.plays(!next.paused);
-  }
-
-  /** @returns {Promise<void>} */
-  async refresh() {
-    const fresh = await this.renew().catch(() => null);
-    if (fresh && !fresh.refusal) this.playback = fresh;
   }
 
   /** An address did not play: perhaps its grant ended; else the next one is tried where this one stopped. */
@@ -208,13 +218,13 @@ export class Player {
     this.tell.plays(false);
     if (at > 0 && !this.renewed) {
       this.renewed = true;
-      await this.refresh();
+      await this.addresses.refresh();
     } else {
       this.attempt += 1;
     }
     if (life !== this.life) return;
     await this.load(at, this.wanted ? "auto" : "metadata");
-    if (this.wanted && this.candidates()[this.attempt]) await this.play(video.muted);
+    if (this.wanted && this.addresses.candidates()[this.attempt]) await this.play(video.muted);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Reads the HLS playlists of our packager (RFC 8216): masters with one audio group, media playlists with an init segment each. */
 
 /**
- * @typedef {{bandwidth: number, height: number, codecs: string[], url: string}} Level
+ * @typedef {{bandwidth: number, side: number, codecs: string[], url: string}} Level side: the short one of the picture, in pixels
  * @typedef {{levels: Level[], audioUrl: string | null}} Master levels ascend by bandwidth
  * @typedef {{initUrl: string, segments: {url: string, start: number, end: number}[]}} Track times in seconds
  */
@@ -23,8 +23,8 @@ export function readMaster(text, base) {
       if (media.TYPE === "AUDIO" && media.URI) audioUrl = new URL(media.URI, base).href;
     } else if (line.startsWith("#EXT-X-STREAM-INF:")) {
       const stream = attributes(line.slice(18));
-      const height = Number(stream.RESOLUTION?.split("x")[1] ?? 0);
-      levels.push({ bandwidth: Number(stream.BANDWIDTH), height, codecs: (stream.CODECS ?? "").split(","), url: new URL(lines[at + 1], base).href });
+      const side = Math.min(...(stream.RESOLUTION ?? "0x0").split("x").map(Number));
+      levels.push({ bandwidth: Number(stream.BANDWIDTH), side, codecs: (stream.CODECS ?? "").split(","), url: new URL(lines[at + 1], base).href });
     }
   });
   return { levels: levels.sort((one, other) => one.bandwidth - other.bandwidth), audioUrl };

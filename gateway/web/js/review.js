@@ -4,7 +4,7 @@ import { act, ask, gql } from "./api.js";
 import { signIn } from "./auth.js";
 import { byId, day, h, toast } from "./dom.js";
 import { sentenceOf } from "./sentences.js";
-import { startShell } from "./shell.js";
+import { mayDecide, startShell } from "./shell.js";
 
 const QUEUE = gql`query ReviewQueue($state: ReviewState!, $first: Int!, $after: String) { reviewQueue(state: $state, first: $first, after: $after) {
   edges { node { id state severity caption createdAt decision decisionReason decidedAt creator { handle }
@@ -154,7 +154,7 @@ byId("tab-decided").addEventListener("click", () => open("DECIDED"));
 
 const account = await startShell();
 if (!account) close("Sign in with an account that may decide.", true);
-else if (!account.roles.includes("MODERATOR")) close("Your account is not one of them.", false);
+else if (!mayDecide(account)) close("Your account is not one of them.", false);
 else {
   byId("desk-room").hidden = false;
   await open("OPEN");

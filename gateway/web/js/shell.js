@@ -27,6 +27,11 @@ export function whoAmI() {
   return asked;
 }
 
+/** @param {Account} account @returns {boolean} whether the review desk is open to it */
+export function mayDecide(account) {
+  return account.roles.includes("MODERATOR") || account.roles.includes("ADMIN");
+}
+
 /** Switches of the purposes. @param {string[]} granted @param {(event: Event) => void} [onchange] @returns {HTMLElement[]} */
 export function consentChoices(granted, onchange) {
   return PURPOSES.map(([purpose, name, meaning]) =>
@@ -82,7 +87,7 @@ function showAccount(account) {
   button.replaceChildren(face(handle), h("span", {}, `@${handle}`));
   button.setAttribute("popovertarget", "account-menu");
   button.setAttribute("aria-label", `Account of @${handle}`);
-  byId("nav-review").hidden = !account.roles.includes("MODERATOR");
+  byId("nav-review").hidden = !mayDecide(account);
 }
 
 /** Begin the page; the account appears when it is known. @returns {Promise<Account | null>} null for anonymous, also when it cannot be known */

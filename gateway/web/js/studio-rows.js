@@ -6,6 +6,9 @@ import { sentence, sentenceOf } from "./sentences.js";
 import { abortUpload } from "./uploader.js";
 import { follow, stateWords } from "./videos.js";
 
+/** Visibility -> what a person reads; until friends and followers can be told apart from others, nobody but the creator sees those. @type {Record<string, string>} */
+const AUDIENCES = { FRIENDS: "Friends, not yet shown", FOLLOWERS: "Followers, not yet shown", ONLY_ME: "Only me" };
+
 /** @typedef {{refresh: () => Promise<void>, gone: (id: string) => void}} Studio */
 
 export class VideoRow {
@@ -43,7 +46,7 @@ export class VideoRow {
     return h("div", { class: "about" },
       h("div", { class: "title" }, video.caption || "Without words"),
       h("div", { class: "facts" }, h("span", { class: `badge ${kind}`, title: meaning }, word),
-        video.visibility === "PUBLIC" ? null : h("span", { class: "badge" }, "Only me"),
+        AUDIENCES[video.visibility] ? h("span", { class: "badge" }, AUDIENCES[video.visibility]) : null,
         video.viewCount === null ? null : h("span", {}, `${shortCount(video.viewCount)} ${video.viewCount === "1" ? "view" : "views"}`),
         h("span", {}, day(video.publishedAt ?? video.createdAt))),
       this.meter,

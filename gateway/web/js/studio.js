@@ -1,5 +1,6 @@
 /** The studio: one's own videos with what can be done with them, and uploads that are not finished; what is in progress moves live. */
 
+import { offerTo } from "./about.js";
 import { ask, gql } from "./api.js";
 import { signIn } from "./auth.js";
 import { byId, h, toast } from "./dom.js";
@@ -88,7 +89,9 @@ function failed(error) {
 byId("gate-in").addEventListener("click", () => signIn());
 byId("more").addEventListener("click", () => loadVideos().catch(failed));
 
-if (await startShell()) {
+const account = await startShell();
+if (account) {
+  offerTo(account);
   const loaded = await Promise.allSettled([loadVideos(), loadOpen()]);
   for (const one of loaded) if (one.status === "rejected") failed(one.reason);
   keepMoving();

@@ -1,6 +1,6 @@
 /** The upload page: a file is chosen, sent and processed at the left, while its words are written at the right. */
 
-import { BLANK, drawAbout, readAbout, sayProblem } from "./about.js";
+import { BLANK, drawAbout, offerTo, readAbout, sayProblem } from "./about.js";
 import { signIn } from "./auth.js";
 import { byId, fill, h, size, toast } from "./dom.js";
 import { sentence, sentenceOf } from "./sentences.js";
@@ -188,4 +188,8 @@ form.addEventListener("submit", send);
 drawAbout(form, BLANK, button);
 
 const account = await startShell();
+if (account) {
+  offerTo(account);
+  drawAbout(form, BLANK, button);
+}
 byId(account ? "upload" : "gate").hidden = false;

@@ -16,20 +16,26 @@ const STATE = gql`query VideoState($id: ID!) { video(id: $id) { id state failure
 
 /** @typedef {import("./about.js").About} About */
 
-/** The same words of a video go out under the same name, so that a repeat after a lost answer is no second publication. @type {Map<string, string>} */
+/** The same words of a video go out under the same name, so that a repeat after a lost answer is no second publication or edit. @type {Map<string, string>} */
 const requestIds = new Map();
+
+/** @param {any[]} words of a call @returns {string} the name of the call, the same for the same words */
+function nameOf(...words) {
+  const key = JSON.stringify(words);
+  const name = requestIds.get(key) ?? uuid();
+  requestIds.set(key, name);
+  return name;
+}
 
 /** @param {string} videoId @param {About} about @returns {Promise<any>} throws ApiError */
 export async function publish(videoId, about) {
-  const words = JSON.stringify([videoId, about]);
-  const requestId = requestIds.get(words) ?? uuid();
-  requestIds.set(words, requestId);
-  return (await act(PUBLISH, { requestId, videoId, ...about })).video;
+  return (await act(PUBLISH, { requestId: nameOf(videoId, about), videoId, ...about })).video;
 }
 
 /** @param {string} videoId @param {string} version as it was read @param {About} about @returns {Promise<any>} throws ApiError */
 export async function update(videoId, version, about) {
-  return (await act(UPDATE, { videoId, expectedVersion: version, ...about })).video;
+  const requestId = nameOf(videoId, version, about);
+  return (await act(UPDATE, { requestId, videoId, expectedVersion: version, ...about })).video;
 }
 
 /** @param {string} videoId @returns {Promise<void>} throws ApiError */

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from graphql import get_named_type, is_object_type
 
-from gateway.execution.costs import is_priced_list
+from gateway.execution.costs import Cost, is_priced_list
 from gateway.execution.documents import Invalid
 from gateway.execution.engine import Asked, Engine
 from gateway.execution.limits import OperationLimits, TooCostly
@@ -42,7 +42,7 @@ def feed(size: int, below: int) -> int:
         ("query($ids: [ID!]!) { videos(ids: $ids) { id } }", {"ids": "1"}, 1 + 1),
         ('{ videos(ids: ["1", "2"]) { id } }', {}, 1 + 2),
         ('query($id: ID!) { videos(ids: ["1", $id]) { id } }', {"id": "2"}, 1 + 2),
-        ('{ user(handle: "a") { videos { edges { cursor } } } }', {}, 1 + 10 + 1 + 20),
+        ('{ user(handle: "a") { videos { edges { cursor } } } }', {}, 1 + 200 + 1 + 20),
         ("{ ...Q } fragment Q on Query { me { email ...A } } fragment A on Account { email roles }", {}, 3),
         ('{ node(id: "5") { id ... on Video { caption } ... on User { handle } } }', {}, 1 + 3),
         ('mutation { deleteVideo(input: {videoId: "5"}) { userErrors { code } } }', {}, 50 + 1 + 3),
@@ -54,7 +54,27 @@ def test_the_price_of(query: str, variables: dict[str, Any], expected: int) -> N
 
 def test_lists_within_lists_multiply() -> None:
     query = "{ forYou(first: 20) { edges { node { creator { videos(first: 100) { edges { cursor } } } } } } }"
-    assert cost(query) == feed(20, 1 + 1 + 10 + 1 + 100)
+    assert cost(query) == feed(20, 1 + 1 + 200 + 1 + 100)
+
+
+def test_lists_that_take_a_call_for_each_parent_are_few() -> None:
+    """Everything else below the top is batched; see docs/decisions/0012-one-call-of-each-kind.md."""
+    batched = {"edges", "__typename"}
+    by_parent = {
+        f"{kind.name}.{name}": int(cost_of.weight)
+        for kind in ENGINE._schema.type_map.values()
+        if is_object_type(kind) and kind.name not in {"Query", "Mutation", "Subscription"}
+        for name, field in kind.fields.items()
+        if name not in batched and "after" in field.args
+        for cost_of in field.extensions["strawberry-definition"].directives
+        if isinstance(cost_of, Cost)
+    }
+    assert by_parent == {"User.videos": 200, "Sound.videos": 200}
+    users = "{ reviewQueue(first: %d) { edges { node { creator { videos(first: 1) { pageInfo { hasNextPage } } } } } } }"
+    engine = Engine(schema=make_schema(), limits=OperationLimits(), introspection=False, cached_characters=0)
+    engine.plan(Asked(query=users % 48))
+    with pytest.raises(Invalid, match="the operation costs"):
+        engine.plan(Asked(query=users % 49))
 
 
 def test_a_price_above_the_limit_is_refused_with_both_numbers() -> None:
