@@ -7,11 +7,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from mesh.background import first_of
 
 FIRST_BACKOFF_S = 0.1
 LONGEST_BACKOFF_S = 5.0
@@ -101,16 +102,16 @@ class Child:
             self._renew.clear()
             process = self.process = await self._spawn()
             self._started.set()
-            await _first(process.wait(), self._stop.wait(), self._renew.wait())
+            await first_of(process.wait(), self._stop.wait(), self._renew.wait())
             if self._stop.is_set() or self._renew.is_set():
                 self._gentle = await self._drain(process)
-                await _first(self._may_run.wait(), self._stop.wait())
+                await first_of(self._may_run.wait(), self._stop.wait())
                 continue
             if process.returncode is not None:
                 self.ends.append(process.returncode)
             if time.monotonic() - began > STEADY_S:
                 backoff_s = FIRST_BACKOFF_S
-            await _first(asyncio.sleep(backoff_s), self._stop.wait())
+            await first_of(asyncio.sleep(backoff_s), self._stop.wait())
             backoff_s = min(backoff_s * 2, LONGEST_BACKOFF_S)
 
     async def _drain(self, process: asyncio.subprocess.Process) -> bool:
@@ -155,14 +156,3 @@ class Child:
         if self._keeper is not None:
             await asyncio.gather(asyncio.shield(self._keeper), return_exceptions=True)
         return self._gentle
-
-
-async def _first(*awaitables: Coroutine[Any, Any, object]) -> None:
-    """Wait for the first of several; the others are cancelled."""
-    tasks = [asyncio.create_task(awaitable) for awaitable in awaitables]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

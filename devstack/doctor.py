@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mesh.testing.redis_server import redis_binary
+from mesh.stores.redis_server import redis_binary
 from svc_video.processing.media import MediaError, locate_tools
 
 FREE_GIB = 2

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -22,7 +24,7 @@ import svc_video.app
 import svc_video.settings
 from devstack.layout import own_variables
 from mesh import settings as environment
-from mesh.app import App, ServiceSettings, serve
+from mesh.app import REFUSALS, App, ServiceSettings, serve
 from mesh.logs import start_logs
 
 APPS: Final[dict[str, tuple[Callable[[Any], App], type[ServiceSettings]]]] = {
@@ -34,6 +36,8 @@ APPS: Final[dict[str, tuple[Callable[[Any], App], type[ServiceSettings]]]] = {
     "gateway": (gateway.app.build, gateway.settings.GatewaySettings),
 }
 """In the order in which they start; they stop in the reverse."""
+
+_log = logging.getLogger("clipmesh.single")
 
 
 async def run() -> None:
@@ -53,6 +57,16 @@ async def run() -> None:
             await served[name]
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Ends with status 0 after a drain, 1 when a part failed, 2 when a part cannot start as it is set up."""
     start_logs(service="all", development=True)
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    except* REFUSALS as refusals:
+        for refusal in refusals.exceptions:
+            _log.error("%s", refusal)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from mesh import deadline
@@ -12,15 +13,29 @@ from mesh.stores.redis import Redis, open_redis
 ASK_S = 2.0
 
 
-async def waiting(socket: Path) -> dict[str, int]:
-    """Events that are published and not yet acknowledged, for each consumer group. Raises StreamUnavailable, RedisUnavailable."""
+@dataclass(frozen=True, slots=True)
+class GroupLag:
+    """How far one consumer group is behind."""
+
+    group: str
+    topics: tuple[str, ...]
+    waiting: int
+    """Events that are published and not yet acknowledged."""
+    oldest_ms: int
+    """How long the oldest of them waits, in milliseconds; 0 when none does."""
+
+
+async def waiting(socket: Path) -> list[GroupLag]:
+    """Every consumer group that ever read, by name. Raises StreamUnavailable, RedisUnavailable."""
     redis = open_redis(f"unix://{socket}")
     stream = open_stream("", redis=redis)
     try:
         with deadline.scope(ASK_S):
-            found: dict[str, int] = {}
-            for group, topics in (await _groups(redis)).items():
-                found[group] = sum(lag.records for lag in await stream.lag(sorted(topics), group=group))
+            found = []
+            for group, topics in sorted((await _groups(redis)).items()):
+                lags = await stream.lag(sorted(topics), group=group)
+                oldest_ms = max((lag.oldest_ms for lag in lags), default=0)
+                found.append(GroupLag(group, tuple(sorted(topics)), sum(lag.records for lag in lags), oldest_ms))
             return found
     finally:
         await stream.close()

@@ -18,9 +18,9 @@ from devstack import logs
 from devstack.children import Child, Program
 from devstack.folder import FolderInUse, FolderLock
 from devstack.health import gateway_serves, service_serves, short_folder, until
-from devstack.keys import make_keys
+from devstack.keys import BrokenKeys, make_keys
 from devstack.layout import SERVICES, Layout
-from mesh.testing.redis_server import NoRedisServer, redis_binary
+from mesh.stores.redis_server import NoRedisServer, redis_binary, redis_command
 
 READY_S = 30.0
 """How long a process may take to serve, in seconds."""
@@ -86,7 +86,10 @@ class System:
             await self._take_folder()
             self._check_port()
             self._short = self._exit.enter_context(short_folder(self.layout.folder))
-            make_keys(self.layout.run / "secrets")
+            try:
+                make_keys(self.layout.run / "secrets")
+            except BrokenKeys as error:
+                raise StartRefused(str(error)) from error
             await self._start_children()
         except BaseException:
             await self.stop()
@@ -123,15 +126,11 @@ class System:
     def _programs(self) -> list[Program]:
         python = sys.executable
         try:
-            server = str(redis_binary())
+            # Relative paths, because that of a unix socket has at most 107 bytes and a data folder may be deep.
+            command = redis_command(binary=redis_binary(), folder="redis", socket="../run/redis.sock")
         except NoRedisServer as error:
             raise StartRefused(f"{error}; `clipmesh doctor` says what else is missing") from error
-        redis = self._program(
-            "redis",
-            server,
-            *("--port", "0", "--unixsocket", "../run/redis.sock", "--unixsocketperm", "700", "--dir", "redis"),
-            *("--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no"),
-        )
+        redis = self._program("redis", *command)
         workers = [self._program(f"worker-{number}", python, "-m", "svc_video", "worker", nice=5) for number in range(1, self.workers + 1)]
         if self.mode is Mode.SINGLE:
             return [redis, self._program(_ALL, python, "-m", "devstack.single"), *workers]

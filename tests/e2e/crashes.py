@@ -18,7 +18,7 @@ from mesh.clock import SystemClock
 from mesh.failpoints import Failpoint
 from mesh.stores.blobs import open_blobs
 from mesh.stores.tables import open_tables
-from svc_video.layout import video_prefix
+from svc_video.layout import audio_prefix, images_prefix, video_prefix, work_prefix
 from svc_video.processing.store import JobStore
 from svc_video.processing.tables import PROCESSING_TABLES, Job, JobKind, JobState
 from tests.e2e.stage import Stage, feed, finished, video_of
@@ -35,6 +35,7 @@ PLACES: Mapping[Failpoint, tuple[str, ...]] = {
     Failpoint.RELAY_AFTER_PUBLISH: ("video", "social", "rights", "feed"),
     Failpoint.CONSUMER_AFTER_EFFECT: ("feed", "sound"),
     Failpoint.PUBLISH_AFTER_ASSESS: ("video",),
+    Failpoint.VERDICT_AFTER_WRITE: ("rights",),
     Failpoint.SIGN_UP_AFTER_RESERVATION: ("social",),
 }
 """The processes that pass each point during the life below, at least twice."""
@@ -184,14 +185,15 @@ async def chunks_done_again(folder: Path, lived: Lived) -> int:
 
 
 async def outputs(folder: Path, video: str) -> dict[str, str]:
-    """Digest of every object that a clip became, by its name below the clip."""
+    """Digest of every object that a clip became, by its kind and its name below the clip; nothing of the work on it is left."""
     blobs = open_blobs(f"file://{folder / 'blobs'}", clock=SystemClock(), url_key=b"")
-    prefix = video_prefix(int(video))
     try:
+        assert (await blobs.list(work_prefix(int(video)))).blobs == ()
         found: dict[str, str] = {}
-        for info in (await blobs.list(prefix)).blobs:
-            content = await (await blobs.get(info.key)).read()
-            found[info.key.removeprefix(prefix)] = hashlib.sha256(content).hexdigest()
+        for prefix in (video_prefix(int(video)), images_prefix(int(video)), audio_prefix(int(video))):
+            for info in (await blobs.list(prefix)).blobs:
+                content = await (await blobs.get(info.key)).read()
+                found[info.key.replace(f"/{video}/", "/", 1)] = hashlib.sha256(content).hexdigest()
         return found
     finally:
         await blobs.close()

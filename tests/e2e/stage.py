@@ -143,7 +143,7 @@ class Stage:
         """Wait until every event was relayed and consumed."""
 
         async def look() -> bool:
-            return not any((await waiting(self.folder / "run" / "redis.sock")).values())
+            return not any(group.waiting for group in await waiting(self.folder / "run" / "redis.sock"))
 
         for _ in range(2):
             await until(look, what="no event waits for a consumer")

@@ -86,8 +86,8 @@ async def test_what_can_be_refused_before_a_byte_is_sent_is(stage: Stage) -> Non
         ({"sizeBytes": "0", "mimeType": "video/mp4"}, "INVALID_REQUEST"),
         ({"sizeBytes": str(5 * 1024**3), "mimeType": "video/mp4"}, "FILE_TOO_LARGE"),
         ({"sizeBytes": "1000", "mimeType": "text/plain"}, "UNSUPPORTED_CONTENT_TYPE"),
-        ({"sizeBytes": "1000", "mimeType": "video/mp4", "durationMs": 14_999}, "DURATION_TOO_SHORT"),
-        ({"sizeBytes": "1000", "mimeType": "video/mp4", "durationMs": 600_001}, "DURATION_TOO_LONG"),
+        ({"sizeBytes": "1000", "mimeType": "video/mp4", "durationMs": 14_949}, "DURATION_TOO_SHORT"),
+        ({"sizeBytes": "1000", "mimeType": "video/mp4", "durationMs": 600_051}, "DURATION_TOO_LONG"),
     ):
         before = await asyncio.to_thread(stage.blobs, "")
         with pytest.raises(ApiError) as refused:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.status import look
+from devstack.looking import look
 from devstack.system import Mode
 from mesh.testing.folders import socket_folder
 from tests.e2e.stage import Stage
@@ -25,9 +25,10 @@ async def test_a_clip_lives_in_one_process(clip: Path) -> None:
             video = await stage.public(creator, clip, "alone together")
             await stage.in_feed(viewer, video)
             await stage.quiet()
-            _, processes, numbers = await look(folder)
-            assert [(row.name, row.serves) for row in processes] == [("redis", True), ("all", True), ("worker-1", True)]
-            assert [number.value for number in numbers] == [0, 0, 0, 0]
+            status = await look(folder)
+            assert status.good
+            assert [(row.name, row.serves) for row in status.processes] == [("redis", True), ("all", True), ("worker-1", True)]
+            assert [number.value for number in status.numbers] == [0, 0, 0, 0]
             pid = stage.system.children["all"].pid
         finally:
             await stage.close()

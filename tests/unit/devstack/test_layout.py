@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.keys import NAMED, PROCESSES, make_keys
+from devstack.keys import NAMED, PROCESSES, BrokenKeys, make_keys
 from devstack.layout import SERVICES, Layout
 from mesh.secrets import Secrets
 
@@ -48,7 +48,38 @@ def test_keys_are_made_once_and_each_process_knows_only_what_it_needs(tmp_path: 
         content = json.loads(before[name])
         assert set(content["named"]) == {label for label, readers in NAMED.items() if name in readers}
         assert all(len(base64.b64decode(value)) == 32 for value in content["named"].values())
+    assert Secrets.load(str(tmp_path / "video.json")).verify("operator", b"w", Secrets.load(str(tmp_path / "operator.json")).sign(b"w"))
     gateway, video = (Secrets.load(str(tmp_path / f"{name}.json")) for name in ("gateway", "video"))
     assert video.verify("gateway", b"words", gateway.sign(b"words"))
     assert not video.verify("feed", b"words", gateway.sign(b"words"))
     assert gateway.named("blob_url_key") == video.named("blob_url_key")
+
+
+def test_a_process_that_is_new_gets_its_keys_and_the_others_keep_theirs(tmp_path: Path) -> None:
+    """Rows are sealed with the keys of a folder that an earlier release made."""
+    make_keys(tmp_path)
+    (tmp_path / "operator.json").unlink()
+    before = {}
+    for name in PROCESSES[:-1]:
+        file = tmp_path / f"{name}.json"
+        content = json.loads(file.read_text())
+        del content["peers"]["operator"]
+        file.write_text(json.dumps(content))
+        before[name] = content
+    make_keys(tmp_path)
+    for name, content in before.items():
+        after = json.loads((tmp_path / f"{name}.json").read_text())
+        assert {part: after[part] for part in ("private_key", "named")} == {part: content[part] for part in ("private_key", "named")}
+        assert {peer: after["peers"][peer] for peer in content["peers"]} == content["peers"]
+    operator = Secrets.load(str(tmp_path / "operator.json"))
+    assert Secrets.load(str(tmp_path / "social.json")).verify("operator", b"words", operator.sign(b"words"))
+
+
+def test_keys_that_cannot_be_read_are_never_replaced(tmp_path: Path) -> None:
+    make_keys(tmp_path)
+    (tmp_path / "social.json").write_text("{")
+    (tmp_path / "operator.json").unlink()
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    with pytest.raises(BrokenKeys, match=r"social\.json cannot be read"):
+        make_keys(tmp_path)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before

@@ -1,0 +1,210 @@
+"""What is known of a running system: its processes, stores, consumer groups, dead letters and queues."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from devstack.health import gateway_serves, metrics_of, service_serves, short_folder
+from devstack.layout import SERVICES
+from devstack.operating import NothingRuns, Operating, operator_channels
+from devstack.streams import GroupLag, waiting
+from mesh.client import RpcFailed
+from mesh.events.stream.port import StreamUnavailable
+from mesh.stores.redis import RedisUnavailable
+
+Samples: TypeAlias = dict[str, list[tuple[dict[str, str], float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStatus:
+    """One process."""
+
+    name: str
+    pid: int
+    alive: bool
+    serves: bool
+    restarts: int
+    memory_mib: int
+    """Its own share of physical memory."""
+    without: tuple[str, ...] = ()
+    """What it needs and does not reach."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """One store or service that processes need."""
+
+    name: str
+    up_for: tuple[str, ...]
+    """Processes that reach it."""
+    down_for: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LetterCount:
+    """Dead letters of one kind."""
+
+    group: str
+    topic: str
+    type: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One line of what waits."""
+
+    value: float
+    """-1 when nobody answers who knows."""
+    unit: str
+    what: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemStatus:
+    """One running system."""
+
+    origin: str
+    processes: Sequence[ProcessStatus]
+    stores: Sequence[StoreStatus]
+    groups: Sequence[GroupLag]
+    letters: Sequence[LetterCount]
+    numbers: Sequence[Number]
+
+    @property
+    def good(self) -> bool:
+        """True when everything serves and reaches what it needs."""
+        return all(process.serves for process in self.processes) and not any(store.down_for for store in self.stores)
+
+
+async def look(folder: Path) -> SystemStatus:
+    """The system that runs in `folder`. Raises FileNotFoundError when none does."""
+    state = json.loads(await asyncio.to_thread((folder / "run" / "state.json").read_text))
+    processes = state["processes"]
+    names = [name for name in processes if name != "all"] + ([*SERVICES, "gateway"] if "all" in processes else [])
+    with short_folder(folder) as short:
+        pages = await asyncio.gather(*(_samples(short / "run" / f"{name}.metrics.sock") for name in names))
+        samples = dict(zip(names, pages, strict=True))
+        asked = (_process(name, facts, short / "run", state["origin"], samples.get(name, {})) for name, facts in processes.items())
+        rows = await asyncio.gather(*asked)
+        groups = await _groups(short / "run" / "redis.sock")
+    letters = await _letters(folder)
+    return SystemStatus(state["origin"], rows, stores_of(samples), groups or (), letters or (), numbers_of(samples, groups, letters))
+
+
+def stores_of(samples: Mapping[str, Samples]) -> list[StoreStatus]:
+    """Stores by name, each with the processes that reach it or do not."""
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    for process, page in samples.items():
+        for labels, value in page.get("clipmesh_dependency_up", ()):
+            up, down = found.setdefault(labels["dependency"], ([], []))
+            (up if value else down).append(process)
+        for _, away in page.get("clipmesh_outbox_stream_away", ()):
+            up, down = found.setdefault("stream", ([], []))
+            (down if away else up).append(process)
+    return [StoreStatus(name, tuple(sorted(up)), tuple(sorted(down))) for name, (up, down) in sorted(found.items())]
+
+
+def numbers_of(samples: Mapping[str, Samples], groups: Sequence[GroupLag] | None, letters: Sequence[LetterCount] | None) -> list[Number]:
+    """What waits, in one number each."""
+    jobs: Counter[str] = Counter()
+    for page in samples.values():
+        for labels, value in page.get("clipmesh_video_jobs_open", ()):
+            jobs[labels["kind"]] += int(value)
+    ages = [value for page in samples.values() for _, value in page.get("clipmesh_outbox_age_seconds", ())]
+    unheard = "" if groups is not None else "the stream does not answer"
+    untold = "" if letters is not None else "a service does not answer"
+    kinds = ", ".join(f"{name} {count}" for name, count in sorted(jobs.items()) if count)
+    return [
+        Number(max(ages, default=0), " s", "age of the oldest event that waits for the stream"),
+        Number(-1 if groups is None else sum(group.waiting for group in groups), "", "events that wait for consumers", unheard),
+        Number(-1 if letters is None else sum(letter.count for letter in letters), "", "dead letters", untold),
+        Number(sum(jobs.values()), "", "media jobs that wait for a worker", kinds),
+    ]
+
+
+def counted(letters: Sequence[Any]) -> list[LetterCount]:
+    """Dead letters of one kind as one line, the most first."""
+    kinds = Counter((letter.group, letter.topic, letter.type, letter.reason) for letter in letters)
+    return [LetterCount(*kind, count=count) for kind, count in kinds.most_common()]
+
+
+async def _groups(socket: Path) -> list[GroupLag] | None:
+    try:
+        return await waiting(socket)
+    except (StreamUnavailable, RedisUnavailable):
+        return None
+
+
+async def _letters(folder: Path) -> list[LetterCount] | None:
+    """None when a service does not tell."""
+    found: list[Any] = []
+    try:
+        async with operator_channels(folder) as channels:
+            for service in SERVICES:
+                operating = Operating(channels, service)
+                for group in await operating.groups():
+                    found += await operating.letters(group.group) if group.dead_letters else ()
+    except (RpcFailed, NothingRuns, ValueError):
+        return None
+    return counted(found)
+
+
+async def _samples(socket: Path) -> Samples:
+    """Samples of a metrics page by metric, each with its labels."""
+    found: Samples = {}
+    for family in text_string_to_metric_families(await metrics_of(socket)):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return found
+
+
+async def _process(name: str, facts: dict[str, Any], run_folder: Path, origin: str, samples: Samples) -> ProcessStatus:
+    pid = facts["pid"]
+    alive = _alive(pid)
+    if name in SERVICES:
+        serves = alive and await service_serves(run_folder / f"{name}.sock")
+    elif name == "gateway":
+        serves = alive and await gateway_serves(origin)
+    else:
+        serves = alive
+    without = tuple(sorted(labels["dependency"] for labels, value in samples.get("clipmesh_dependency_up", ()) if not value))
+    return ProcessStatus(name, pid, alive, serves, facts["restarts"], await asyncio.to_thread(memory_mib, pid), without)
+
+
+def _alive(pid: int) -> bool:
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def memory_mib(pid: int) -> int:
+    """Proportional share of physical memory, or the resident set where the kernel tells no share; 0 when there is no such process."""
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) // 1024
+    except OSError:
+        pass
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
