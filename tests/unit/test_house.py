@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
-import pytest
+from tests.unit import import_rules
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("mesh", "gateway", "devstack", "svc_video", "svc_feed", "svc_social", "svc_sound", "svc_rights")
@@ -16,11 +17,33 @@ def _name(path: Path) -> str:
     return str(path.relative_to(ROOT).with_suffix("")).replace("/", ".")
 
 
-@pytest.mark.parametrize("room", ["rules", "service", "convert", "consumers"])
-def test_every_room_is_named_in_the_import_rules(room: str) -> None:
-    contracts = (ROOT / ".importlinter").read_text()
-    missing = [_name(path) for path in ROOT.glob(f"svc_*/*/{room}.py") if f"    {_name(path)}\n" not in contracts]
-    assert missing == []
+def test_the_import_rules_are_those_of_the_tree() -> None:
+    written = (ROOT / ".importlinter").read_text()
+    assert written == import_rules.text(), "run: python -m tests.unit.import_rules"
+
+
+def test_every_module_of_a_service_is_held_by_the_import_rules() -> None:
+    held = {contract.key: set(contract.sources) for contract in import_rules.contracts()}
+    every = {_name(path) for path in SOURCES if path.parts[len(ROOT.parts)].startswith("svc_") and path.stem != "__init__"}
+    outside = every - held["rows-through-stores"]
+    allowed = re.compile(r"svc_[a-z]+\.(app|wiring|rooms|[a-z]+\.wiring|[a-z]+\.(session_)?tables|[a-z]+\.store(\.[a-z]+)?)")
+    assert sorted(module for module in outside if not allowed.fullmatch(module)) == []
+    assert {module for module in every if module.endswith(".rules")} == held["rules-are-pure"]
+
+
+def test_a_new_area_has_doors_on_both_sides_and_a_new_room_touches_no_rows(tmp_path: Path) -> None:
+    for name in ("svc_video/live/__init__.py", "svc_video/live/actions.py", "svc_video/live/relay.py", "svc_video/live/store.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for name in ("svc_video/tiers/__init__.py", "svc_video/tiers/service.py", "mesh/stores/tables/port.py", "mesh/stores/tables/errors.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    rules = {contract.key: contract for contract in import_rules.contracts(tmp_path)}
+    assert rules["svc_video-live-at-the-door-of-tiers"].forbidden == ("svc_video.tiers.service",)
+    assert rules["svc_video-tiers-at-the-door-of-live"].forbidden == ("svc_video.live.relay", "svc_video.live.store")
+    rows = rules["rows-through-stores"]
+    assert rows.sources == ("svc_video.live.actions", "svc_video.live.relay", "svc_video.tiers.service")
+    assert rows.forbidden == ("mesh.stores.tables.port",)
 
 
 def test_every_module_opens_with_a_sentence() -> None:

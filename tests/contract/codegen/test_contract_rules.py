@@ -4,10 +4,42 @@ import re
 import tomllib
 from collections.abc import Iterator
 
+from buf.validate import validate_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
 
 from tests.contract.codegen.conftest import GENERATED, ROOT
 
+READS = ("Get", "BatchGet", "List")
+"""How the names of RPCs begin that change nothing."""
+REQUEST_ID = {"min_len": 1, "max_len": 64}
+NATURALLY_REPEATABLE = {
+    "clipmesh.common.v1.OperatorService.ReplayDeadLetter": "what was replayed is no dead letter any more",
+    "clipmesh.common.v1.OperatorService.RewindConsumerGroup": "goes to the same place again, and what is not newer changes nothing",
+    "clipmesh.feed.v1.SignalService.MintViewTokens": "signs and writes nothing",
+    "clipmesh.feed.v1.SignalService.ReportWatch": "every report has an event_id and counts once",
+    "clipmesh.rights.v1.PublicationService.AddBlockedHash": "the first entry of a hash stays",
+    "clipmesh.rights.v1.PublicationService.AssessPublication": "video and publication_version name the one verdict",
+    "clipmesh.rights.v1.PublicationService.RemoveBlockedHash": "what is not on the list is removed already",
+    "clipmesh.rights.v1.ReviewService.DecideReview": "the same decision again changes nothing, another one is refused",
+    "clipmesh.social.v1.IdentityService.Authorize": "each call gives a code of its own, and a lost one ends unused",
+    "clipmesh.social.v1.IdentityService.ExchangeCode": "the code works once; its repeat has to end the session",
+    "clipmesh.social.v1.IdentityService.GrantRole": "says whether the role is given or not, whatever it was",
+    "clipmesh.social.v1.IdentityService.RefreshTokens": "the token names its generation; the repeat within the grace gets the same successor",
+    "clipmesh.social.v1.IdentityService.RevokeSession": "what has ended ends again",
+    "clipmesh.social.v1.ProfileService.UpdateConsents": "brings the whole set, whatever it was",
+    "clipmesh.sound.v1.CatalogueService.RegisterOriginalSound": "a video has one original sound",
+    "clipmesh.video.v1.JobService.CommitJob": "the fencing token names the attempt",
+    "clipmesh.video.v1.JobService.FailJob": "the fencing token names the attempt",
+    "clipmesh.video.v1.JobService.Heartbeat": "the fencing token names the attempt",
+    "clipmesh.video.v1.JobService.LeaseJob": "a lease whose answer is lost ends by itself",
+    "clipmesh.video.v1.JobService.RedoVideo": "a video whose jobs are open again is dead no more",
+    "clipmesh.video.v1.UploadService.AbortUpload": "what has ended ends again",
+    "clipmesh.video.v1.UploadService.CompleteUpload": "what is closed is closed again",
+    "clipmesh.video.v1.UploadService.SignUploadParts": "signs and writes nothing",
+    "clipmesh.video.v1.VideoService.BatchIssuePermits": "signs and writes nothing",
+    "clipmesh.video.v1.VideoService.DeleteVideo": "what is gone is gone again",
+}
+"""Writes without a request_id, each with what makes its repeat harmless."""
 SERVICES = {"video", "feed", "social", "sound", "rights"}
 PAGING = {"page_size": FieldDescriptor.TYPE_INT32, "page_token": FieldDescriptor.TYPE_STRING}
 NOT_PAGED = {
@@ -22,6 +54,7 @@ OPAQUE_IDS = {
     "session_id": "a browser session, opaque",
     "feed_session_id": "a feed session, opaque",
     "worker_id": "a process",
+    "token_id": "random, of a view token",
 }
 OPAQUE_FIELDS = {"clipmesh.feed.v1.WatchReport.event_id": "chosen by the client to make its report repeatable"}
 
@@ -52,7 +85,7 @@ def test_every_service_has_contracts_and_a_reason_enum(files: list[FileDescripto
     reasons = {enum.full_name for file in files for enum in enums_of(file) if enum.name.endswith("ErrorReason")}
     assert reasons == {f"clipmesh.{name}.v1.{name.capitalize()}ErrorReason" for name in SERVICES | {"common"}}
     with_services = {method.containing_service.file.package for method in methods(files)}
-    assert with_services == {f"clipmesh.{name}.v1" for name in SERVICES}
+    assert with_services == {f"clipmesh.{name}.v1" for name in SERVICES | {"common"}}
 
 
 def test_path_is_package_is_version(files: list[FileDescriptor]) -> None:
@@ -77,6 +110,20 @@ def test_every_rpc_has_its_own_request_and_response(files: list[FileDescriptor])
         if (method.input_type.name, method.output_type.name) != (f"{method.name}Request", f"{method.name}Response")
     ]
     assert wrong == []
+
+
+def test_writes_take_a_request_id_or_say_why_they_need_none(files: list[FileDescriptor]) -> None:
+    named, nameless = {}, set()
+    for method in methods(files):
+        if "request_id" in method.input_type.fields_by_name:
+            named[method.full_name] = method.input_type.fields_by_name["request_id"]
+        elif not method.name.startswith(READS):
+            nameless.add(method.full_name)
+    assert nameless == NATURALLY_REPEATABLE.keys()
+    assert not [name for name in named if name.rpartition(".")[2].startswith(READS)], "a read has nothing to repeat"
+    for name, field in named.items():
+        rules = field.GetOptions().Extensions[validate_pb2.field].string
+        assert {rule.name: value for rule, value in rules.ListFields()} == REQUEST_ID, name
 
 
 def test_every_enum_starts_with_unspecified(files: list[FileDescriptor]) -> None:

@@ -45,7 +45,7 @@ async def test_the_first_facts_stay_whatever_a_repeat_says(world: World) -> None
     first = await world.register(5)
     world.clock.advance(60_000)
     assert await world.register(5, creator_id=77, duration_ms=1, audio_key="other") == first
-    assert (await world.rows(Sound))[0].audio_key == "video/5/audio.mp4"
+    assert (await world.rows(Sound))[0].audio_key == "audio/5/audio.mp4"
     other = await world.register(6)
     assert other.sound_id != first.sound_id
     assert len(await world.created()) == 2

@@ -60,7 +60,7 @@ class World:
 
     async def register(self, video_id: int, **fields: Any) -> pb.Sound:
         request = pb.RegisterOriginalSoundRequest(
-            **{"video_id": video_id, "creator_id": CREATOR, "duration_ms": 12_000, "audio_key": f"video/{video_id}/audio.mp4", **fields}
+            **{"video_id": video_id, "creator_id": CREATOR, "duration_ms": 12_000, "audio_key": f"audio/{video_id}/audio.mp4", **fields}
         )
         return (await self.stub("video").RegisterOriginalSound(request)).sound
 

@@ -7,7 +7,8 @@ import dataclasses
 from clipmesh.sound.v1 import catalogue_service_pb2 as pb
 from clipmesh.sound.v1 import errors_pb2
 
-from mesh.errors import MeshError
+from mesh.errors import reasons_of
+from mesh.testing.reasons import raised_by
 from svc_sound.catalogue import errors
 from svc_sound.catalogue.convert import sound_to_proto
 from svc_sound.catalogue.tables import Sound, SoundKind
@@ -19,13 +20,7 @@ COUNTED = {"video_count"}
 
 
 def test_every_reason_of_the_proto_has_one_error_and_no_error_has_another() -> None:
-    declared = {name.removeprefix("SOUND_ERROR_REASON_") for name in dict(errors_pb2.SoundErrorReason.items())} - {"UNSPECIFIED"}
-    raised = [
-        error.reason
-        for error in vars(errors).values()
-        if isinstance(error, type) and issubclass(error, MeshError) and error.__module__ == errors.__name__
-    ]
-    assert sorted(raised) == sorted(declared)
+    assert raised_by(errors) == sorted(reasons_of(errors_pb2.SoundErrorReason.DESCRIPTOR))
 
 
 def test_kinds_have_the_numbers_of_the_proto() -> None:

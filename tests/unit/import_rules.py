@@ -1,0 +1,164 @@
+"""`python -m tests.unit.import_rules` writes the rules of imports to .importlinter, so that no module is forgotten; a test compares."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ("svc_video", "svc_feed", "svc_social", "svc_sound", "svc_rights")
+PACKAGES = ("mesh", "gateway", "devstack", *SERVICES)
+
+ROW_READERS = frozenset({"store", "tables", "session_tables"})
+"""Rooms of an area that may name the tables port: the store, and the tables that it keeps."""
+WIRING = frozenset({"app", "wiring", "rooms"})
+"""Modules that put stores, clients and actions together; they hand the port on."""
+ACTIONS = frozenset({"actions", "store"})
+"""Rooms that may claim request ids."""
+
+_OF_PURE_RULES = ("grpc", "redis", "mesh.stores", "mesh.events", "mesh.clock", "mesh.client", "mesh.server", "mesh.app", "mesh.backbone")
+FOR_OTHERS = frozenset({"errors", "requests", "schema"})
+"""Modules of the tables that are no port: errors may be caught anywhere, the other two have rules of their own."""
+
+_HEAD = """\
+# Written by `python -m tests.unit.import_rules`; a test compares. Edit the rules there.
+[importlinter]
+root_packages ={packages}
+include_external_packages = True
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """One rule: none of `sources` imports any of `forbidden`."""
+
+    key: str
+    name: str
+    sources: tuple[str, ...]
+    forbidden: tuple[str, ...]
+    direct_only: bool = False
+    """True when the rule speaks of what a module itself names; what it names may know more."""
+
+    def text(self) -> str:
+        """As import-linter reads it."""
+        lines = [f"[importlinter:contract:{self.key}]", f"name = {self.name}", "type = forbidden"]
+        lines += [f"source_modules ={_listed(self.sources)}", f"forbidden_modules ={_listed(self.forbidden)}"]
+        return "\n".join([*lines, *(["allow_indirect_imports = True"] if self.direct_only else [])]) + "\n"
+
+
+def modules(root: Path = ROOT) -> tuple[str, ...]:
+    """Every module of the services by its dotted name, packages not included."""
+    paths = itertools.chain.from_iterable((root / service).rglob("*.py") for service in SERVICES)
+    names = (".".join(path.relative_to(root).with_suffix("").parts) for path in paths if "__pycache__" not in path.parts)
+    return tuple(sorted(name for name in names if not name.endswith("__init__")))
+
+
+def areas(root: Path = ROOT) -> dict[str, tuple[str, ...]]:
+    """The areas of each service."""
+    found = {service: sorted(path.parent.name for path in (root / service).glob("*/__init__.py")) for service in SERVICES}
+    return {service: tuple(names) for service, names in found.items()}
+
+
+def contracts(root: Path = ROOT) -> Iterator[Contract]:
+    """Every rule of imports that the tree can break."""
+    every = modules(root)
+    yield Contract(
+        key="mesh-knows-nobody",
+        name="The mesh imports no service, no gateway, no devstack",
+        sources=("mesh",),
+        forbidden=tuple(package for package in PACKAGES if package != "mesh"),
+    )
+    yield Contract(
+        key="devstack-on-top",
+        name="Nobody imports devstack",
+        sources=tuple(package for package in PACKAGES if package != "devstack"),
+        forbidden=("devstack",),
+    )
+    yield Contract(
+        key="the-edge-owns-nothing",
+        name="The gateway keeps no rows and sends no events",
+        sources=("gateway",),
+        forbidden=("mesh.stores.tables", "mesh.backbone", "mesh.events.relay"),
+        direct_only=True,
+    )
+    yield Contract(
+        key="tests-stay-outside",
+        name="Nothing that serves is made for tests",
+        sources=("gateway", *SERVICES),
+        forbidden=("mesh.testing",),
+    )
+    yield Contract(
+        key="rules-are-pure",
+        name="rules.py decides: no grpc, no store, no clock",
+        sources=tuple(module for module in every if module.endswith(".rules")),
+        forbidden=_OF_PURE_RULES,
+        direct_only=True,
+    )
+    yield Contract(
+        key="media-toolbox",
+        name="The media toolbox knows no grpc, no store, no mesh",
+        sources=("svc_video.processing.media",),
+        forbidden=("grpc", "mesh", "clipmesh"),
+    )
+    yield from _rows(every, root)
+    yield from _doors(every, root)
+
+
+def _rows(every: tuple[str, ...], root: Path) -> Iterator[Contract]:
+    port = {path.stem for path in (root / "mesh" / "stores" / "tables").iterdir() if not path.name.startswith("__")} - FOR_OTHERS
+    yield Contract(
+        key="rows-through-stores",
+        name="Only stores touch the tables port; wiring hands it to them",
+        sources=tuple(module for module in every if not _rooms(module) & (ROW_READERS | WIRING)),
+        forbidden=tuple(f"mesh.stores.tables.{module}" for module in sorted(port)),
+        direct_only=True,
+    )
+    yield Contract(
+        key="rows-in-tables",
+        name="Only tables.py declares rows",
+        sources=tuple(module for module in every if not any(room.endswith("tables") for room in _rooms(module))),
+        forbidden=("mesh.stores.tables.schema",),
+        direct_only=True,
+    )
+    yield Contract(
+        key="requests-in-actions",
+        name="Only actions claim request ids",
+        sources=tuple(module for module in every if not _rooms(module) & (ACTIONS | WIRING)),
+        forbidden=("mesh.stores.tables.requests",),
+        direct_only=True,
+    )
+
+
+def _doors(every: tuple[str, ...], root: Path) -> Iterator[Contract]:
+    for service, names in areas(root).items():
+        for area, other in itertools.permutations(names, 2):
+            behind = {".".join(module.split(".")[:3]) for module in every if module.startswith(f"{service}.{other}.")}
+            yield Contract(
+                key=f"{service}-{area}-at-the-door-of-{other}",
+                name=f"{service}: {area} meets {other} at its actions only",
+                sources=(f"{service}.{area}",),
+                forbidden=tuple(sorted(behind - {f"{service}.{other}.actions"})),
+                direct_only=True,
+            )
+
+
+def _rooms(module: str) -> set[str]:
+    """The names below the service: area, room and what is in it."""
+    return set(module.split(".")[1:])
+
+
+def _listed(names: Iterable[str]) -> str:
+    return "".join(f"\n    {name}" for name in names)
+
+
+def text(root: Path = ROOT) -> str:
+    """The whole file."""
+    strangers = "[importlinter:contract:services-are-strangers]\nname = Services and the gateway import one another never\n"
+    strangers += f"type = independence\nmodules ={_listed(('gateway', *SERVICES))}\n"
+    return "\n".join([_HEAD.format(packages=_listed(PACKAGES)), strangers, *(contract.text() for contract in contracts(root))])
+
+
+if __name__ == "__main__":
+    (ROOT / ".importlinter").write_text(text(), encoding="utf-8")
