@@ -132,7 +132,7 @@ async def test_playback_ends_on_the_next_request_and_issued_links_soon(stage: St
 
     assert await until(refused, what="the issued link is dead", timeout_s=EDGE_FORGETS_S) in {403, 404, 410}
     if act == "delete":
-        await until(lambda: _gone(stage, video_id), what="its bytes are gone")
+        await until(lambda: _only_its_sound_is_left(stage, video_id), what="its bytes are gone")
     else:
         await creator.mutate("updateVideo", "UpdateVideoInput", "video { visibility }", videoId=video_id, visibility="PUBLIC")
         assert (await stage.in_feed(viewer, video_id))["node"]["playback"]["refusal"] is None
@@ -159,5 +159,7 @@ async def test_nobody_elses_draft_can_be_seen_or_published(stage: Stage, clip: P
     await stage.state(creator, upload["id"], "DRAFT")
 
 
-async def _gone(stage: Stage, video_id: str) -> bool:
-    return not await asyncio.to_thread(stage.blobs, video_id)
+async def _only_its_sound_is_left(stage: Stage, video_id: str) -> bool:
+    """A sound that was published outlives its clip (docs/decisions/0010)."""
+    left = await asyncio.to_thread(stage.blobs, video_id)
+    return len(left) == 1 and "audio" in left[0]
