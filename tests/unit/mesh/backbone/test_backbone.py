@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,31 +13,11 @@ from mesh import deadline
 from mesh.auth import ViewerSigner, current_viewer, viewer_scope
 from mesh.backbone import Backbone
 from mesh.clock import SystemClock
-from mesh.events.consumers import Incoming, VersionedRow
 from mesh.stores.tables import open_tables
 from mesh.stores.tables.port import TablesInUse
-from mesh.stores.tables.schema import Guard, Partition, table
 from mesh.testing.redis_server import RedisServer
 from mesh.testing.rpc import process_for, secrets_for, viewer
-
-
-@table("failures", guard=Guard.PLAIN)
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    video_id: Partition[int]
-    reason: str = ""
-    version: int = 0
-
-
-class Failures(VersionedRow):
-    name = "failures"
-    topics = ("video",)
-
-    def __init__(self) -> None:
-        self.handlers = {MediaFailed: self.failed}
-
-    async def failed(self, event: Incoming[MediaFailed]) -> Failure:
-        return Failure(video_id=event.message.video_id, reason=event.message.reason)
+from tests.unit.mesh.backbone.failures import Failure, Failures
 
 
 async def opened(folder: Path, server: RedisServer, *, redis: str = "", events: str = "") -> Backbone:

@@ -14,36 +14,11 @@ from clipmesh.video.v1.events_pb2 import MediaFailed
 
 from mesh.backbone import Backbone
 from mesh.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unavailable
-from mesh.events.consumers import Incoming, Rejected, VersionedRow
 from mesh.events.rows import DeadLetter
 from mesh.status import RpcFailed
-from mesh.stores.tables.schema import Guard, Partition, table
 from mesh.testing.redis_server import RedisServer
 from mesh.testing.rpc import process_for, serve
-
-
-@table("failures", guard=Guard.PLAIN)
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    video_id: Partition[int]
-    reason: str = ""
-    version: int = 0
-
-
-class Failures(VersionedRow):
-    name = "failures"
-    topics = ("video",)
-
-    def __init__(self) -> None:
-        self.handlers = {MediaFailed: self.failed}
-        self.mended = False
-        self.seen: list[int] = []
-
-    async def failed(self, event: Incoming[MediaFailed]) -> Failure:
-        self.seen.append(event.message.video_id)
-        if event.message.reason == "HOPELESS" and not self.mended:
-            raise Rejected("HOPELESS", "cannot work yet")
-        return Failure(video_id=event.message.video_id, reason=event.message.reason)
+from tests.unit.mesh.backbone.failures import Failure, Failures
 
 
 @dataclass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,32 +12,10 @@ from clipmesh.video.v1.events_pb2 import MediaFailed
 from mesh import backbone as backbone_module
 from mesh.app import ServiceSettings
 from mesh.backbone import Backbone
-from mesh.events.consumers import Incoming, Rejected, VersionedRow
 from mesh.events.metrics import DEAD_LETTERS
-from mesh.stores.tables.schema import Guard, Partition, table
 from mesh.testing.redis_server import RedisServer
 from mesh.testing.rpc import process_for
-
-
-@table("failures", guard=Guard.PLAIN)
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    video_id: Partition[int]
-    reason: str = ""
-    version: int = 0
-
-
-class Failures(VersionedRow):
-    name = "failures"
-    topics = ("video",)
-
-    def __init__(self) -> None:
-        self.handlers = {MediaFailed: self.failed}
-
-    async def failed(self, event: Incoming[MediaFailed]) -> Failure:
-        if event.message.reason == "HOPELESS":
-            raise Rejected("HOPELESS", "cannot ever work")
-        return Failure(video_id=event.message.video_id, reason=event.message.reason)
+from tests.unit.mesh.backbone.failures import Failure, Failures
 
 
 async def opened(folder: Path, server: RedisServer, *, node: str) -> Backbone:
