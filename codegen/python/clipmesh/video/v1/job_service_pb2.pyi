@@ -28,13 +28,15 @@ class _JobKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobKind.Value
     JOB_KIND_UNSPECIFIED: _JobKind.ValueType  # 0
     """Not a kind."""
     JOB_KIND_PROBE: _JobKind.ValueType  # 1
-    """Examine the file: facts, recipe, poster, preview, hashes."""
+    """Examine the file: facts, recipe."""
     JOB_KIND_AUDIO: _JobKind.ValueType  # 2
-    """Encode the whole audio."""
+    """Encode the whole audio and draw its waveform."""
     JOB_KIND_CHUNK: _JobKind.ValueType  # 3
     """Encode one chunk of one group of renditions."""
     JOB_KIND_PACKAGE: _JobKind.ValueType  # 4
     """Join and package one group."""
+    JOB_KIND_PICTURES: _JobKind.ValueType  # 5
+    """Look at the first rendition: poster, preview, storyboard, hashes."""
 
 class JobKind(_JobKind, metaclass=_JobKindEnumTypeWrapper):
     """JobKind is the unit of work."""
@@ -42,13 +44,15 @@ class JobKind(_JobKind, metaclass=_JobKindEnumTypeWrapper):
 JOB_KIND_UNSPECIFIED: JobKind.ValueType  # 0
 """Not a kind."""
 JOB_KIND_PROBE: JobKind.ValueType  # 1
-"""Examine the file: facts, recipe, poster, preview, hashes."""
+"""Examine the file: facts, recipe."""
 JOB_KIND_AUDIO: JobKind.ValueType  # 2
-"""Encode the whole audio."""
+"""Encode the whole audio and draw its waveform."""
 JOB_KIND_CHUNK: JobKind.ValueType  # 3
 """Encode one chunk of one group of renditions."""
 JOB_KIND_PACKAGE: JobKind.ValueType  # 4
 """Join and package one group."""
+JOB_KIND_PICTURES: JobKind.ValueType  # 5
+"""Look at the first rendition: poster, preview, storyboard, hashes."""
 Global___JobKind: _TypeAlias = JobKind  # noqa: Y015
 
 @_typing.final
@@ -105,7 +109,7 @@ class Job(_message.Message):
     attempt: _builtins.int
     """attempt counts from 1."""
     images_prefix: _builtins.str
-    """images_prefix is where poster and preview go."""
+    """images_prefix is where poster, preview, storyboard and waveform go."""
     audio_key: _builtins.str
     """audio_key is where the encoded audio goes; nothing is there without audio."""
     work_prefix: _builtins.str

@@ -124,6 +124,8 @@ class Playback(_message.Message):
     START_LEVEL_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_MS_FIELD_NUMBER: _builtins.int
     RENDITIONS_FIELD_NUMBER: _builtins.int
+    STORYBOARD_PATH_FIELD_NUMBER: _builtins.int
+    WAVEFORM_PATH_FIELD_NUMBER: _builtins.int
     video_id: _builtins.int
     """video_id is the video."""
     refusal: Global___PlaybackRefusal.ValueType
@@ -137,13 +139,17 @@ class Playback(_message.Message):
     mp4_path: _builtins.str
     """mp4_path is the fast-start MP4 of the first rendition."""
     poster_path: _builtins.str
-    """poster_path is a JPEG of the best frame."""
+    """poster_path is a JPEG of the best frame; empty means none yet."""
     preview_path: _builtins.str
     """preview_path is a short animated picture; empty means none yet."""
     start_level: _builtins.int
     """start_level is the rendition to start with, its short side in pixels."""
     expires_at_ms: _builtins.int
     """expires_at_ms is when the grant ends; ask again before."""
+    storyboard_path: _builtins.str
+    """storyboard_path is a WebVTT file whose cues name small pictures of the clip as fragments (#xywh) of one sheet beside it; empty means none."""
+    waveform_path: _builtins.str
+    """waveform_path is a JSON file: version 1, duration_ms, samples_per_second and at most 2,400 peaks of 0 to 255; empty means none."""
     @_builtins.property
     def renditions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """renditions are the levels that exist now, ascending, short side in pixels."""
@@ -162,10 +168,12 @@ class Playback(_message.Message):
         start_level: _builtins.int = ...,
         expires_at_ms: _builtins.int = ...,
         renditions: _abc.Iterable[_builtins.int] | None = ...,
+        storyboard_path: _builtins.str = ...,
+        waveform_path: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dash_manifest_path", b"dash_manifest_path", "expires_at_ms", b"expires_at_ms", "master_playlist_path", b"master_playlist_path", "mp4_path", b"mp4_path", "poster_path", b"poster_path", "preview_path", b"preview_path", "refusal", b"refusal", "renditions", b"renditions", "start_level", b"start_level", "start_playlist_path", b"start_playlist_path", "video_id", b"video_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dash_manifest_path", b"dash_manifest_path", "expires_at_ms", b"expires_at_ms", "master_playlist_path", b"master_playlist_path", "mp4_path", b"mp4_path", "poster_path", b"poster_path", "preview_path", b"preview_path", "refusal", b"refusal", "renditions", b"renditions", "start_level", b"start_level", "start_playlist_path", b"start_playlist_path", "storyboard_path", b"storyboard_path", "video_id", b"video_id", "waveform_path", b"waveform_path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

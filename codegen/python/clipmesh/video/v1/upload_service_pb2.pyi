@@ -436,6 +436,68 @@ class GetUploadResponse(_message.Message):
 Global___GetUploadResponse: _TypeAlias = GetUploadResponse  # noqa: Y015
 
 @_typing.final
+class GetUploadOffsetRequest(_message.Message):
+    """GetUploadOffsetRequest names a session."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPLOAD_ID_FIELD_NUMBER: _builtins.int
+    upload_id: _builtins.int
+    """upload_id is the session."""
+    def __init__(
+        self,
+        *,
+        upload_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["upload_id", b"upload_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUploadOffsetRequest: _TypeAlias = GetUploadOffsetRequest  # noqa: Y015
+
+@_typing.final
+class GetUploadOffsetResponse(_message.Message):
+    """GetUploadOffsetResponse is where a stream goes on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPLOAD_FIELD_NUMBER: _builtins.int
+    OFFSET_BYTES_FIELD_NUMBER: _builtins.int
+    TAILS_PREFIX_FIELD_NUMBER: _builtins.int
+    TAIL_BYTES_FIELD_NUMBER: _builtins.int
+    offset_bytes: _builtins.int
+    """offset_bytes is how many bytes from the beginning on are durable: whole parts and the tail after them. All of them once the session is
+    completed, none once it ended otherwise.
+    """
+    tails_prefix: _builtins.str
+    """tails_prefix begins the keys of the objects that keep the beginning of a part until all of it is there: the number of the part follows,
+    in five digits. Empty when no part is to come.
+    """
+    tail_bytes: _builtins.int
+    """tail_bytes is how much of offset_bytes lies in the tail of the part that comes next; 0 means that there is none."""
+    @_builtins.property
+    def upload(self) -> Global___Upload:
+        """upload is the session."""
+
+    def __init__(
+        self,
+        *,
+        upload: Global___Upload | None = ...,
+        offset_bytes: _builtins.int = ...,
+        tails_prefix: _builtins.str = ...,
+        tail_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["upload", b"upload"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offset_bytes", b"offset_bytes", "tail_bytes", b"tail_bytes", "tails_prefix", b"tails_prefix", "upload", b"upload"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUploadOffsetResponse: _TypeAlias = GetUploadOffsetResponse  # noqa: Y015
+
+@_typing.final
 class ListUploadsRequest(_message.Message):
     """ListUploadsRequest asks for a page of the viewer's sessions."""
 

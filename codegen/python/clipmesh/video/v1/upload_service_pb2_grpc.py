@@ -50,6 +50,11 @@ class UploadServiceStub:
                 request_serializer=clipmesh_dot_video_dot_v1_dot_upload__service__pb2.GetUploadRequest.SerializeToString,
                 response_deserializer=clipmesh_dot_video_dot_v1_dot_upload__service__pb2.GetUploadResponse.FromString,
                 _registered_method=True)
+        self.GetUploadOffset = channel.unary_unary(
+                '/clipmesh.video.v1.UploadService/GetUploadOffset',
+                request_serializer=clipmesh_dot_video_dot_v1_dot_upload__service__pb2.GetUploadOffsetRequest.SerializeToString,
+                response_deserializer=clipmesh_dot_video_dot_v1_dot_upload__service__pb2.GetUploadOffsetResponse.FromString,
+                _registered_method=True)
         self.ListUploads = channel.unary_unary(
                 '/clipmesh.video.v1.UploadService/ListUploads',
                 request_serializer=clipmesh_dot_video_dot_v1_dot_upload__service__pb2.ListUploadsRequest.SerializeToString,
@@ -96,6 +101,14 @@ class UploadServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetUploadOffset(self, request, context):
+        """GetUploadOffset tells how much of the file is durable from its beginning on, for a client that sends it in one stream (tus).
+        Reasons: UPLOAD_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListUploads(self, request, context):
         """ListUploads lists the viewer's own sessions, newest first.
         """
@@ -136,6 +149,11 @@ def add_UploadServiceServicer_to_server(servicer, server):
                     servicer.GetUpload,
                     request_deserializer=clipmesh_dot_video_dot_v1_dot_upload__service__pb2.GetUploadRequest.FromString,
                     response_serializer=clipmesh_dot_video_dot_v1_dot_upload__service__pb2.GetUploadResponse.SerializeToString,
+            ),
+            'GetUploadOffset': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUploadOffset,
+                    request_deserializer=clipmesh_dot_video_dot_v1_dot_upload__service__pb2.GetUploadOffsetRequest.FromString,
+                    response_serializer=clipmesh_dot_video_dot_v1_dot_upload__service__pb2.GetUploadOffsetResponse.SerializeToString,
             ),
             'ListUploads': grpc.unary_unary_rpc_method_handler(
                     servicer.ListUploads,
@@ -235,6 +253,33 @@ class UploadService:
             '/clipmesh.video.v1.UploadService/GetUpload',
             clipmesh_dot_video_dot_v1_dot_upload__service__pb2.GetUploadRequest.SerializeToString,
             clipmesh_dot_video_dot_v1_dot_upload__service__pb2.GetUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUploadOffset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clipmesh.video.v1.UploadService/GetUploadOffset',
+            clipmesh_dot_video_dot_v1_dot_upload__service__pb2.GetUploadOffsetRequest.SerializeToString,
+            clipmesh_dot_video_dot_v1_dot_upload__service__pb2.GetUploadOffsetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,6 +29,10 @@ class UploadServiceStub:
     """GetUpload tells the session, the received parts and the progress of processing.
     Reasons: UPLOAD_NOT_FOUND.
     """
+    GetUploadOffset: _aio.UnaryUnaryMultiCallable[_upload_service_pb2.GetUploadOffsetRequest, _upload_service_pb2.GetUploadOffsetResponse]
+    """GetUploadOffset tells how much of the file is durable from its beginning on, for a client that sends it in one stream (tus).
+    Reasons: UPLOAD_NOT_FOUND.
+    """
     ListUploads: _aio.UnaryUnaryMultiCallable[_upload_service_pb2.ListUploadsRequest, _upload_service_pb2.ListUploadsResponse]
     """ListUploads lists the viewer's own sessions, newest first."""
     CompleteUpload: _aio.UnaryUnaryMultiCallable[_upload_service_pb2.CompleteUploadRequest, _upload_service_pb2.CompleteUploadResponse]
@@ -71,6 +75,16 @@ class UploadServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_upload_service_pb2.GetUploadRequest, _abc.Awaitable[_upload_service_pb2.GetUploadResponse]],
     ) -> _abc.Awaitable[_upload_service_pb2.GetUploadResponse]:
         """GetUpload tells the session, the received parts and the progress of processing.
+        Reasons: UPLOAD_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def GetUploadOffset(
+        self,
+        request: _upload_service_pb2.GetUploadOffsetRequest,
+        context: _aio.ServicerContext[_upload_service_pb2.GetUploadOffsetRequest, _abc.Awaitable[_upload_service_pb2.GetUploadOffsetResponse]],
+    ) -> _abc.Awaitable[_upload_service_pb2.GetUploadOffsetResponse]:
+        """GetUploadOffset tells how much of the file is durable from its beginning on, for a client that sends it in one stream (tus).
         Reasons: UPLOAD_NOT_FOUND.
         """
 
