@@ -53,6 +53,8 @@ class Access:
     """True when repeats of a request id are told the first answer for a while without asking the servicer again. Not for answers that say where
     to go on from: those have to be fresh."""
     priority: Priority = Priority.FEED
+    waits: bool = False
+    """True for a method that mostly waits for something to happen: it takes no place from those that work. Whoever may call it is few."""
     max_deadline_ms: int = 10_000
     """Longest time the method works, whatever its caller allows."""
 

@@ -64,9 +64,16 @@ SERVER_SECONDS = Metric(
 CLIENT_CALLS = Metric(
     name="rpc_client_calls_total",
     kind=Kind.COUNTER,
-    help="Outward calls, by method and status code; retries inside the channel are not counted.",
-    labels={"method": METHODS, "code": CODES},
-    when_it_moves="UNAVAILABLE or DEADLINE_EXCEEDED: the called service is down or slow; its own metrics tell why.",
+    help="Outward calls, by method and status code, HELD_BACK when they were not sent; retries inside the channel are not counted.",
+    labels={"method": METHODS, "code": CODES | {"HELD_BACK"}},
+    when_it_moves="UNAVAILABLE or DEADLINE_EXCEEDED: the called service is down or slow; its own metrics tell why. HELD_BACK: see rpc_client_share.",
+)
+CLIENT_SHARE = Metric(
+    name="rpc_client_share",
+    kind=Kind.GAUGE,
+    help="What is sent to a service of what this process wants of it; below 1 while answers are refused or late, the most urgent calls first.",
+    labels={"service": frozenset({"video", "feed", "social", "sound", "rights"})},
+    when_it_moves="Below 1 for minutes: the service has more work than CPU, or waits for a store; add processes, or look at what it waits for.",
 )
 CLIENT_SECONDS = Metric(
     name="rpc_client_seconds",
@@ -90,8 +97,8 @@ LIMITER_WAITING = Metric(
 LIMITER_REFUSED = Metric(
     name="limiter_refused_total",
     kind=Kind.COUNTER,
-    help="Calls that were not begun: no place left (overloaded) or out of time (expired).",
-    labels={"priority": PRIORITIES, "why": frozenset({"overloaded", "expired"})},
+    help="Calls that were not begun: no place left (overloaded), out of time (expired), or half of it waited away (stale).",
+    labels={"priority": PRIORITIES, "why": frozenset({"overloaded", "expired", "stale"})},
     when_it_moves="Refusals of playback or write: add processes. Of analytics alone: the order of priorities does its work.",
 )
 DEPENDENCY_UP = Metric(
@@ -111,6 +118,7 @@ METRICS: Final = (
     SERVER_SECONDS,
     CLIENT_CALLS,
     CLIENT_SECONDS,
+    CLIENT_SHARE,
     LIMITER_IN_FLIGHT,
     LIMITER_WAITING,
     LIMITER_REFUSED,

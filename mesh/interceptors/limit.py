@@ -1,22 +1,31 @@
-"""Bounds how many calls are worked on at once; what waits is ordered by priority, and what ran out of time is never begun."""
+"""Bounds how many calls are worked on at once; what waits is ordered by priority, and what waited too long is never begun."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
 import itertools
+import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from mesh import deadline
 from mesh.access import Priority
+from mesh.auth import current_viewer
 from mesh.errors import DeadlineExceeded, ResourceExhausted
 from mesh.interceptors.call import Call, Handler, Method
+from mesh.logs import request_id
 from mesh.metrics import LIMITER_IN_FLIGHT, LIMITER_REFUSED, LIMITER_WAITING
 from mesh.telemetry import Telemetry
 
 RETRY_AFTER_MS = 250
 """What a refused caller is asked to wait: about the time a full queue needs to empty."""
+
+TIMEOUT_KEY: Final = "clipmesh-timeout-ms"
+"""How much time the caller gave the call; what gRPC says is left of it tells how long it has waited in the process, by one clock."""
+STALE: Final = 0.5
+"""Share of its time that a call may wait before it is begun. One event loop takes in one call at a turn, oldest first: with more to do than it can,
+everything it begins would be about to end, and be thrown away. What is refused here costs little, and its caller sends less."""
 
 _FOREVER_S = 3600.0
 
@@ -86,6 +95,11 @@ class Limiter:
                 return
         self._in_flight -= 1
 
+    def refuse_stale(self, priority: Priority) -> None:
+        """ResourceExhausted, with the priority for the caller to know."""
+        self._refused(priority, "stale")
+        raise ResourceExhausted(retry_after_ms=RETRY_AFTER_MS, priority=int(priority))
+
     def _make_room(self, arriving: _Waiter) -> None:
         """Refuse the least urgent of all that wait and the one that arrives."""
         if len(self._waiting) < self._queue_limit:
@@ -93,11 +107,11 @@ class Limiter:
         last = max(self._waiting, default=arriving)
         if last.priority <= arriving.priority:
             self._refused(Priority(arriving.priority), "overloaded")
-            raise ResourceExhausted(retry_after_ms=RETRY_AFTER_MS)
+            raise ResourceExhausted(retry_after_ms=RETRY_AFTER_MS, priority=arriving.priority)
         self._waiting.remove(last)
         heapq.heapify(self._waiting)
         self._refused(Priority(last.priority), "overloaded")
-        last.turn.set_exception(ResourceExhausted(retry_after_ms=RETRY_AFTER_MS))
+        last.turn.set_exception(ResourceExhausted(retry_after_ms=RETRY_AFTER_MS, priority=last.priority))
 
     def _give_up(self, waiter: _Waiter) -> None:
         if waiter in self._waiting:
@@ -119,6 +133,8 @@ class Limit:
 
     def wrap(self, method: Method, inner: Handler) -> Handler:
         """The handler that works only while it holds a place."""
+        if method.access.waits:
+            return inner
         limiter, priority = self._limiter, method.access.priority
 
         async def limited(request: Any, call: Call) -> Any:
@@ -127,8 +143,23 @@ class Limit:
                 # A turn can come too late: the work would be for nobody.
                 if deadline.expired():
                     raise DeadlineExceeded
+                if is_stale(call):
+                    limiter.refuse_stale(priority)
                 return await inner(request, call)
             finally:
                 limiter.leave()
 
         return limited
+
+
+def is_stale(call: Call) -> bool:
+    """True when a call has waited in this process for more than STALE of the time that its caller gave it."""
+    given_ms = call.text(TIMEOUT_KEY)
+    left_s = call.context.time_remaining() if given_ms.isdecimal() else None
+    return left_s is not None and left_s * 1_000 < (1 - STALE) * int(given_ms[:9])
+
+
+def whom() -> str:
+    """Whom the call at hand is for: a person, else a session, else just this request; work of the system's own is for nobody twice the same."""
+    viewer = current_viewer()
+    return str(viewer.user_id) if viewer.user_id else viewer.session_id or request_id.get() or os.urandom(4).hex()

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import grpc
 import pytest
 
 from mesh.errors import DeadlineExceeded, ResourceExhausted
-from mesh.metrics import LIMITER_IN_FLIGHT, LIMITER_REFUSED, LIMITER_WAITING
+from mesh.metrics import CLIENT_CALLS, CLIENT_SHARE, LIMITER_IN_FLIGHT, LIMITER_REFUSED, LIMITER_WAITING
 from mesh.server import Access, Priority
 from mesh.testing.rpc import Served, serve
-from tests.contract.rpc.probe import A_DECISION, DecideReviewResponse, ListReviewsRequest, ListReviewsResponse, Probe, Stub, served_by
+from tests.contract.rpc.probe import (
+    A_DECISION,
+    DECIDE,
+    DecideReviewResponse,
+    ListReviewsRequest,
+    ListReviewsResponse,
+    Probe,
+    Stub,
+    served_by,
+)
 
 
 class Gate:
@@ -102,3 +112,64 @@ async def test_a_urgent_call_takes_the_place_of_a_waiting_one_that_is_less_urgen
         gate.opened.set()
         await asyncio.gather(first, urgent)
     assert (probe.listed, probe.decided) == (1, 1)
+
+
+async def test_a_call_that_waited_away_half_of_its_time_is_refused_with_its_priority() -> None:
+    gate = Gate()
+    probe = Probe(lists=gate.lists)
+    async with serve(served_by(probe), service="rights", concurrency_limit=1, queue_limit=10) as served:
+        stub = served.stub(Stub)
+        first = asyncio.create_task(stub.ListReviews(ListReviewsRequest()))
+        await until(lambda: gate.inside == 1)
+        waiting = asyncio.create_task(stub.ListReviews(ListReviewsRequest(), timeout=2))
+        await until(lambda: gauges(served) == (1, 1))
+        await asyncio.sleep(1.1)
+        gate.opened.set()
+        await first
+        with pytest.raises(ResourceExhausted) as failed:
+            await waiting
+        assert failed.value.facts["priority"] == str(int(Priority.FEED))
+        assert probe.listed == 1
+        assert served.process.telemetry.value(LIMITER_REFUSED, priority="feed", why="stale") == 1
+        assert gauges(served) == (0, 0)
+
+
+async def test_a_method_that_waits_takes_no_place() -> None:
+    gate = Gate()
+    probe = Probe(lists=gate.lists)
+    service = served_by(probe, lists=Access(callers={"gateway"}, waits=True))
+    async with serve(service, service="rights", concurrency_limit=1, queue_limit=0) as served:
+        stub = served.stub(Stub)
+        waiting = [asyncio.create_task(stub.ListReviews(ListReviewsRequest())) for _ in range(3)]
+        await until(lambda: gate.inside == 3)
+        await stub.DecideReview(A_DECISION)
+        gate.opened.set()
+        await asyncio.gather(*waiting)
+
+
+async def test_a_caller_sends_less_to_a_service_that_refuses_and_all_again_when_it_does_not() -> None:
+    gate = Gate()
+    probe = Probe(lists=gate.lists)
+    async with serve(served_by(probe), service="rights", concurrency_limit=1, queue_limit=0) as served:
+        stub, telemetry = served.stub(Stub), served.channels().telemetry
+        held = asyncio.create_task(stub.ListReviews(ListReviewsRequest(), timeout=30))
+        await until(lambda: gate.inside == 1)
+
+        async def ask() -> None:
+            with contextlib.suppress(ResourceExhausted):
+                await stub.DecideReview(A_DECISION)
+            await asyncio.sleep(0.005)
+
+        async with asyncio.timeout(20):
+            while telemetry.value(CLIENT_SHARE, service="rights") > 0.5:
+                await ask()
+        assert telemetry.value(CLIENT_CALLS, method=DECIDE, code="HELD_BACK") > 0
+        assert probe.decided == 0
+        gate.opened.set()
+        await held
+        async with asyncio.timeout(20):
+            while telemetry.value(CLIENT_SHARE, service="rights") < 1:
+                await ask()
+        decided = probe.decided
+        await stub.DecideReview(A_DECISION)
+        assert probe.decided == decided + 1
