@@ -1,4 +1,4 @@
-"""The `clipmesh` command: up, demo, status, jobs, dead-letters, rewind, rebuild, doctor."""
+"""The `clipmesh` command: up, demo, status, jobs, dead-letters, rewind, rebuild, certs, bench, doctor."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import os
 import sys
 from pathlib import Path
 
-from devstack import demo, doctor, jobs, mending, status, up
+from devstack import certifying, demo, doctor, jobs, mending, status, up
 from devstack.engines import REBUILDS, Engines, check_engines, refuse_rebuild
 from devstack.layout import Layout
 from devstack.system import StartRefused
+from mesh.tls import InvalidTls
 
 
 def _port(text: str) -> int:
@@ -45,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
             default=Engines.EMBEDDED,
             help="distributed takes the stores' URLs from the environment (default: embedded)",
         )
+        sub.add_argument(
+            "--tls", action="store_true", help="services speak over ports of 127.0.0.1 under certificates instead of unix sockets"
+        )
         if name == "demo":
             sub.add_argument("--videos", type=Path, metavar="DIR", help="use the video files of a folder instead of generated clips")
             sub.add_argument("--exit", action="store_true", help="check the result as a client would, stop, and say 0 or 1")
@@ -52,9 +56,17 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("status", "show each process, store, lag and queue of a running system")
     sub.add_argument("--json", action="store_true", help="print it for machines")
     jobs.declare(command)
+    certifying.declare(command)
     mending.declare(command)
     sub = command("rebuild", "make a derived store anew from the truth")
     sub.add_argument("store", choices=[*REBUILDS])
+    bench = "measure ours and a plain way of doing the same in turns, and print the ratios"
+    sub = commands.add_parser("bench", help=bench, description=bench)
+    sub.set_defaults(folder=Path())
+    sub.add_argument("names", nargs="*", metavar="NAME", help="only these (default: all; a wrong name lists them)")
+    sub.add_argument("--json", action="store_true", help="print it for machines")
+    sub.add_argument("--quick", action="store_true", help="once and small: shows that they work, the figures say nothing")
+    sub.add_argument("--long", action="store_true", help="also what takes up to an hour")
     command("doctor", "say what is missing on this machine and how to get it")
     return parser
 
@@ -67,23 +79,29 @@ def main() -> None:
         check_engines(Engines(getattr(arguments, "engines", Engines.EMBEDDED)), os.environ)
         match arguments.command:
             case "up":
-                code = asyncio.run(up.run(Layout(folder=folder, port=arguments.port), workers=arguments.workers))
+                code = asyncio.run(up.run(Layout(folder=folder, port=arguments.port, tls=arguments.tls), workers=arguments.workers))
             case "demo":
                 options = demo.Options(
                     videos=arguments.videos, exit_after=arguments.exit, as_json=arguments.json, workers=arguments.workers
                 )
-                code = asyncio.run(demo.run(Layout(folder=folder, port=arguments.port), options))
+                code = asyncio.run(demo.run(Layout(folder=folder, port=arguments.port, tls=arguments.tls), options))
             case command if command in mending.COMMANDS:
                 code = asyncio.run(mending.run(folder, arguments))
             case jobs.COMMAND:
                 code = asyncio.run(jobs.run(folder, arguments))
+            case certifying.COMMAND:
+                code = certifying.run(folder, arguments)
             case "status":
                 code = asyncio.run(status.run(folder, as_json=arguments.json))
             case "rebuild":
                 refuse_rebuild(arguments.store)
+            case "bench":
+                from bench import command  # noqa: PLC0415 it imports everything, which no other command needs
+
+                code = command.run(arguments.names, as_json=arguments.json, quick=arguments.quick, long=arguments.long)
             case _:
                 code = doctor.run()
-    except StartRefused as refusal:
+    except (StartRefused, InvalidTls) as refusal:
         print(f"clipmesh: {refusal}", file=sys.stderr)
         code = 2
     except demo.DemoFailed as failure:

@@ -12,6 +12,8 @@ import grpc
 import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from devstack.doors import Doors
+
 CHECK_S = 2.0
 
 
@@ -24,9 +26,9 @@ def short_folder(folder: Path) -> Iterator[Path]:
         yield link
 
 
-async def service_serves(socket: Path) -> bool:
-    """True when the service behind a unix socket says SERVING."""
-    async with grpc.aio.insecure_channel(f"unix:{socket}") as channel:
+async def service_serves(doors: Doors, service: str) -> bool:
+    """True when a service says SERVING."""
+    async with doors.channel(service) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         try:
             answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=CHECK_S)

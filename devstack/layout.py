@@ -14,12 +14,19 @@ PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONHA
 """What children inherit besides CLIPMESH_* and OTEL_*: nothing that would make two machines behave differently."""
 
 
-def own_variables(process: str) -> dict[str, str]:
+def own_variables(process: str, *, tls: bool = False) -> dict[str, str]:
     """What differs between processes: a service, `gateway`, `worker-N`, `redis`."""
+    identity = "video" if process.startswith("worker") else process
+    certificate = {
+        "CLIPMESH_TLS_CERT": f"run/certs/{identity}.pem",
+        "CLIPMESH_TLS_KEY": f"run/certs/{identity}.key",
+        "CLIPMESH_TLS_CA": "run/certs/ca.pem",
+    }
     return {
-        "CLIPMESH_SECRETS": f"run/secrets/{'video' if process.startswith('worker') else process}.json",
+        "CLIPMESH_SECRETS": f"run/secrets/{identity}.json",
         "CLIPMESH_METRICS": f"unix:run/{process}.metrics.sock",
         "CLIPMESH_NODE": process,
+        **(certificate if tls else {}),
     }
 
 
@@ -31,6 +38,10 @@ class Layout:
     """Absolute; the working directory of every process."""
     port: int = 8080
     """Port of the gateway on 127.0.0.1."""
+    tls: bool = False
+    """Services listen on ports of 127.0.0.1 under certificates instead of unix sockets."""
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """Service -> its port, set when the system starts; a service without one has a socket."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """CLIPMESH_* variables that win over the computed ones, which win over inherited ones."""
 
@@ -43,6 +54,11 @@ class Layout:
     def origin(self) -> str:
         """Address of the gateway as a browser writes it."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def certs(self) -> Path:
+        """Certificates of the processes and of their authority."""
+        return self.run / "certs"
 
     def log(self, name: str) -> Path:
         """Log file of a process."""
@@ -69,8 +85,8 @@ class Layout:
             "CLIPMESH_DEVELOPMENT": "1",
             "CLIPMESH_DRAIN_WAIT_MS": "50",
             "PYTHONUNBUFFERED": "1",
-            **own_variables(process),
+            **own_variables(process, tls=self.tls),
         }
         for name in SERVICES:
-            computed[f"CLIPMESH_{name.upper()}_ADDRESS"] = f"unix:run/{name}.sock"
+            computed[f"CLIPMESH_{name.upper()}_ADDRESS"] = self.addresses.get(name, f"unix:run/{name}.sock")
         return {**inherited, **computed, **self.settings}

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from devstack.doors import Doors
 from devstack.health import gateway_serves, metrics_of, service_serves, short_folder
 from devstack.layout import SERVICES
 from devstack.operating import NothingRuns, Operating, operator_channels
@@ -96,7 +97,8 @@ async def look(folder: Path) -> SystemStatus:
     with short_folder(folder) as short:
         pages = await asyncio.gather(*(_samples(short / "run" / f"{name}.metrics.sock") for name in names))
         samples = dict(zip(names, pages, strict=True))
-        asked = (_process(name, facts, short / "run", state["origin"], samples.get(name, {})) for name, facts in processes.items())
+        doors = Doors.of(short, addresses=state.get("addresses", {}))
+        asked = (_process(name, facts, doors, state["origin"], samples.get(name, {})) for name, facts in processes.items())
         rows = await asyncio.gather(*asked)
         groups = await _groups(short / "run" / "redis.sock")
     letters = await _letters(folder)
@@ -170,11 +172,11 @@ async def _samples(socket: Path) -> Samples:
     return found
 
 
-async def _process(name: str, facts: dict[str, Any], run_folder: Path, origin: str, samples: Samples) -> ProcessStatus:
+async def _process(name: str, facts: dict[str, Any], doors: Doors, origin: str, samples: Samples) -> ProcessStatus:
     pid = facts["pid"]
     alive = _alive(pid)
     if name in SERVICES:
-        serves = alive and await service_serves(run_folder / f"{name}.sock")
+        serves = alive and await service_serves(doors, name)
     elif name == "gateway":
         serves = alive and await gateway_serves(origin)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Final
 from clipmesh.common.v1 import operator_service_pb2 as pb
 from clipmesh.common.v1.operator_service_pb2_grpc import OperatorServiceStub
 
+from devstack.doors import Doors
 from devstack.health import short_folder
-from devstack.layout import SERVICES
 from mesh import deadline
 from mesh.client import Channels
 from mesh.clock import SystemClock
@@ -31,14 +32,18 @@ class NothingRuns(Exception):
 @asynccontextmanager
 async def operator_channels(folder: Path) -> AsyncIterator[Channels]:
     """Connections to the system that runs in `folder`, under the operator's name. Raises NothingRuns."""
-    if not (folder / "run" / "state.json").exists():
-        raise NothingRuns(f"nothing runs in {folder}")
+    try:
+        state = json.loads((folder / "run" / "state.json").read_text())
+    except FileNotFoundError:
+        raise NothingRuns(f"nothing runs in {folder}") from None
     with short_folder(folder) as short:
+        doors = Doors.of(short, addresses=state.get("addresses", {}))
         channels = Channels(
             secrets=Secrets.load(folder / "run" / "secrets" / f"{OPERATOR}.json"),
             clock=SystemClock(),
             telemetry=Telemetry(service=OPERATOR),
-            addresses={name: f"unix:{short}/run/{name}.sock" for name in SERVICES},
+            addresses=doors.addresses,
+            tls=doors.tls,
         )
         try:
             yield channels

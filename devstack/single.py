@@ -49,7 +49,7 @@ async def run() -> None:
     served: dict[str, asyncio.Task[None]] = {}
     async with asyncio.TaskGroup() as group:
         for name, (build, settings_type) in APPS.items():
-            settings = environment.read(settings_type, {**os.environ, **own_variables(name)})
+            settings = environment.read(settings_type, {**os.environ, **own_variables(name, tls=bool(os.environ.get("CLIPMESH_TLS_CERT")))})
             served[name] = group.create_task(serve(build(settings), stopping=stops[name]), name=name)
         await stopping.wait()
         for name in reversed(APPS):

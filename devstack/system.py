@@ -11,19 +11,23 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 from devstack import logs
+from devstack.certs import CertsRefused, make_certs
 from devstack.children import Child, Program
+from devstack.doors import Doors, loopback_addresses
 from devstack.folder import FolderInUse, FolderLock
 from devstack.health import gateway_serves, service_serves, short_folder, until
 from devstack.keys import BrokenKeys, make_keys
 from devstack.layout import SERVICES, Layout
 from mesh.stores.redis_server import NoRedisServer, redis_binary, redis_command
+from mesh.tls import InvalidTls
 
 READY_S = 30.0
 """How long a process may take to serve, in seconds."""
+RENEW_EVERY_S = 3_600.0
+"""Pause between two looks whether certificates need to be renewed, in seconds."""
 _HOPELESS_ENDS = 3
 """A process that ended so often before it served will not serve."""
 _REFUSED_TO_START = 2
@@ -61,7 +65,7 @@ class System:
     killed: list[str] = field(default_factory=list)
     """Processes that did not end in time when the system stopped."""
     _exit: ExitStack = field(default_factory=ExitStack)
-    _short: Path = Path()
+    _doors: Doors | None = None
     _lock: FolderLock | None = None
     _log_starts: dict[str, int] = field(default_factory=dict)
 
@@ -85,10 +89,14 @@ class System:
         try:
             await self._take_folder()
             self._check_port()
-            self._short = self._exit.enter_context(short_folder(self.layout.folder))
+            short = self._exit.enter_context(short_folder(self.layout.folder))
             try:
                 make_keys(self.layout.run / "secrets")
-            except BrokenKeys as error:
+                if self.layout.tls:
+                    make_certs(self.layout.certs)
+                    self.layout = replace(self.layout, addresses=loopback_addresses())
+                self._doors = Doors.of(short, addresses=self.layout.addresses)
+            except (BrokenKeys, CertsRefused, InvalidTls) as error:
                 raise StartRefused(str(error)) from error
             await self._start_children()
         except BaseException:
@@ -177,8 +185,8 @@ class System:
             return False
         if name == "gateway":
             return await gateway_serves(self.layout.origin)
-        if name in SERVICES:
-            return await service_serves(self._short / "run" / f"{name}.sock")
+        if name in SERVICES and self._doors is not None:
+            return await service_serves(self._doors, name)
         return True
 
     async def restart(self, name: str) -> None:
@@ -190,6 +198,7 @@ class System:
         state = {
             "pid": os.getpid(),
             "origin": self.layout.origin,
+            "addresses": dict(self.layout.addresses),
             "processes": {name: {"pid": child.pid, "restarts": child.restarts} for name, child in self.children.items()},
         }
         partial = self.layout.run / "state.json.partial"
@@ -197,9 +206,16 @@ class System:
         partial.rename(self.layout.run / "state.json")
 
     async def watch(self) -> None:
-        """Keep `run/state.json` true until cancelled."""
+        """Keep `run/state.json` true and certificates young until cancelled."""
+        renew_at = asyncio.get_running_loop().time() + RENEW_EVERY_S
         while True:
             self._write_state()
+            if self.layout.tls and asyncio.get_running_loop().time() >= renew_at:
+                renew_at += RENEW_EVERY_S
+                try:
+                    await asyncio.to_thread(make_certs, self.layout.certs)
+                except (CertsRefused, OSError) as error:
+                    print(f"clipmesh: certificates were not renewed: {error}", file=sys.stderr)
             await asyncio.sleep(1.0)
 
     def _drain_order(self) -> list[list[str]]:

@@ -24,6 +24,7 @@ from mesh.service_settings import ServiceSettings
 from mesh.settings import InvalidSetting
 from mesh.stores.tables.port import IncompatibleTable, TablesInUse
 from mesh.telemetry import Telemetry
+from mesh.tls import Tls
 
 __all__ = ["App", "Dependency", "Process", "ServiceSettings", "run"]
 
@@ -61,6 +62,8 @@ class Process:
     telemetry: Telemetry
     channels: Channels
     permits: Permits
+    tls: Tls | None = None
+    """The certificates of this process; None when it has none."""
     ending: Ending = field(default_factory=Ending)
 
     @classmethod
@@ -81,15 +84,17 @@ class Process:
         telemetry: Telemetry,
         addresses: Mapping[str, str] | None = None,
     ) -> Process:
-        """A process made of given parts; `addresses` None reads the environment."""
+        """A process made of given parts; `addresses` None reads the environment. Raises InvalidTls."""
+        tls = Tls.of(settings, service=secrets.service)
         return cls(
             service=secrets.service,
             settings=settings,
             clock=clock,
             secrets=secrets,
             telemetry=telemetry,
-            channels=Channels(secrets=secrets, clock=clock, telemetry=telemetry, addresses=addresses),
+            channels=Channels(secrets=secrets, clock=clock, telemetry=telemetry, addresses=addresses, tls=tls),
             permits=Permits(secrets=secrets, clock=clock),
+            tls=tls,
         )
 
     async def close(self) -> None:
@@ -157,6 +162,7 @@ async def serve(app: App, *, stopping: asyncio.Event) -> None:
                 concurrency_limit=settings.concurrency_limit,
                 queue_limit=settings.queue_limit,
                 reflect=settings.development,
+                tls=process.tls,
             )
         elif app.dependencies:
             health = Health(dependencies=app.dependencies, telemetry=process.telemetry)

@@ -24,6 +24,9 @@ from mesh.ids import Ids, NodeLease, open_ids
 from mesh.operating import OperatorServicer, operator_service
 from mesh.pages import PageTokens
 from mesh.server import ServedService
+from mesh.stores.protected.redis import ProtectedRedis
+from mesh.stores.protected.stream import ProtectedStream
+from mesh.stores.protected.tables import ProtectedTables
 from mesh.stores.redis import Redis, open_redis
 from mesh.stores.tables import open_tables
 from mesh.stores.tables.port import Tables, TablesError, TablesUnavailable
@@ -66,16 +69,19 @@ class Backbone:
         """Open the stores of one service and begin to relay its events; `row_types` are its own, the mesh's are added."""
         settings = process.settings
         rows = (*row_types, NodeLease, RequestRecord, *EVENT_TABLES)
-        opened = await open_tables(tables, service=process.service, row_types=rows, clock=process.clock)
+        engine = await open_tables(tables, service=process.service, row_types=rows, clock=process.clock)
+        opened = ProtectedTables(engine, telemetry=process.telemetry)
         # Whatever fails half-way must let go of the tables: the next start would find them in use.
         async with AsyncExitStack() as undo:
             undo.push_async_callback(opened.close)
             ids = await open_ids(opened, service=process.service, clock=process.clock, lease_ms=settings.node_lease_ms)
             undo.push_async_callback(ids.close)
-            cache = open_redis(redis)
-            undo.push_async_callback(cache.close)
+            client = open_redis(redis)
+            undo.push_async_callback(client.close)
             leases = StreamSettings(lease_ms=settings.partition_lease_ms, heartbeat_ms=settings.partition_heartbeat_ms)
-            stream = open_stream(events, redis=cache, settings=leases)
+            # Each protects itself: a stream that is behind leaves the cache its places.
+            cache = ProtectedRedis(client, telemetry=process.telemetry)
+            stream = ProtectedStream(open_stream(events, redis=client, settings=leases), telemetry=process.telemetry)
             undo.pop_all()
         backbone = cls(process=process, tables=opened, ids=ids, redis=cache, stream=stream)
         backbone._finishing.append(backbone.run(backbone.relay.run(), name="relay"))

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool
 from opentelemetry.trace import SpanKind
 
 from mesh import deadline
+from mesh.access import Priority
 from mesh.auth import VIEWER_METADATA_KEY, ServiceTokens, current_signed_viewer
+from mesh.certified_channel import AnyChannel, open_channel
 from mesh.clock import Clock
+from mesh.interceptors.limit import TIMEOUT_KEY, whom
 from mesh.interceptors.request_id import REQUEST_ID_KEY, TRACEPARENT_KEY
+from mesh.levels import level_of
 from mesh.logs import request_id
-from mesh.metrics import CLIENT_CALLS, CLIENT_SECONDS
+from mesh.metrics import CLIENT_CALLS, CLIENT_SECONDS, CLIENT_SHARE
 from mesh.secrets import Secrets
+from mesh.service_config import is_repeatable, service_config
 from mesh.service_tokens import METADATA_KEY
-from mesh.status import RpcDeadlineExceeded, RpcFailed, from_rpc_error
+from mesh.status import RpcDeadlineExceeded, RpcFailed, RpcResourceExhausted, from_rpc_error
 from mesh.telemetry import Telemetry, trace_context
+from mesh.throttle import Throttle
+from mesh.tls import Tls
 
-__all__ = ["Channels", "NoAddress", "RpcFailed", "from_rpc_error", "service_config"]
+__all__ = ["Channels", "NoAddress", "RpcFailed", "from_rpc_error"]
 
 S = TypeVar("S")
 
@@ -46,18 +51,10 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.enable_http_proxy", 0),
 )
 
-RETRY_POLICY: Mapping[str, object] = {
-    "maxAttempts": 3,
-    "initialBackoff": "0.05s",
-    "maxBackoff": "0.5s",
-    "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE"],
-}
-RETRY_BUDGET: Mapping[str, object] = {"maxTokens": 10, "tokenRatio": 0.1}
-"""A failure costs one token, a success earns a tenth; below half of them nothing is retried."""
-
-_READS = ("Get", "List", "BatchGet")
-_REPEATABLE = {descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS, descriptor_pb2.MethodOptions.IDEMPOTENT}
+_FAIR_TIMEOUT_S = 0.1
+"""A call that had less time than this tells nothing of its service when it comes too late."""
+_HELD_BACK_MS = 1_000
+"""When to ask again after a call that was not sent: by then the service takes noticeably more, or less."""
 
 
 def keepalive(every_ms: int, timeout_ms: int) -> tuple[tuple[str, int], ...]:
@@ -86,15 +83,21 @@ class Channels:
         default_timeout_s: float = DEFAULT_TIMEOUT_S,
         ping_every_ms: int = PING_EVERY_MS,
         ping_timeout_ms: int = PING_TIMEOUT_MS,
+        tls: Tls | None = None,
     ) -> None:
-        """`addresses` maps services to addresses; None reads CLIPMESH_<SERVICE>_ADDRESS when a stub is made."""
+        """`addresses` maps services to addresses; None reads CLIPMESH_<SERVICE>_ADDRESS when a stub is made.
+
+        With `tls` everything but unix sockets is spoken to under certificates, which then say who calls instead of tokens.
+        """
+        self._tls = tls
         self._tokens = ServiceTokens(secrets=secrets, clock=clock)
-        self._telemetry = telemetry
+        self.telemetry = telemetry
         self._addresses = addresses
         self._default_timeout_s = default_timeout_s
         self._options = (*OPTIONS, *keepalive(ping_every_ms, ping_timeout_ms))
         self._stubs: dict[tuple[Any, str, frozenset[str]], Any] = {}
-        self._channels: list[grpc.aio.Channel] = []
+        self._throttles: dict[str, Throttle] = {}
+        self._channels: list[AnyChannel] = []
 
     def stub(self, stub_type: Callable[[grpc.aio.Channel], S], service: str, *, idempotent: Collection[str] = ()) -> S:
         """A stub of `service` whose calls carry identities, end in time and fail as RpcFailed.
@@ -109,8 +112,10 @@ class Channels:
                 target=target_of(service, self._address(service)),
                 idempotent=key[2],
                 tokens=self._tokens,
-                telemetry=self._telemetry,
+                telemetry=self.telemetry,
                 default_timeout_s=self._default_timeout_s,
+                tls=self._tls,
+                throttle=self._throttle(service),
             )
             stub = stub_type(cast(grpc.aio.Channel, channel))
             self._channels.append(channel.open(self._options))
@@ -123,6 +128,13 @@ class Channels:
             await channel.close()
         self._channels.clear()
         self._stubs.clear()
+
+    def _throttle(self, service: str) -> Throttle:
+        """One for all stubs of a service: its methods share its time."""
+        if service not in self._throttles:
+            throttle = self._throttles[service] = Throttle()
+            self.telemetry.watch(CLIENT_SHARE, lambda: throttle.share, service=service)
+        return self._throttles[service]
 
     def _address(self, service: str) -> str:
         variable = f"CLIPMESH_{service.upper().replace('-', '_')}_ADDRESS"
@@ -144,26 +156,6 @@ def target_of(service: str, address: str) -> str:
     raise NoAddress(f"the address list of {service} has to hold IP addresses with ports of one family, or be one DNS name: {address!r}")
 
 
-def service_config(repeatable: Sequence[tuple[str, str]]) -> str:
-    """The gRPC service config: balance over healthy backends, retry the (service, method) pairs in `repeatable` within the budget."""
-    config: dict[str, object] = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}
-    if repeatable:
-        config["methodConfig"] = [
-            {"name": [{"service": service, "method": method} for service, method in repeatable], "retryPolicy": RETRY_POLICY}
-        ]
-        config["retryThrottling"] = RETRY_BUDGET
-    return json.dumps(config)
-
-
-def is_repeatable(service: str, method: str) -> bool:
-    """True when the proto's idempotency_level says so, or the name is a read's."""
-    try:
-        descriptor = descriptor_pool.Default().FindServiceByName(service).methods_by_name[method]
-    except KeyError:
-        return method.startswith(_READS)
-    return descriptor.GetOptions().idempotency_level in _REPEATABLE or method.startswith(_READS)
-
-
 class _Channel:
     """What a generated stub needs of a channel, which is opened once the stub has named its methods."""
 
@@ -176,11 +168,16 @@ class _Channel:
         tokens: ServiceTokens,
         telemetry: Telemetry,
         default_timeout_s: float,
+        tls: Tls | None,
+        throttle: Throttle,
     ) -> None:
         self._service = service
+        self._throttle = throttle
         self._target = target
         self._idempotent = idempotent
-        self._tokens = tokens
+        # The kernel carries a unix socket: nothing is altered on its way, and the folder's permissions say who may connect.
+        self._tls = None if target.startswith("unix") else tls
+        self._tokens = None if self._tls else tokens
         self._telemetry = telemetry
         self._default_timeout_s = default_timeout_s
         self._methods: list[_Method] = []
@@ -194,17 +191,19 @@ class _Channel:
             tokens=self._tokens,
             telemetry=self._telemetry,
             default_timeout_s=self._default_timeout_s,
+            throttle=self._throttle,
         )
         self._methods.append(method)
         return method
 
-    def open(self, options: Sequence[tuple[str, int]]) -> grpc.aio.Channel:
+    def open(self, options: Sequence[tuple[str, int]]) -> AnyChannel:
         """The real channel, with the retries of exactly these methods."""
         names = [tuple(method.path[1:].split("/")) for method in self._methods]
         if unknown := self._idempotent - {method for _, method in names}:
             raise ValueError(f"{self._service} has no method {', '.join(sorted(unknown))}")
         repeatable = [(service, method) for service, method in names if method in self._idempotent or is_repeatable(service, method)]
-        channel = grpc.aio.insecure_channel(self._target, options=[*options, ("grpc.service_config", service_config(repeatable))])
+        every_option = [*options, ("grpc.service_config", service_config(repeatable))]
+        channel = open_channel(service=self._service, target=self._target, options=every_option, tls=self._tls)
         for method in self._methods:
             method.bind(channel)
         return channel
@@ -219,11 +218,13 @@ class _Method:
         service: str,
         path: str,
         serializers: tuple[Any, Any],
-        tokens: ServiceTokens,
+        tokens: ServiceTokens | None,
         telemetry: Telemetry,
         default_timeout_s: float,
+        throttle: Throttle,
     ) -> None:
         self.path = path
+        self._throttle = throttle
         self._service = service
         self._serializers = serializers
         self._tokens = tokens
@@ -232,7 +233,7 @@ class _Method:
         self._call: Any = None
         telemetry.metrics.know_methods([path])
 
-    def bind(self, channel: grpc.aio.Channel) -> None:
+    def bind(self, channel: AnyChannel) -> None:
         """Use `channel` from now on."""
         self._call = channel.unary_unary(self.path, *self._serializers)
 
@@ -247,12 +248,17 @@ class _Method:
             return await self._ask(request, timeout_s)
 
     async def _ask(self, request: Any, timeout_s: float) -> Any:
+        self._hold_back()
         code, start = "OK", time.perf_counter()
         try:
-            return await self._call(request, timeout=timeout_s, metadata=self._metadata())
+            answer = await self._call(request, timeout=timeout_s, metadata=self._metadata(timeout_s))
+            self._throttle.ended(bad=False)
+            return answer
         except grpc.aio.AioRpcError as error:
             code = error.code().name
-            raise from_rpc_error(error, service=self._service, method=self.path) from error
+            failed = from_rpc_error(error, service=self._service, method=self.path)
+            self._learn(failed, timeout_s)
+            raise failed from error
         except BaseException:
             code = "CANCELLED"
             raise
@@ -260,8 +266,29 @@ class _Method:
             self._telemetry.count(CLIENT_CALLS, method=self.path, code=code)
             self._telemetry.observe(CLIENT_SECONDS, time.perf_counter() - start, method=self.path)
 
-    def _metadata(self) -> tuple[tuple[str, str | bytes], ...]:
-        metadata: list[tuple[str, str | bytes]] = [(METADATA_KEY, self._tokens.mint(self._service))]
+    def _hold_back(self) -> None:
+        """RpcResourceExhausted when the service has too much to do for calls of this level to be worth sending."""
+
+        def level(priority: Priority) -> int:
+            return level_of(priority, whom(), time.time_ns() // 1_000_000)
+
+        if not self._throttle.admits(self.path, level, now_s=time.monotonic()):
+            self._telemetry.count(CLIENT_CALLS, method=self.path, code="HELD_BACK")
+            raise RpcResourceExhausted(service=self._service, method=self.path, reason="OVERLOADED", retry_after_ms=_HELD_BACK_MS)
+
+    def _learn(self, failed: RpcFailed, timeout_s: float) -> None:
+        # What the service passes on from one further right is no fault of its own.
+        own = failed.domain in {f"clipmesh.{self._service}", RpcFailed.domain}
+        refused = own and failed.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        late = own and failed.code is grpc.StatusCode.DEADLINE_EXCEEDED and timeout_s >= _FAIR_TIMEOUT_S
+        self._throttle.ended(bad=refused or late)
+        if refused and "priority" in failed.facts:
+            self._throttle.named(self.path, Priority(int(failed.facts["priority"])))
+
+    def _metadata(self, timeout_s: float) -> tuple[tuple[str, str | bytes], ...]:
+        metadata: list[tuple[str, str | bytes]] = [(TIMEOUT_KEY, str(round(timeout_s * 1_000)))]
+        if self._tokens is not None:
+            metadata.append((METADATA_KEY, self._tokens.mint(self._service)))
         if viewer := current_signed_viewer():
             metadata.append((VIEWER_METADATA_KEY, viewer))
         if request := request_id.get():

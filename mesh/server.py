@@ -24,6 +24,7 @@ from mesh.interceptors import Answers, Limiter, Method, chained, interceptors
 from mesh.interceptors.call import Call, Handler, Interceptor
 from mesh.secrets import Secrets
 from mesh.telemetry import Telemetry
+from mesh.tls import Tls
 
 __all__ = [
     "ANYONE",
@@ -120,8 +121,10 @@ class Server:
         queue_limit: int = 512,
         answers_kept: int = 1_024,
         reflect: bool = False,
+        tls: Tls | None = None,
     ) -> None:
-        """RefusedToStart when a service and its access entries do not agree."""
+        """RefusedToStart when a service and its access entries do not agree. With `tls` nobody without a certificate gets through a port."""
+        self._tls = tls
         self.health = Health(dependencies=dependencies or {}, telemetry=telemetry)
         self.limiter = Limiter(limit=concurrency_limit, queue_limit=queue_limit, telemetry=telemetry)
         chain = interceptors(
@@ -132,7 +135,7 @@ class Server:
             limiter=self.limiter,
             answers=Answers(most=answers_kept, clock=clock),
         )
-        self._server = grpc.aio.server(options=OPTIONS)
+        self._server = grpc.aio.server(options=(*OPTIONS, *(tls.server_options() if tls else ())))
         for service in services:
             service.check()
             self._server.add_generic_rpc_handlers((_handlers(service, chain),))
@@ -144,11 +147,14 @@ class Server:
         self._stopped = False
 
     async def start(self, address: str) -> int:
-        """Listen on `unix:PATH` or `HOST:PORT` (port 0: a free one, which is returned) and say SERVING."""
+        """Listen on `unix:PATH` or `HOST:PORT` (port 0: a free one, which is returned) and say SERVING. Raises RefusedToStart, InvalidTls."""
         if address.startswith("unix:"):
             _clear_socket(address.removeprefix("unix:"))
         try:
-            port = self._server.add_insecure_port(address)
+            if self._tls is None or address.startswith("unix:"):
+                port = self._server.add_insecure_port(address)
+            else:
+                port = self._server.add_secure_port(address, self._tls.server_credentials())
         except RuntimeError as error:
             raise RefusedToStart(f"cannot listen on {address}; is it taken?") from error
         await self._server.start()

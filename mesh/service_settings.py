@@ -30,6 +30,13 @@ class ServiceSettings:
     """Where GET /metrics answers, `unix:PATH` or `HOST:PORT`; empty for nowhere."""
     traces: str = ""
     """Where spans go: `file:PATH` or `otlp`; empty for nowhere unless the OTEL variables name an endpoint."""
+    tls_cert: str = ""
+    """Path of this process's certificate chain in PEM, made for the DNS name `<service>.clipmesh`. Set together with the two below: then ports ask for
+    certificates and connections to ports show them; unix sockets stay as they are. Empty for none."""
+    tls_key: str = ""
+    """Path of the private key of the certificate; nobody else may be able to read it."""
+    tls_ca: str = ""
+    """Path of the certificates of the authorities that are believed, one or several."""
     log_level: str = "INFO"
     """DEBUG also shows successful calls."""
     concurrency_limit: int = 256
@@ -64,5 +71,9 @@ class ServiceSettings:
                 )
         if not 0 < self.partition_heartbeat_ms * 3 <= self.partition_lease_ms:
             raise ValueError("CLIPMESH_PARTITION_HEARTBEAT_MS has to be above 0 and at most a third of CLIPMESH_PARTITION_LEASE_MS")
+        tls = ("tls_cert", "tls_key", "tls_ca")
+        unset = [f"CLIPMESH_{name.upper()}" for name in tls if not getattr(self, name)]
+        if 0 < len(unset) < len(tls):
+            raise ValueError(f"{' and '.join(unset)} not set: CLIPMESH_TLS_CERT, CLIPMESH_TLS_KEY and CLIPMESH_TLS_CA go together")
         if self.log_level not in logging.getLevelNamesMapping():
             raise ValueError(f"CLIPMESH_LOG_LEVEL={self.log_level!r} is no level: DEBUG, INFO, WARNING or ERROR")

@@ -10,10 +10,11 @@ from mesh.auth import VIEWER_METADATA_KEY, ServiceTokens, ViewerReader, enter_ca
 from mesh.errors import PermissionDenied, SignInRequired, Unauthenticated
 from mesh.interceptors.call import Call, Handler, Method
 from mesh.service_tokens import METADATA_KEY
+from mesh.tls import caller_of
 
 
 class Identify:
-    """Believes service tokens signed by peers and viewer contexts signed by the gateway, nothing else."""
+    """Believes certificates of the authorities, service tokens signed by peers and viewer contexts signed by the gateway, nothing else."""
 
     def __init__(self, *, tokens: ServiceTokens, viewers: ViewerReader) -> None:
         self._tokens = tokens
@@ -25,10 +26,7 @@ class Identify:
         callers, rule = frozenset(method.access.callers), method.access.viewer
 
         async def identified(request: Any, call: Call) -> Any:
-            token = call.text(METADATA_KEY)
-            if not token:
-                raise Unauthenticated("the call carries no service token")
-            call.caller = tokens.caller(token)
+            call.caller = _caller(tokens, call)
             if call.caller not in callers:
                 raise PermissionDenied(f"{call.caller} may not call {method.name}")
             signed = call.metadata.get(VIEWER_METADATA_KEY, b"")
@@ -44,3 +42,17 @@ class Identify:
             return await inner(request, call)
 
         return identified
+
+
+def _caller(tokens: ServiceTokens, call: Call) -> str:
+    """The service that calls: its certificate says so, and where connections have none its token. A token beside a certificate has to agree."""
+    token, certified = call.text(METADATA_KEY), caller_of(call.context.auth_context())
+    if certified is None:
+        if not token:
+            raise Unauthenticated("the call carries no service token")
+        return tokens.caller(token)
+    if not certified:
+        raise Unauthenticated("the certificate names no service, or several")
+    if token and tokens.caller(token) != certified:
+        raise Unauthenticated(f"the service token names another service than the certificate of {certified}")
+    return certified

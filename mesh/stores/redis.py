@@ -13,7 +13,15 @@ from redis.asyncio.connection import Connection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
-from redis.exceptions import AuthenticationError, BusyLoadingError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import TimeoutError as DriverTimeout
 
@@ -33,12 +41,16 @@ MAX_CONNECTIONS: Final = 32
 REPEAT_AFTER_S: Final = (0.02, 0.1)
 """Pauses before a repeatable command is sent again after a broken connection, in seconds."""
 
-_READS: Final = frozenset(
+READS: Final = frozenset(
     {"EXISTS", "GET", "MGET", "GETRANGE", "STRLEN", "TTL", "PTTL", "TYPE", "PING", "TIME", "INFO", "SCAN", "DBSIZE"}
     | {"HGET", "HMGET", "HGETALL", "HLEN", "HEXISTS", "SMEMBERS", "SISMEMBER", "SMISMEMBER", "SCARD", "LRANGE", "LLEN"}
     | {"ZRANGE", "ZRANGEBYSCORE", "ZREVRANGE", "ZREVRANGEBYSCORE", "ZSCORE", "ZMSCORE", "ZCARD", "ZCOUNT", "ZRANK", "PFCOUNT"}
     | {"XRANGE", "XREVRANGE", "XLEN", "XREAD", "XINFO"}
 )
+"""Commands that change nothing."""
+
+_AWAY: Final = ("MISCONF", "OOM", "READONLY", "BUSY", "NOREPLICAS")
+"""How a refusal begins that is the server's state and no fault of the command; inside a script's error it follows a dash."""
 
 
 class InvalidRedisUrl(InvalidSetting):
@@ -89,7 +101,7 @@ class Redis:
 
     async def call(self, *command: Argument, repeat: bool = False, timeout_s: float = CALL_TIMEOUT_S) -> Any:
         """The answer to one command: `await redis.call("SET", key, value, "PX", 500)`."""
-        repeatable = repeat or str(command[0]).upper() in _READS
+        repeatable = repeat or str(command[0]).upper() in READS
         execute: Callable[..., Awaitable[Any]] = self._client.execute_command
         return await self._attempt(lambda: execute(*command), repeatable, timeout_s)
 
@@ -99,7 +111,7 @@ class Redis:
         """The answers to several commands sent in one round trip, in order; `atomic` runs them as one transaction."""
         if not commands:
             return []
-        repeatable = repeat or all(str(command[0]).upper() in _READS for command in commands)
+        repeatable = repeat or all(str(command[0]).upper() in READS for command in commands)
 
         async def send() -> Any:
             async with self._client.pipeline(transaction=atomic) as pipeline:
@@ -169,10 +181,10 @@ class Redis:
                         await asyncio.sleep(pause_s)
         except TimeoutError as error:
             raise RedisUnavailable(f"Redis did not answer within {limit_s * 1000:.0f} ms") from error
-        except ReadOnlyError as error:
+        except (ReadOnlyError, OutOfMemoryError, MasterDownError) as error:
             raise RedisUnavailable(f"Redis takes no writes now: {error}") from error
         except ResponseError as error:
-            if str(error).startswith(("MISCONF", "OOM", "MASTERDOWN", "BUSY", "NOREPLICAS")):
+            if str(error).startswith(_AWAY) or any(f" -{word} " in str(error) for word in _AWAY):
                 raise RedisUnavailable(f"Redis takes no writes now: {error}") from error
             raise
 

@@ -20,12 +20,13 @@ from clipmesh.rights.v1 import publication_service_pb2_grpc
 
 from mesh import client, deadline
 from mesh.auth import current_viewer, without_viewer
-from mesh.client import Channels, NoAddress, service_config, target_of
+from mesh.client import Channels, NoAddress, target_of
 from mesh.clock import SystemClock
 from mesh.errors import DeadlineExceeded, NotFound, Unavailable
 from mesh.logs import request_id
 from mesh.metrics import CLIENT_CALLS
 from mesh.server import Access, Server
+from mesh.service_config import RETRY_POLICY, service_config
 from mesh.status import RpcFailed
 from mesh.telemetry import Telemetry, trace_context
 from mesh.testing.rpc import process_for, secrets_for, serve, viewer
@@ -122,7 +123,7 @@ def test_the_service_config_says_what_it_should() -> None:
     assert config == {
         "loadBalancingConfig": [{"round_robin": {}}],
         "healthCheckConfig": {"serviceName": ""},
-        "methodConfig": [{"name": [{"service": "a.B", "method": "Get"}], "retryPolicy": dict(client.RETRY_POLICY)}],
+        "methodConfig": [{"name": [{"service": "a.B", "method": "Get"}], "retryPolicy": dict(RETRY_POLICY)}],
         "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
     }
     assert "methodConfig" not in json.loads(service_config([]))

@@ -1,0 +1,1 @@
+"""Stores behind a breaker, a bulkhead and shared reads: wrappers with the same ports, and faults for tests in the same place."""
