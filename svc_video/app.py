@@ -15,6 +15,7 @@ from mesh.backbone import Backbone
 from mesh.server import ServedService
 from mesh.stores.blobs import open_blobs
 from mesh.stores.blobs.port import Blobs
+from mesh.stores.protected.blobs import protected_blobs
 from svc_video.hints import HintSender
 from svc_video.processing.actions import JobActions
 from svc_video.processing.service import job_service
@@ -53,14 +54,21 @@ class VideoApp:
             events=settings.events,
             row_types=(*ROOM_TABLES, *PROCESSING_TABLES),
         )
-        blobs = self._blobs = open_blobs(settings.blobs, clock=process.clock, url_key=process.secrets.named("blob_url_key"))
+        objects = open_blobs(settings.blobs, clock=process.clock, url_key=process.secrets.named("blob_url_key"))
+        blobs = self._blobs = protected_blobs(objects, telemetry=process.telemetry)
         hints = self._hints = HintSender(stream=backbone.stream, topic=HINT_TOPIC)
+        neighbours = Neighbours(
+            rights=process.channels.stub(PublicationServiceStub, "rights", idempotent={"AssessPublication"}),
+            social=process.channels.stub(ProfileServiceStub, "social"),
+            sound=process.channels.stub(CatalogueServiceStub, "sound", idempotent={"RegisterOriginalSound"}),
+        )
 
         def jobs_of(media: MediaActions) -> JobActions:
             return JobActions(
                 store=JobStore(tables=backbone.tables),
                 blobs=blobs,
                 media=media,
+                creator_of=neighbours.creator,
                 clock=process.clock,
                 settings=settings,
                 telemetry=process.telemetry,
@@ -74,12 +82,9 @@ class VideoApp:
             clock=process.clock,
             secrets=process.secrets,
             settings=settings,
-            neighbours=Neighbours(
-                rights=process.channels.stub(PublicationServiceStub, "rights", idempotent={"AssessPublication"}),
-                social=process.channels.stub(ProfileServiceStub, "social"),
-                sound=process.channels.stub(CatalogueServiceStub, "sound", idempotent={"RegisterOriginalSound"}),
-            ),
+            neighbours=neighbours,
             hint=hints.send,
+            telemetry=process.telemetry,
             jobs_of=jobs_of,
         )
         self._jobs = rooms.jobs

@@ -3,9 +3,10 @@
 Each prefix has a life of its own, so that a rule of the store can speak of one kind of object without touching another:
 
     raw/YYYY/MM/DD/ID    what the creator sent; goes with the video, and to colder storage earlier
+    tails/ID/PART        beginnings of parts that came in a stream that broke; go when the session ends
     work/ID/             what jobs hand one another; goes when the last job is done, and by age whatever happens
     video/ID/            what players fetch; goes with the video
-    images/ID/           poster and preview, for lists that do not play; go with the video
+    images/ID/           what shows a clip without playing it: poster, preview, storyboard, waveform; goes with the video
     audio/ID/            the extracted audio; goes with the video unless a sound was made of it, which outlives the video
 """
 
@@ -17,6 +18,24 @@ from mesh.ids import decode
 
 RAW_PREFIX = "raw/"
 """Everything that creators sent, by the UTC day of the session."""
+TAILS_PREFIX = "tails/"
+"""Everything that is no whole part yet."""
+WORK_PREFIX = "work/"
+"""Everything that only jobs read."""
+VIDEO_PREFIX = "video/"
+"""Everything that players fetch."""
+IMAGES_PREFIX = "images/"
+"""Everything that is shown of clips that do not play."""
+AUDIO_PREFIX = "audio/"
+"""All extracted audio."""
+_ID_DIGITS = 19
+"""Of the largest id."""
+POSTER_NAME = "poster.jpg"
+"""This and what follows are names below `images_prefix`."""
+PREVIEW_NAME = "preview.webp"
+STORYBOARD_NAME = "storyboard.vtt"
+"""The cues; they name the sheet that lies beside them."""
+WAVEFORM_NAME = "waveform.json"
 
 
 def raw_key(video_id: int) -> str:
@@ -34,24 +53,43 @@ def video_of_raw_key(key: str) -> int | None:
     return video_id if video_id < 2**63 and raw_key(video_id) == key else None
 
 
+def video_of_key(prefix: str, key: str) -> int | None:
+    """The video of an object under one of the prefixes that are cut by ids alone; None for a key that is none of ours."""
+    name = key.removeprefix(prefix).partition("/")[0]
+    if not name.isascii() or not name.isdigit() or len(name) > _ID_DIGITS:
+        return None
+    video_id = int(name)
+    return video_id if 0 < video_id < 2**63 and key.startswith(f"{prefix}{video_id}/") else None
+
+
+def tails_prefix(video_id: int) -> str:
+    """Beginnings of parts of one session."""
+    return f"{TAILS_PREFIX}{video_id}/"
+
+
+def tail_key(video_id: int, part_number: int) -> str:
+    """The beginning of one part."""
+    return f"{tails_prefix(video_id)}{part_number:05d}"
+
+
 def video_prefix(video_id: int) -> str:
     """What players fetch: playlists, segments, files."""
-    return f"video/{video_id}/"
+    return f"{VIDEO_PREFIX}{video_id}/"
 
 
 def work_prefix(video_id: int) -> str:
     """What only jobs read."""
-    return f"work/{video_id}/"
+    return f"{WORK_PREFIX}{video_id}/"
 
 
 def images_prefix(video_id: int) -> str:
-    """Poster and preview."""
-    return f"images/{video_id}/"
+    """What shows a clip without playing it."""
+    return f"{IMAGES_PREFIX}{video_id}/"
 
 
 def audio_prefix(video_id: int) -> str:
     """The extracted audio."""
-    return f"audio/{video_id}/"
+    return f"{AUDIO_PREFIX}{video_id}/"
 
 
 def audio_key(video_id: int) -> str:

@@ -12,11 +12,14 @@ from mesh.secrets import Secrets
 from mesh.stores.blobs.port import Blobs
 from mesh.stores.tables.port import Tables
 from mesh.stores.tables.requests import RequestLog
+from mesh.telemetry import Telemetry
 from svc_video.playback.actions import PlaybackActions, Revocations
 from svc_video.playback.store import RevocationStore
 from svc_video.playback.tables import PLAYBACK_TABLES
 from svc_video.settings import VideoSettings
 from svc_video.uploads.actions import MediaQueue, UploadActions
+from svc_video.uploads.missing import MissingBytes
+from svc_video.uploads.orphans import Orphans
 from svc_video.uploads.sessions import Sessions
 from svc_video.uploads.store import UploadStore
 from svc_video.uploads.sweeper import UploadSweeper
@@ -60,6 +63,7 @@ class Rooms(Generic[J]):
         settings: VideoSettings,
         neighbours: Neighbours,
         hint: Hint,
+        telemetry: Telemetry,
         jobs_of: Callable[[MediaActions], J],
     ) -> None:
         videos, uploads = VideoStore(tables=tables), UploadStore(tables=tables)
@@ -95,6 +99,8 @@ class Rooms(Generic[J]):
             limits=settings.limits,
             sweep_ms=settings.upload_sweep_ms,
             reconcile_ms=settings.upload_reconcile_ms,
+            orphans=Orphans(store=uploads, blobs=blobs, videos=self.videos, clock=clock, telemetry=telemetry),
+            missing=MissingBytes(store=uploads, blobs=blobs, videos=self.videos, media=self.media, telemetry=telemetry),
         )
         self.playback = PlaybackActions(videos=self.videos, sign=secrets.sign, clock=clock)
 

@@ -53,6 +53,7 @@ def served_services(rooms: Rooms[Any], *, permits: Permits) -> tuple[ServedServi
                 "StartUpload": _write(),
                 "SignUploadParts": _write(),
                 "GetUpload": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True),
+                "GetUploadOffset": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True),
                 "ListUploads": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True),
                 "CompleteUpload": _write(max_deadline_ms=_LONG_MS),
                 "AbortUpload": _write(max_deadline_ms=_LONG_MS),

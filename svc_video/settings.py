@@ -43,7 +43,9 @@ class VideoSettings(ServiceSettings):
     job_retry_ms: int = 2_000
     """Pause before the second attempt of a job, in milliseconds; four times as long before each further one."""
     job_ageing_ms: int = 600_000
-    """How much longer than first renditions further renditions wait before they count as equally urgent, in milliseconds."""
+    """How much longer than first renditions of any creator further renditions wait before they count as equally urgent, in milliseconds."""
+    job_tier_ms: int = 30_000
+    """How much longer the uploads of each tier of creators wait before they count as equally urgent to those of the tier before, in milliseconds."""
 
     def check(self) -> None:
         """ValueError for numbers that do not go together."""
@@ -60,7 +62,7 @@ class VideoSettings(ServiceSettings):
         ):
             if getattr(self, f"upload_{name}") < 1:
                 raise ValueError(f"CLIPMESH_UPLOAD_{name.upper()} has to be at least 1")
-        for name in ("lease_ms", "retry_ms", "ageing_ms"):
+        for name in ("lease_ms", "retry_ms", "ageing_ms", "tier_ms"):
             if getattr(self, f"job_{name}") < 1:
                 raise ValueError(f"CLIPMESH_JOB_{name.upper()} has to be at least 1")
         if part_count(self.upload_max_bytes, self.upload_part_bytes) > MAX_PARTS:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from mesh.clock import Clock
 from mesh.grants import GRANT_LIFE_MS, GRANT_SKEW_MS, Grant, GrantKind, grant_expires_at_ms, sign_grant
 from mesh.pages import clamp
-from svc_video.layout import images_prefix
+from svc_video.layout import POSTER_NAME, PREVIEW_NAME, STORYBOARD_NAME, WAVEFORM_NAME, images_prefix
 from svc_video.playback.rules import Network, Playback, Refusal, refusal_of, start_rendition
 from svc_video.playback.store import RevocationStore
 from svc_video.playback.tables import Revocation
@@ -88,8 +88,11 @@ class PlaybackActions:
             start_playlist_path=f"{root}/{start.name}.m3u8",
             dash_manifest_path=f"{root}/manifest.mpd",
             mp4_path=f"{root}/{renditions[0].name}.mp4",
-            poster_path=f"{images}/poster.jpg",
-            preview_path=f"{images}/preview.webp" if facts.has_preview else "",
+            # Made after the clip plays: its creator may look at it before they are there.
+            poster_path=f"{images}/{POSTER_NAME}" if facts.has_preview else "",
+            preview_path=f"{images}/{PREVIEW_NAME}" if facts.has_preview else "",
+            storyboard_path=f"{images}/{STORYBOARD_NAME}" if facts.has_storyboard else "",
+            waveform_path=f"{images}/{WAVEFORM_NAME}" if facts.has_waveform else "",
             start_level=start.level,
             expires_at_ms=expires_at_ms,
             renditions=tuple(sorted(rendition.level for rendition in renditions)),

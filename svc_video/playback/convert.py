@@ -24,6 +24,8 @@ def playback_to_proto(playback: Playback) -> pb2.Playback:
         mp4_path=playback.mp4_path,
         poster_path=playback.poster_path,
         preview_path=playback.preview_path,
+        storyboard_path=playback.storyboard_path,
+        waveform_path=playback.waveform_path,
         start_level=playback.start_level,
         expires_at_ms=playback.expires_at_ms,
         renditions=playback.renditions,

@@ -45,6 +45,8 @@ class Playback:
     mp4_path: str = ""
     poster_path: str = ""
     preview_path: str = ""
+    storyboard_path: str = ""
+    waveform_path: str = ""
     start_level: int = 0
     expires_at_ms: int = 0
     renditions: tuple[int, ...] = ()

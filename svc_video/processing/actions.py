@@ -25,6 +25,7 @@ from svc_video.processing.queue import JobQueue
 from svc_video.processing.rules import VideoJobs
 from svc_video.processing.store import PAGE, JobStore
 from svc_video.processing.tables import Job, JobEnd, JobState
+from svc_video.processing.tiers import CreatorOf, tier_known_by
 from svc_video.videos.actions import MediaActions
 
 __all__ = ["Dead", "JobActions", "JobSettings", "Leased"]
@@ -56,20 +57,34 @@ class JobSettings(Protocol):
         """How much longer than first renditions further ones wait before they count as equally urgent."""
         ...
 
+    @property
+    def job_tier_ms(self) -> int:
+        """How much longer each tier of creators waits than the one before."""
+        ...
+
 
 class JobActions:
     """Opens, leases and ends jobs. Rows are the truth; the queue in memory follows every write and is rebuilt at start."""
 
     def __init__(
-        self, *, store: JobStore, blobs: Blobs, media: MediaActions, clock: Clock, settings: JobSettings, telemetry: Telemetry
+        self,
+        *,
+        store: JobStore,
+        blobs: Blobs,
+        media: MediaActions,
+        creator_of: CreatorOf,
+        clock: Clock,
+        settings: JobSettings,
+        telemetry: Telemetry,
     ) -> None:
         self._clock = clock
         self._lease_ms = settings.job_lease_ms
         self._telemetry = telemetry
         self._store = store
         self._media = media
+        self._creator_of = creator_of
         self._dead = DeadVideos(store=self._store)
-        self._queue = JobQueue(clock=clock, ageing_ms=settings.job_ageing_ms)
+        self._queue = JobQueue(clock=clock, ageing_ms=settings.job_ageing_ms, tier_ms=settings.job_tier_ms)
         self._changes = JobChanges(store=self._store, queue=self._queue, media=media, telemetry=telemetry)
         self._following = Following(store=self._store, media=media, blobs=blobs, clock=clock, close=self.close)
         self._leasing = Leasing(
@@ -102,7 +117,13 @@ class JobActions:
         now_ms = self._clock.now_ms()
         await self._store.note_open(video_id, now_ms)
         rows = rules.opened(
-            video_id=video_id, creator_id=creator_id, source_key=source_key, size_bytes=size_bytes, sha256=sha256, now_ms=now_ms
+            video_id=video_id,
+            creator_id=creator_id,
+            source_key=source_key,
+            size_bytes=size_bytes,
+            sha256=sha256,
+            now_ms=now_ms,
+            tier=await tier_known_by(self._creator_of, creator_id),
         )
         await self._changes.begin(video_id, *rows)
         self._following.wake(video_id)

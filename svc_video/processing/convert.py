@@ -16,6 +16,7 @@ _KINDS = {
     JobKind.AUDIO: pb2.JOB_KIND_AUDIO,
     JobKind.CHUNK: pb2.JOB_KIND_CHUNK,
     JobKind.PACKAGE: pb2.JOB_KIND_PACKAGE,
+    JobKind.PICTURES: pb2.JOB_KIND_PICTURES,
 }
 
 

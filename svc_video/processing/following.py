@@ -13,12 +13,12 @@ from mesh.clock import Clock
 from mesh.errors import NotFound
 from mesh.stores.blobs.port import Blobs
 from svc_video.layout import audio_key, video_prefix, work_prefix
-from svc_video.processing.results import PlannedRendition, ProbeResult
+from svc_video.processing.results import PicturesResult, PlannedRendition, ProbeResult
 from svc_video.processing.rules import PROCESSING_FAILED, VideoJobs, may_redo
 from svc_video.processing.sentences import sentence_of
 from svc_video.processing.store import JobStore
 from svc_video.processing.tables import FIRST, OPEN_SHARDS, DeadVideo, Job, JobState
-from svc_video.videos.actions import Finding, MediaActions, ProbedMedia, RenditionFacts, Video
+from svc_video.videos.actions import Finding, MediaActions, ProbedMedia, RenditionFacts, SeenMedia, Video
 
 _log = logging.getLogger("clipmesh.video.processing")
 
@@ -129,6 +129,9 @@ class Following:
             steps.append(("probed", lambda: self._media.media_probed(plan.video_id, probed_media(plan.video_id, found))))
             if video.plays:
                 steps.append(("playable", lambda: self._became_playable(video, found)))
+            if (pictured := video.pictured) is not None:
+                seen = seen_media(pictured)
+                steps.append(("seen", lambda: self._media.media_seen(plan.video_id, seen)))
             if plan.state is JobState.DONE:
                 steps.append(("complete", lambda: self._became_complete(video, found.renditions)))
             elif plan.state is JobState.DEAD and video.plays:
@@ -169,12 +172,20 @@ def probed_media(video_id: int, probed: ProbeResult) -> ProbedMedia:
         facts_json=probed.facts_json,
         source_sha256=bytes.fromhex(probed.source_sha256),
         recipe_version=probed.recipe_version,
-        perceptual_hashes=probed.hashes,
-        findings=tuple(Finding(name=name, score=score) for name, score in probed.findings),
-        classified=False,
         output_prefix=video_prefix(video_id),
-        has_preview=probed.has_preview,
+        has_waveform=probed.has_waveform,
         renditions=tuple(RenditionFacts(name=one.name, width=one.width, height=one.height) for one in probed.renditions),
+    )
+
+
+def seen_media(pictured: PicturesResult) -> SeenMedia:
+    """What was seen as the media state machine takes it."""
+    return SeenMedia(
+        perceptual_hashes=pictured.hashes,
+        findings=tuple(Finding(name=name, score=score) for name, score in pictured.findings),
+        classified=False,
+        has_preview=True,
+        has_storyboard=pictured.has_storyboard,
     )
 
 

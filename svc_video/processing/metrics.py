@@ -6,10 +6,10 @@ from typing import Final
 
 from mesh.telemetry import Kind, Metric, Telemetry
 from svc_video.processing.queue import JobQueue
-from svc_video.processing.rules import VideoJobs
-from svc_video.processing.tables import PACKAGE_FIRST_KEY, PACKAGE_REST_KEY, PROBE_KEY, REST, Job, JobKind
+from svc_video.processing.rules import VideoJobs, is_complete
+from svc_video.processing.tables import PACKAGE_FIRST_KEY, PICTURES_KEY, PROBE_KEY, Job, JobKind, Tier
 
-_KINDS: Final = frozenset({"probe", "audio", "chunk", "package"})
+_KINDS: Final = frozenset({"probe", "audio", "chunk", "package", "pictures"})
 _SECONDS: Final = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0)
 
 JOBS_OPEN = Metric(
@@ -18,6 +18,13 @@ JOBS_OPEN = Metric(
     help="Jobs that wait for a worker, by kind.",
     labels={"kind": _KINDS},
     when_it_moves="Growing for minutes: start more workers (`python -m svc_video worker`). Standing while workers idle: look at their logs.",
+)
+JOBS_OPEN_BY_TIER = Metric(
+    name="video_jobs_open_by_tier",
+    kind=Kind.GAUGE,
+    help="Jobs that wait for a worker, by the tier of their creators.",
+    labels={"tier": frozenset(tier.name.lower() for tier in Tier)},
+    when_it_moves="large growing: every tier waits, start more workers. new alone growing: workers suffice for the others, new creators wait.",
 )
 JOB_SECONDS = Metric(
     name="video_job_seconds",
@@ -31,7 +38,7 @@ STAGE_SECONDS = Metric(
     name="video_stage_seconds",
     kind=Kind.HISTOGRAM,
     help="From the completed upload to a stage of its processing.",
-    labels={"stage": frozenset({"probed", "playable", "complete"})},
+    labels={"stage": frozenset({"probed", "playable", "pictured", "complete"})},
     when_it_moves="`playable` above two minutes for the slowest hundredth: more workers. `complete` alone: more workers off-peak.",
     buckets=_SECONDS,
 )
@@ -46,10 +53,12 @@ JOBS_ENDED = Metric(
 
 def show_queue(telemetry: Telemetry, queue: JobQueue) -> None:
     """Let the gauges say what waits."""
-    waiting = queue.open_by_kind()
+    depth = queue.depth()
     for kind in JobKind:
         if kind is not JobKind.PLAN:
-            telemetry.set(JOBS_OPEN, waiting[kind], kind=kind.name.lower())
+            telemetry.set(JOBS_OPEN, sum(depth[kind, tier] for tier in Tier), kind=kind.name.lower())
+    for tier in Tier:
+        telemetry.set(JOBS_OPEN_BY_TIER, sum(depth[kind, tier] for kind in JobKind), tier=tier.name.lower())
 
 
 def count_end(telemetry: Telemetry, job: Job, end: str) -> None:
@@ -61,8 +70,10 @@ def observe_commit(telemetry: Telemetry, before: VideoJobs, job: Job, *, now_ms:
     """Time a committed job, and the stage that it ended; `before` are the rows without the commit."""
     count_end(telemetry, job, "committed")
     telemetry.observe(JOB_SECONDS, (now_ms - job.leased_at_ms) / 1000, kind=job.kind.name.lower())
-    stages = {PROBE_KEY: ["probed"], PACKAGE_FIRST_KEY: ["playable"], PACKAGE_REST_KEY: ["complete"]}.get(job.job_key, [])
-    if job.job_key == PACKAGE_FIRST_KEY and (probed := before.probed) is not None and not probed.of_group(REST):
+    stage = {PROBE_KEY: "probed", PACKAGE_FIRST_KEY: "playable", PICTURES_KEY: "pictured"}.get(job.job_key)
+    stages = [stage] if stage is not None else []
+    done = frozenset(key for key in before.jobs if before.is_done(key)) | {job.job_key}
+    if (probed := before.probed) is not None and is_complete(probed, done):
         stages.append("complete")
     for stage in stages:
         telemetry.observe(STAGE_SECONDS, (now_ms - before.plan.opened_at_ms) / 1000, stage=stage)

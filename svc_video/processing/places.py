@@ -6,8 +6,6 @@ import hashlib
 
 from svc_video.layout import work_prefix
 
-POSTER_NAME = "poster.jpg"
-PREVIEW_NAME = "preview.webp"
 _TELLING_CHARACTERS = 16
 
 

@@ -9,13 +9,14 @@ from collections import Counter
 from dataclasses import dataclass
 
 from mesh.clock import Clock
-from svc_video.processing.rules import VideoJobs, urgency_ms
-from svc_video.processing.tables import Job, JobKind, JobState
+from svc_video.processing.rules import VideoJobs
+from svc_video.processing.tables import Job, JobKind, JobState, Tier
+from svc_video.processing.urgency import urgency_ms
 
 JobId = tuple[int, str]
 """video_id and job_key."""
 Urgency = tuple[int, int, int]
-"""Smallest first: by age of the video, then by video, then within a video in the order in which jobs are needed."""
+"""Smallest first: by age of the video and what it is set back by, then by video, then within a video in the order in which jobs are needed."""
 
 
 _SHORTEST_WAIT_S = 0.05
@@ -27,6 +28,7 @@ class Waiting:
 
     job_id: JobId
     kind: JobKind
+    tier: Tier
     urgency: Urgency
     not_before_ms: int
 
@@ -34,9 +36,10 @@ class Waiting:
 class JobQueue:
     """Open jobs and leases of one process."""
 
-    def __init__(self, *, clock: Clock, ageing_ms: int) -> None:
+    def __init__(self, *, clock: Clock, ageing_ms: int, tier_ms: int) -> None:
         self._clock = clock
         self._ageing_ms = ageing_ms
+        self._tier_ms = tier_ms
         self._waiting: dict[int, dict[str, Waiting]] = {}
         self._leases: dict[int, dict[str, int]] = {}
         self._ready: list[tuple[Urgency, JobId]] = []
@@ -53,7 +56,7 @@ class JobQueue:
         if not video.is_under_way:
             return
         waiting = {
-            key: Waiting((video_id, key), job.kind, self._urgency(video.plan, job), job.not_before_ms)
+            key: Waiting((video_id, key), job.kind, video.plan.tier, self._urgency(video.plan, job), job.not_before_ms)
             for key, job in video.jobs.items()
             if job.state is JobState.OPEN
         }
@@ -120,9 +123,9 @@ class JobQueue:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(arrival.wait(), timeout_s)
 
-    def open_by_kind(self) -> Counter[JobKind]:
-        """How many jobs of each kind wait, pauses included."""
-        return Counter(item.kind for waiting in self._waiting.values() for item in waiting.values())
+    def depth(self) -> Counter[tuple[JobKind, Tier]]:
+        """How many jobs of each kind and tier wait, pauses included."""
+        return Counter((item.kind, item.tier) for waiting in self._waiting.values() for item in waiting.values())
 
     def _wake(self) -> None:
         """Everyone who waits now looks once; who comes later waits for the next arrival."""
@@ -140,4 +143,4 @@ class JobQueue:
 
     def _urgency(self, plan: Job, job: Job) -> Urgency:
         order = job.chunk_index if job.kind is JobKind.CHUNK else -job.kind
-        return urgency_ms(plan, job, ageing_ms=self._ageing_ms), job.video_id, order
+        return urgency_ms(plan, job, ageing_ms=self._ageing_ms, tier_ms=self._tier_ms), job.video_id, order

@@ -1,4 +1,4 @@
-"""What probe and package jobs tell: written by the worker, kept in the job's row, read by the planner and by every later worker."""
+"""What probe, pictures and package jobs tell: written by the worker, kept in the job's row, read by the planner and by every later worker."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ MAX_CHUNKS = 64
 MAX_HASHES = 64
 MAX_CODEC_CHARACTERS = 40
 _HASH_BYTES = 32
+_ONCE_PROBED = ("hashes_hex", "findings", "has_preview")
+"""Fields that rows of earlier recipes have; what they told is made by a job of its own."""
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -48,19 +50,23 @@ class ProbeResult:
     chunks: int
     renditions: tuple[PlannedRendition, ...]
     """The first rendition first."""
-    hashes_hex: tuple[str, ...] = ()
-    findings: tuple[tuple[str, float], ...] = ()
-    """Name and score, 0 to 1, of what detectors found."""
-    has_preview: bool = False
+    has_waveform: bool = False
+    """The audio job makes one."""
 
     def of_group(self, group: str) -> tuple[PlannedRendition, ...]:
         """Renditions of one group; rest is empty where the source is tiny."""
         return tuple(rendition for rendition in self.renditions if rendition.group == group)
 
-    @property
-    def hashes(self) -> tuple[bytes, ...]:
-        """The perceptual hashes as bytes."""
-        return tuple(bytes.fromhex(text) for text in self.hashes_hex)
+    def goes_with(self, before: ProbeResult | None) -> bool:
+        """Whether further renditions by this plan fit beside the first one of an earlier plan."""
+        return before is not None and all(
+            (
+                before.source_sha256 == self.source_sha256,
+                before.duration_ms == self.duration_ms,
+                before.has_audio == self.has_audio,
+                before.of_group(FIRST) == self.of_group(FIRST),
+            )
+        )
 
     def to_json(self) -> str:
         """A text that `from_json` reads back equal."""
@@ -73,9 +79,9 @@ class ProbeResult:
             raise InvalidResult(f"a result has at most {MAX_RESULT_BYTES} bytes")
         try:
             fields: dict[str, Any] = json.loads(text)
-            renditions = tuple(PlannedRendition(**rendition) for rendition in fields.pop("renditions"))
-            findings = tuple((str(name), float(score)) for name, score in fields.pop("findings"))
-            result = cls(renditions=renditions, findings=findings, hashes_hex=tuple(fields.pop("hashes_hex")), **fields)
+            for name in _ONCE_PROBED:
+                fields.pop(name, None)
+            result = cls(renditions=tuple(PlannedRendition(**rendition) for rendition in fields.pop("renditions")), **fields)
             result.check()
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InvalidResult(f"the result of a probe cannot be read: {error}") from error
@@ -99,8 +105,41 @@ class ProbeResult:
             raise ValueError("source_sha256 has to be 64 hexadecimal digits")
         if len(self.facts_json.encode()) > MAX_FACTS_BYTES:
             raise ValueError(f"facts_json has more than {MAX_FACTS_BYTES} bytes")
-        if len(self.hashes_hex) > MAX_HASHES or any(len(found) != _HASH_BYTES for found in self.hashes):
-            raise ValueError(f"at most {MAX_HASHES} hashes of {_HASH_BYTES} bytes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PicturesResult:
+    """What was seen of a clip, and which pictures of it there are beside the poster and the preview."""
+
+    hashes_hex: tuple[str, ...] = ()
+    """Perceptual hashes, the most telling first."""
+    findings: tuple[tuple[str, float], ...] = ()
+    """Name and score, 0 to 1, of what detectors found."""
+    has_storyboard: bool = False
+
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        """The perceptual hashes as bytes."""
+        return tuple(bytes.fromhex(text) for text in self.hashes_hex)
+
+    def to_json(self) -> str:
+        """A text that `from_json` reads back equal."""
+        return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a result; raises InvalidResult for anything that `to_json` of a sound result would not write."""
+        if len(text.encode()) > MAX_RESULT_BYTES:
+            raise InvalidResult(f"a result has at most {MAX_RESULT_BYTES} bytes")
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            findings = tuple((str(name), float(score)) for name, score in fields.pop("findings"))
+            result = cls(findings=findings, hashes_hex=tuple(fields.pop("hashes_hex")), **fields)
+            if len(result.hashes_hex) > MAX_HASHES or any(len(found) != _HASH_BYTES for found in result.hashes):
+                raise ValueError(f"at most {MAX_HASHES} hashes of {_HASH_BYTES} bytes")
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InvalidResult(f"the result of looking at a clip cannot be read: {error}") from error
+        return result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

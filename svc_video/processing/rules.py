@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from svc_video.processing.errors import LeaseLost
-from svc_video.processing.results import PackagedRendition, PackageResult, ProbeResult
+from svc_video.processing.results import PackagedRendition, PackageResult, PicturesResult, ProbeResult
 from svc_video.processing.tables import (
     AUDIO_KEY,
     FIRST,
     PACKAGE_FIRST_KEY,
     PACKAGE_REST_KEY,
+    PICTURES_KEY,
     PLAN_KEY,
     PROBE_KEY,
     REST,
@@ -20,6 +21,7 @@ from svc_video.processing.tables import (
     JobEnd,
     JobKind,
     JobState,
+    Tier,
     chunk_key,
 )
 
@@ -75,6 +77,11 @@ class VideoJobs:
         return {one.name: one for text in texts for one in PackageResult.from_json(text).renditions}
 
     @property
+    def pictured(self) -> PicturesResult | None:
+        """What was seen of the clip and made to show it, once that is done."""
+        return PicturesResult.from_json(self.jobs[PICTURES_KEY].result_json) if self.is_done(PICTURES_KEY) else None
+
+    @property
     def plays(self) -> bool:
         """True from the first rendition on, which stays as it is whatever becomes of the further ones."""
         return self.is_done(PACKAGE_FIRST_KEY)
@@ -85,7 +92,9 @@ class VideoJobs:
         return self.plan.state is JobState.OPEN
 
 
-def opened(*, video_id: int, creator_id: int, source_key: str, size_bytes: int, sha256: bytes, now_ms: int) -> tuple[Job, Job]:
+def opened(
+    *, video_id: int, creator_id: int, source_key: str, size_bytes: int, sha256: bytes, now_ms: int, tier: Tier = Tier.REGULAR
+) -> tuple[Job, Job]:
     """The plan and the first job of a video."""
     plan = Job(
         video_id=video_id,
@@ -95,6 +104,7 @@ def opened(*, video_id: int, creator_id: int, source_key: str, size_bytes: int, 
         source_key=source_key,
         source_size_bytes=size_bytes,
         declared_sha256=sha256,
+        tier=tier,
         expires_at_ms=now_ms + KEPT_MS,
     )
     return plan, _job(plan, PROBE_KEY, now_ms, None)
@@ -130,7 +140,10 @@ def wanted(probed: ProbeResult | None, done: frozenset[str]) -> tuple[str, ...]:
     keys = [PROBE_KEY, *(key for key in inputs if key in done or not plays)]
     if plays or done.issuperset(inputs):
         keys.append(PACKAGE_FIRST_KEY)
-    if plays and probed.of_group(REST):
+    if plays:
+        keys.append(PICTURES_KEY)
+    # Whatever becomes of further renditions, the gate has been told by then what is seen.
+    if PICTURES_KEY in done and probed.of_group(REST):
         inputs = [chunk_key(REST, index) for index in range(probed.chunks)]
         keys += inputs
         if done.issuperset(inputs):
@@ -140,7 +153,7 @@ def wanted(probed: ProbeResult | None, done: frozenset[str]) -> tuple[str, ...]:
 
 def is_complete(probed: ProbeResult, done: frozenset[str]) -> bool:
     """True when no job is left to do."""
-    return (PACKAGE_REST_KEY if probed.of_group(REST) else PACKAGE_FIRST_KEY) in done
+    return PICTURES_KEY in done and (PACKAGE_REST_KEY in done or not probed.of_group(REST))
 
 
 def held(video: VideoJobs, job_key: str, fence: int) -> Job:
@@ -180,7 +193,7 @@ def committed(video: VideoJobs, job: Job, *, result_json: str, now_ms: int) -> t
         job,
         state=JobState.DONE,
         ended=JobEnd.COMMITTED,
-        result_json=result_json if job.kind in {JobKind.PROBE, JobKind.PACKAGE} else "",
+        result_json=result_json if job.kind in {JobKind.PROBE, JobKind.PACKAGE, JobKind.PICTURES} else "",
         progress_percent=100,
         reason="",
         detail="",
@@ -190,10 +203,14 @@ def committed(video: VideoJobs, job: Job, *, result_json: str, now_ms: int) -> t
     assert probed is not None, "no other job exists before the probe is done"
     if job.kind is JobKind.PACKAGE:
         PackageResult.from_json(result_json).check_group(probed.of_group(job.group))
-    if video.plays and job.kind is JobKind.PROBE and not _goes_with(video.probed, probed):
+    if job.kind is JobKind.PICTURES:
+        PicturesResult.from_json(result_json)
+    if video.plays and job.kind is JobKind.PROBE and not probed.goes_with(video.probed):
         kept = replace(done_job, result_json=job.result_json)
         detail = f"further renditions by {probed.recipe_version} would not go with the one that plays"
-        return replace(video.plan, state=JobState.DEAD, reason=RECIPE_CHANGED, detail=detail), kept
+        # Without pictures the clip never becomes public: that is for an operator to see.
+        reason = RECIPE_CHANGED if video.is_done(PICTURES_KEY) else PROCESSING_FAILED
+        return replace(video.plan, state=JobState.DEAD, reason=reason, detail=detail), kept
     done = frozenset(key for key in video.jobs if video.is_done(key)) | {job.job_key}
     follow = [
         _job(video.plan, key, now_ms, video.jobs.get(key))
@@ -224,7 +241,9 @@ def given_back(video: VideoJobs, job: Job, *, end: JobEnd, reason: str, detail: 
 def rejected(video: VideoJobs, job: Job, *, reason: str, detail: str) -> tuple[Job, ...]:
     """Rows to write when the input itself is bad."""
     detail = detail[-MAX_DETAIL_CHARACTERS:]
-    return _died(video, job, JobEnd.FAILED, reason, detail, plan_reason=reason, plan_detail=f"{job.job_key} was refused")
+    # What plays was made of good bytes. Without its pictures it never becomes public, and that is for an operator to see.
+    plan_reason = PROCESSING_FAILED if job.kind is JobKind.PICTURES else reason
+    return _died(video, job, JobEnd.FAILED, reason, detail, plan_reason=plan_reason, plan_detail=f"{job.job_key} was refused")
 
 
 def begun_anew(video: VideoJobs, now_ms: int) -> tuple[Job, ...]:
@@ -237,9 +256,14 @@ def begun_anew(video: VideoJobs, now_ms: int) -> tuple[Job, ...]:
     others = [
         replace(job, state=JobState.CLOSED, detail="")
         for key, job in video.jobs.items()
-        if key != PROBE_KEY and job.state is not JobState.CLOSED and (job.group == REST or not video.plays)
+        if key != PROBE_KEY and job.state is not JobState.CLOSED and not (video.plays and _stays(job))
     ]
     return replace(video.plan, restarts=video.plan.restarts + 1), probe, *others
+
+
+def _stays(job: Job) -> bool:
+    """Whether a job of a clip that plays is kept when its plan is begun anew."""
+    return job.group != REST and (job.kind is not JobKind.PICTURES or job.state is JobState.DONE)
 
 
 def redone(video: VideoJobs, now_ms: int) -> tuple[Job, ...]:
@@ -251,20 +275,6 @@ def redone(video: VideoJobs, now_ms: int) -> tuple[Job, ...]:
 def may_redo(video: VideoJobs) -> bool:
     """True for a video that an operator may have made once more: its attempts ran out, its bytes were not refused."""
     return video.plan.state is JobState.DEAD and video.plan.reason == PROCESSING_FAILED
-
-
-def _goes_with(before: ProbeResult | None, now: ProbeResult) -> bool:
-    """Whether further renditions by a new plan fit beside the first one of an old plan."""
-    if before is None:
-        return False
-    return all(
-        (
-            before.source_sha256 == now.source_sha256,
-            before.duration_ms == now.duration_ms,
-            before.has_audio == now.has_audio,
-            before.of_group(FIRST) == now.of_group(FIRST),
-        )
-    )
 
 
 def closed(video: VideoJobs) -> tuple[Job, ...]:
@@ -279,11 +289,3 @@ def _waiting(job: Job, end: JobEnd, reason: str, detail: str, not_before_ms: int
 def _died(video: VideoJobs, job: Job, end: JobEnd, reason: str, detail: str, *, plan_reason: str, plan_detail: str) -> tuple[Job, ...]:
     dead = replace(job, state=JobState.DEAD, ended=end, reason=reason, detail=detail)
     return replace(video.plan, state=JobState.DEAD, reason=plan_reason, detail=plan_detail), dead
-
-
-def urgency_ms(plan: Job, job: Job, *, ageing_ms: int) -> int:
-    """The smallest is leased first: older videos before newer ones, and further renditions as if they had come `ageing_ms` later.
-
-    All wait alike, so nothing has to be sorted again as time goes by, and whatever has waited long enough is before everything new.
-    """
-    return plan.opened_at_ms + (ageing_ms if job.group == REST else 0)

@@ -77,7 +77,7 @@ def job_service(actions: JobActions) -> ServedService:
         descriptor=pb2.DESCRIPTOR.services_by_name["JobService"],
         access={
             # Not idempotent: a repeat would hold two jobs.
-            "LeaseJob": Access(callers=_WORKERS, priority=Priority.WRITE, max_deadline_ms=_LONGEST_LEASE_CALL_MS),
+            "LeaseJob": Access(callers=_WORKERS, priority=Priority.WRITE, waits=True, max_deadline_ms=_LONGEST_LEASE_CALL_MS),
             "Heartbeat": Access(callers=_WORKERS, idempotent=True, priority=Priority.WRITE),
             "CommitJob": Access(callers=_WORKERS, idempotent=True, priority=Priority.WRITE),
             "FailJob": Access(callers=_WORKERS, idempotent=True, priority=Priority.WRITE),

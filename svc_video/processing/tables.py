@@ -15,6 +15,7 @@ FIRST, REST = "first", "rest"
 """The two groups of renditions: the one that makes a clip playable, and all others."""
 PACKAGE_FIRST_KEY = f"package/{FIRST}"
 PACKAGE_REST_KEY = f"package/{REST}"
+PICTURES_KEY = "pictures"
 
 
 class JobKind(enum.IntEnum):
@@ -26,6 +27,18 @@ class JobKind(enum.IntEnum):
     AUDIO = 2
     CHUNK = 3
     PACKAGE = 4
+    PICTURES = 5
+
+
+class Tier(enum.IntEnum):
+    """Whose uploads are processed first when workers are short; a smaller number goes first."""
+
+    LARGE = 0
+    """Verified creators with large followings."""
+    REGULAR = 1
+    """Everybody else, and those of whom nothing is known."""
+    NEW = 2
+    """Accounts that have not shown yet what they are, and those with strikes."""
 
 
 class JobState(enum.StrEnum):
@@ -57,7 +70,7 @@ class Job:
 
     video_id: Partition[int]
     job_key: Clustering[str]
-    """plan, probe, audio, chunk/first/0, package/first, chunk/rest/0, package/rest."""
+    """plan, probe, audio, chunk/first/0, package/first, pictures, chunk/rest/0, package/rest."""
     kind: JobKind = JobKind.PLAN
     state: JobState = JobState.OPEN
     opened_at_ms: int = 0
@@ -86,6 +99,8 @@ class Job:
     source_key: str = ""
     source_size_bytes: int = 0
     declared_sha256: bytes = b""
+    tier: Tier = Tier.REGULAR
+    """As it was when the jobs were opened."""
     restarts: int = 0
     """How often the plan was begun anew because a worker had other tools."""
     redos: int = 0

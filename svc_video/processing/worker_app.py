@@ -15,6 +15,7 @@ from mesh.app import Dependency, Process
 from mesh.neighbours import neighbour
 from mesh.server import ServedService
 from mesh.stores.blobs import open_blobs
+from mesh.stores.protected.blobs import protected_blobs
 from svc_video.processing.media import locate_tools
 from svc_video.processing.worker.loop import Worker
 from svc_video.processing.worker.scratch import Scratch
@@ -30,7 +31,7 @@ class WorkerApp:
     def __init__(self, *, process: Process, settings: WorkerSettings) -> None:
         self.process = process
         self._settings = settings
-        self._blobs = open_blobs(settings.blobs, clock=process.clock, url_key=b"")
+        self._blobs = protected_blobs(open_blobs(settings.blobs, clock=process.clock, url_key=b""), telemetry=process.telemetry)
         self._scratch = Scratch(root=Path(settings.scratch), blobs=self._blobs)
         self._stub = process.channels.stub(JobServiceStub, "video", idempotent={"Heartbeat", "CommitJob", "FailJob"})
         self._worker: Worker | None = None

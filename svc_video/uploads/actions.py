@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from mesh.clock import Clock
 from mesh.pages import PageTokens, clamp
-from mesh.stores.blobs.port import BlobNotFound, BlobPart, Blobs
+from mesh.stores.blobs.port import BlobDamaged, BlobNotFound, BlobPart, Blobs
 from mesh.stores.tables.requests import RequestLog
-from svc_video.layout import raw_key
+from svc_video.layout import raw_key, tail_key, tails_prefix
 from svc_video.uploads.errors import PartOutOfRange, TooManyOpenUploads, UploadNotFound, UploadNotOpen
 from svc_video.uploads.rules import (
     Declared,
@@ -20,6 +20,7 @@ from svc_video.uploads.rules import (
     part_count,
     part_size,
     reserved,
+    whole_parts,
     without_stale,
 )
 from svc_video.uploads.sessions import MediaQueue, Sessions
@@ -28,7 +29,7 @@ from svc_video.uploads.tables import Upload, UploadState
 from svc_video.videos.actions import Progress, Video, VideoActions
 from svc_video.viewers import Viewer
 
-__all__ = ["Declared", "MediaQueue", "SeenUpload", "SignedPart", "UploadActions"]
+__all__ = ["Declared", "MediaQueue", "SeenUpload", "SignedPart", "Streamed", "UploadActions"]
 
 _UNWRITTEN_AFTER_MS = 60_000
 """A reserved place whose session was never written is given back after this; longer than the deadline of any start."""
@@ -53,6 +54,19 @@ class SeenUpload:
     """Durable parts, ascending; empty once the session has ended."""
     video: Video | None
     progress: Progress | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streamed:
+    """How far a session is for whoever sends its file in one stream."""
+
+    seen: SeenUpload
+    offset_bytes: int
+    """Durable from the beginning on."""
+    tails_prefix: str = ""
+    """Where the beginning of the next part is kept; empty when no part is to come."""
+    tail_bytes: int = 0
+    """How much of it is there."""
 
 
 class UploadActions:
@@ -123,6 +137,26 @@ class UploadActions:
     async def get(self, viewer: Viewer, upload_id: int) -> SeenUpload:
         """One session of the viewer. Raises UploadNotFound."""
         return await self._seen(await self._own(viewer, upload_id))
+
+    async def offset(self, viewer: Viewer, upload_id: int) -> Streamed:
+        """Where a stream goes on: after the whole parts from the first one on, and after the tail that the next part has. Raises UploadNotFound."""
+        seen = await self.get(viewer, upload_id)
+        upload = seen.upload
+        if upload.state is not UploadState.OPEN:
+            return Streamed(seen=seen, offset_bytes=upload.size_bytes if upload.state is UploadState.COMPLETED else 0)
+        parts = whole_parts(upload, {part.part_number: part.size_bytes for part in seen.parts})
+        if parts == upload.part_count or (not seen.parts and await self._is_joined(upload)):
+            return Streamed(seen=seen, offset_bytes=upload.size_bytes)
+        try:
+            tail_bytes = (await self._blobs.head(tail_key(upload_id, parts + 1))).size_bytes
+        except (BlobNotFound, BlobDamaged):
+            # What is damaged is sent once more.
+            tail_bytes = 0
+        if tail_bytes >= part_size(upload, parts + 1):
+            tail_bytes = 0
+        return Streamed(
+            seen=seen, offset_bytes=parts * upload.part_size_bytes + tail_bytes, tails_prefix=tails_prefix(upload_id), tail_bytes=tail_bytes
+        )
 
     async def list_own(self, viewer: Viewer, *, page_size: int, page_token: str) -> tuple[list[SeenUpload], str]:
         """A page of the viewer's sessions, newest first, and the token of the next page."""
@@ -206,6 +240,13 @@ class UploadActions:
         if upload.upload_ref != upload_ref:
             await self._blobs.multipart_abort(key, upload_ref)
         return upload
+
+    async def _is_joined(self, upload: Upload) -> bool:
+        """True when the parts are one object already, though nobody heard of it."""
+        try:
+            return (await self._blobs.head(raw_key(upload.upload_id))).size_bytes == upload.size_bytes
+        except (BlobNotFound, BlobDamaged):
+            return False
 
     async def _own(self, viewer: Viewer, upload_id: int) -> Upload:
         upload = await self._store.get(upload_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clipmesh.video.v1 import upload_service_pb2 as pb2
 
-from svc_video.uploads.actions import SeenUpload, SignedPart
+from svc_video.uploads.actions import SeenUpload, SignedPart, Streamed
 from svc_video.uploads.rules import Declared
 from svc_video.uploads.tables import UploadKind, UploadState
 from svc_video.videos.actions import MediaState, plays
@@ -43,6 +43,16 @@ def upload_to_proto(seen: SeenUpload) -> pb2.Upload:
         progress_percent=seen.progress.percent if seen.progress is not None else 0,
         created_at_ms=upload.created_at_ms,
         playable=video is not None and not video.is_over and plays(video),
+    )
+
+
+def offset_to_proto(streamed: Streamed) -> pb2.GetUploadOffsetResponse:
+    """How far a session is for a stream."""
+    return pb2.GetUploadOffsetResponse(
+        upload=upload_to_proto(streamed.seen),
+        offset_bytes=streamed.offset_bytes,
+        tails_prefix=streamed.tails_prefix,
+        tail_bytes=streamed.tail_bytes,
     )
 
 

@@ -100,6 +100,12 @@ def part_size(upload: Upload, part_number: int) -> int:
     return upload.size_bytes - (upload.part_count - 1) * upload.part_size_bytes
 
 
+def whole_parts(upload: Upload, sizes: Mapping[int, int]) -> int:
+    """How many parts from the first one on are durable in their exact size; `sizes` by part."""
+    numbers = range(1, upload.part_count + 1)
+    return next((number - 1 for number in numbers if sizes.get(number) != part_size(upload, number)), upload.part_count)
+
+
 def reserved(quota: UploadQuota, upload_id: int, *, now_ms: int, limits: Limits) -> UploadQuota:
     """The quota with one more open session; the same one again renews its place and counts no other. Raises TooManyOpenUploads,
     DailyLimitExceeded."""

@@ -10,7 +10,7 @@ from clipmesh.video.v1.upload_service_pb2_grpc import UploadServiceServicer
 
 from mesh.failpoints import Failpoint, hit
 from svc_video.uploads.actions import UploadActions
-from svc_video.uploads.convert import declared_from_proto, part_to_proto, upload_to_proto
+from svc_video.uploads.convert import declared_from_proto, offset_to_proto, part_to_proto, upload_to_proto
 from svc_video.viewers import viewer_at_hand
 
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -40,6 +40,12 @@ class UploadServicer(UploadServiceServicer):
         """One session."""
         seen = await self._actions.get(viewer_at_hand(), request.upload_id)
         return pb2.GetUploadResponse(upload=upload_to_proto(seen))
+
+    async def GetUploadOffset(  # noqa: N802
+        self, request: pb2.GetUploadOffsetRequest, context: _Context
+    ) -> pb2.GetUploadOffsetResponse:
+        """Where a stream goes on."""
+        return offset_to_proto(await self._actions.offset(viewer_at_hand(), request.upload_id))
 
     async def ListUploads(self, request: pb2.ListUploadsRequest, context: _Context) -> pb2.ListUploadsResponse:  # noqa: N802
         """The viewer's sessions."""

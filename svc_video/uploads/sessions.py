@@ -8,7 +8,7 @@ from typing import Protocol
 from mesh.errors import Aborted
 from mesh.failpoints import Failpoint, hit
 from mesh.stores.blobs.port import BlobNotFound, Blobs, PartMismatch
-from svc_video.layout import raw_key
+from svc_video.layout import raw_key, tails_prefix
 from svc_video.uploads.errors import ChecksumMismatch, MissingParts, SizeMismatch, UploadNotFound
 from svc_video.uploads.rules import released
 from svc_video.uploads.store import UploadStore
@@ -80,6 +80,7 @@ class Sessions:
                 size_bytes=upload.size_bytes,
                 sha256=upload.sha256,
             )
+        await self._blobs.delete_prefix(tails_prefix(upload.upload_id))
         await self._store.change_quota(upload.creator_id, lambda quota: released(quota, upload.upload_id, gives_day_back=False))
         await self._store.strike_unended(upload.upload_id)
 
@@ -89,6 +90,7 @@ class Sessions:
         await self._store.change_quota(upload.creator_id, lambda quota: released(quota, upload.upload_id, gives_day_back=aborted))
         await self._blobs.multipart_abort(raw_key(upload.upload_id), upload.upload_ref)
         await self._blobs.delete([raw_key(upload.upload_id)])
+        await self._blobs.delete_prefix(tails_prefix(upload.upload_id))
         await self._videos.open_draft(upload.upload_id, creator_id=upload.creator_id)
         if aborted:
             await self._videos.withdraw_upload(upload.upload_id)

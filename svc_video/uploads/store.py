@@ -27,6 +27,10 @@ class UploadStore:
         rows = await self._tables.get_many(Upload, [(upload_id,) for upload_id in set(upload_ids)]) if upload_ids else {}
         return {upload.upload_id: upload for upload in rows.values()}
 
+    async def walk(self, *, after: str, limit: int = 200) -> Page[Upload]:
+        """All sessions, page by page, in no order."""
+        return await self._tables.walk(Upload, after=after, limit=limit)
+
     async def list_unended(self, upload: Upload) -> None:
         """Note a session in the creator's list and for the sweeper, before the session itself is written."""
         await self._tables.put(

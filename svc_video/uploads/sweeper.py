@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
 
 from mesh import deadline
 from mesh.clock import Clock
-from mesh.stores.blobs.port import BlobInfo, BlobNotFound, Blobs, OpenMultipart
-from svc_video.layout import RAW_PREFIX, raw_key, video_of_raw_key
+from mesh.stores.blobs.port import BlobNotFound, Blobs
+from svc_video.layout import raw_key
 from svc_video.uploads.errors import MissingParts
+from svc_video.uploads.missing import MissingBytes
+from svc_video.uploads.orphans import Orphans
 from svc_video.uploads.rules import Limits, open_ids, part_size, without_stale
 from svc_video.uploads.sessions import Sessions
 from svc_video.uploads.store import UploadStore
@@ -21,15 +22,12 @@ _log = logging.getLogger("clipmesh.video")
 
 UNWRITTEN_AFTER_MS = 600_000
 """A listed session that was never written is forgotten after this."""
-ORPHAN_AFTER_MS = 3_600_000
-"""Bytes without a session are deleted after this; longer than any start takes."""
 _TRY_S = 60.0
 _AT_ONCE = 8
-_READ_AT_ONCE = 500
 
 
 class UploadSweeper:
-    """Ends sessions that nobody ends, and removes bytes that nobody owns."""
+    """Ends sessions that nobody ends, and has rows and bytes compared."""
 
     def __init__(
         self,
@@ -42,6 +40,8 @@ class UploadSweeper:
         limits: Limits,
         sweep_ms: int,
         reconcile_ms: int,
+        orphans: Orphans,
+        missing: MissingBytes,
     ) -> None:
         self._store = store
         self._sessions = sessions
@@ -51,6 +51,8 @@ class UploadSweeper:
         self._limits = limits
         self._sweep_ms = sweep_ms
         self._reconcile_ms = reconcile_ms
+        self._orphans = orphans
+        self._missing = missing
         self._whole_since_ms: dict[int, int] = {}
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
@@ -83,42 +85,9 @@ class UploadSweeper:
         self._whole_since_ms = {upload_id: at for upload_id, at in self._whole_since_ms.items() if upload_id in seen}
 
     async def reconcile(self) -> None:
-        """Abort multipart uploads and delete raw objects that belong to no session, or to one that ended without them."""
-        oldest_ms = self._clock.now_ms() - ORPHAN_AFTER_MS
-        old = [multipart for multipart in await self._blobs.multipart_list(RAW_PREFIX) if multipart.started_at_ms < oldest_ms]
-        for start in range(0, len(old), _READ_AT_ONCE):
-            await self._abort_unowned(old[start : start + _READ_AT_ONCE])
-        cursor = ""
-        while True:
-            page = await self._blobs.list(RAW_PREFIX, after=cursor)
-            orphans = await self._orphans(page.blobs, oldest_ms)
-            if orphans:
-                await self._blobs.delete(orphans)
-                _log.info("orphaned objects deleted", extra={"count": len(orphans)})
-            cursor = page.next
-            if not cursor:
-                return
-
-    async def _abort_unowned(self, multiparts: Sequence[OpenMultipart]) -> None:
-        uploads = await self._store.get_many([video_of_raw_key(multipart.key) or 0 for multipart in multiparts])
-        for multipart in multiparts:
-            upload = uploads.get(video_of_raw_key(multipart.key) or 0)
-            if upload is None or upload.state is not UploadState.OPEN or upload.upload_ref != multipart.upload_ref:
-                await self._blobs.multipart_abort(multipart.key, multipart.upload_ref)
-
-    async def _orphans(self, blobs: Sequence[BlobInfo], oldest_ms: int) -> list[str]:
-        ids = {blob.key: video_of_raw_key(blob.key) for blob in blobs if blob.modified_at_ms < oldest_ms}
-        known = [upload_id for upload_id in ids.values() if upload_id is not None]
-        uploads, videos = await self._store.get_many(known), await self._videos.get_many(known)
-
-        def is_owned(upload_id: int | None) -> bool:
-            upload = uploads.get(upload_id or 0)
-            video = videos.get(upload_id or 0)
-            return (
-                upload is not None and upload.state in {UploadState.OPEN, UploadState.COMPLETED} and (video is None or video.keeps_source)
-            )
-
-        return [key for key, upload_id in ids.items() if not is_owned(upload_id)]
+        """Compare rows and bucket both ways."""
+        await self._orphans.remove()
+        await self._missing.look()
 
     async def _try_to_look_at(self, entry: UnendedUpload, upload: Upload | None) -> None:
         async with self._slots:

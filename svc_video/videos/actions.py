@@ -10,7 +10,7 @@ from mesh.pages import PageTokens, clamp
 from mesh.stores.tables.requests import RequestLog, is_applied, with_applied
 from svc_video.videos.changes import VideoChanges
 from svc_video.videos.errors import ChosenSoundNotSupported, VideoChangedMeanwhile, VideoNotDraft, VideoNotFound
-from svc_video.videos.media import MediaActions, ProbedMedia
+from svc_video.videos.media import MediaActions, ProbedMedia, SeenMedia
 from svc_video.videos.progress import Progress, ProgressBoard
 from svc_video.videos.rules import after_delete, after_words, check_visibility, may_see, plays
 from svc_video.videos.store import VideoStore
@@ -40,6 +40,7 @@ __all__ = [
     "Publication",
     "PublicationState",
     "RenditionFacts",
+    "SeenMedia",
     "Switches",
     "Video",
     "VideoActions",

@@ -32,19 +32,30 @@ class ProbedMedia:
     facts_json: str
     source_sha256: bytes
     recipe_version: str
-    perceptual_hashes: tuple[bytes, ...]
-    """32 bytes each, at most 64, the most telling first."""
-    findings: tuple[Finding, ...]
-    classified: bool
-    """True when a moderation classifier looked."""
     output_prefix: str
-    has_preview: bool
+    has_waveform: bool
     renditions: tuple[RenditionFacts, ...]
     """What the recipe makes, the first one first."""
 
     def __post_init__(self) -> None:
         if len(self.facts_json.encode()) > MAX_FACTS_BYTES:
             raise ValueError(f"facts_json has more than {MAX_FACTS_BYTES} bytes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenMedia:
+    """What the pictures job saw and made."""
+
+    perceptual_hashes: tuple[bytes, ...]
+    """32 bytes each, at most 64, the most telling first."""
+    findings: tuple[Finding, ...]
+    classified: bool
+    """True when a moderation classifier looked."""
+    has_preview: bool
+    """There are a poster and a preview."""
+    has_storyboard: bool
+
+    def __post_init__(self) -> None:
         if len(self.perceptual_hashes) > MAX_HASHES or any(len(value) != HASH_BYTES for value in self.perceptual_hashes):
             raise ValueError(f"perceptual_hashes are at most {MAX_HASHES} hashes of {HASH_BYTES} bytes")
 
@@ -82,7 +93,7 @@ class MediaActions:
         return await self._moved(video_id, decide, telling)
 
     async def media_probed(self, video_id: int, probed: ProbedMedia) -> Video:
-        """The file is good: keep its facts and show length and size; from here on the gate can be asked. Raises VideoNotFound."""
+        """The file is good: keep its facts and show length and size. Raises VideoNotFound."""
 
         def facts(before: MediaFacts) -> MediaFacts:
             return replace(
@@ -91,10 +102,7 @@ class MediaActions:
                 source_sha256=probed.source_sha256,
                 recipe_version=probed.recipe_version,
                 output_prefix=probed.output_prefix,
-                perceptual_hashes=b"".join(probed.perceptual_hashes),
-                findings_json=json.dumps([[finding.name, finding.score] for finding in probed.findings]),
-                classified=probed.classified,
-                has_preview=probed.has_preview,
+                has_waveform=probed.has_waveform,
             )
 
         def decide(video: Video) -> Video | None:
@@ -107,6 +115,7 @@ class MediaActions:
                 height=probed.height,
                 has_audio=probed.has_audio,
                 probed=True,
+                unseen=True,
             )
 
         video = await self._store.get(video_id)
@@ -114,6 +123,26 @@ class MediaActions:
             await self._renditions.plan(video_id, probed.renditions)
             await self._change_facts(video_id, facts)
         return await self._changes.apply(video_id, decide)
+
+    async def media_seen(self, video_id: int, seen: SeenMedia) -> Video:
+        """Hashes, findings and pictures are there; from here on the gate can be asked. Raises VideoNotFound."""
+
+        def facts(before: MediaFacts) -> MediaFacts:
+            return replace(
+                before,
+                perceptual_hashes=b"".join(seen.perceptual_hashes),
+                findings_json=json.dumps([[finding.name, finding.score] for finding in seen.findings]),
+                classified=seen.classified,
+                has_preview=seen.has_preview,
+                has_storyboard=seen.has_storyboard,
+            )
+
+        video = await self._store.get(video_id)
+        if video is not None and not video.is_over:
+            await self._change_facts(video_id, facts)
+        return await self._changes.apply(
+            video_id, lambda now: replace(now, unseen=False) if now.probed and now.unseen and not now.is_over else None
+        )
 
     async def became_playable(self, video_id: int, *, renditions: Sequence[RenditionFacts], audio_key: str) -> Video:
         """The first rendition plays: PROCESSING -> PLAYABLE; public at once when the gate has allowed it. Raises VideoNotFound."""

@@ -11,6 +11,7 @@ from clipmesh.sound.v1 import catalogue_service_pb2 as sound_pb2
 from clipmesh.sound.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 
 from mesh.auth import without_viewer
+from svc_video.creators import Creator, Trust
 from svc_video.videos.convert import verdict_from_proto
 from svc_video.videos.rules import Verdict
 from svc_video.videos.tables import MediaFacts, Video
@@ -20,6 +21,14 @@ _LEVELS = {
     social_pb2.STANDING_LEVEL_GOOD: rights_pb2.ACCOUNT_LEVEL_GOOD,
     social_pb2.STANDING_LEVEL_LIMITED: rights_pb2.ACCOUNT_LEVEL_LIMITED,
     social_pb2.STANDING_LEVEL_SUSPENDED: rights_pb2.ACCOUNT_LEVEL_SUSPENDED,
+}
+
+
+_TRUST = {
+    social_pb2.STANDING_LEVEL_NEW: Trust.NEW,
+    social_pb2.STANDING_LEVEL_GOOD: Trust.GOOD,
+    social_pb2.STANDING_LEVEL_LIMITED: Trust.LIMITED,
+    social_pb2.STANDING_LEVEL_SUSPENDED: Trust.LIMITED,
 }
 
 
@@ -55,6 +64,16 @@ class Neighbours:
                 )
             )
         return verdict_from_proto(answer.verdict)
+
+    async def creator(self, creator_id: int) -> Creator | None:
+        """What social knows of an account; None for one that it does not know."""
+        with without_viewer():
+            answer = await self._social.BatchGetStandings(social_pb2.BatchGetStandingsRequest(user_ids=[creator_id]))
+        standing = next((found for found in answer.standings if found.user_id == creator_id), None)
+        if standing is None:
+            return None
+        trust = _TRUST.get(standing.level, Trust.UNKNOWN)
+        return Creator(trust=trust, account_age_ms=standing.account_age_ms, verified=standing.verified)
 
     async def original_sound_of(self, video: Video, facts: MediaFacts) -> int:
         """The id of the original sound made of a video's audio; the same one whenever it is asked."""

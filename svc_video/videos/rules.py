@@ -150,8 +150,8 @@ def after_delete(video: Video) -> Video:
 
 
 def needs_verdict(video: Video) -> bool:
-    """The gate can be asked: the creator published, and the probe has brought hashes and findings. Encoding need not be over."""
-    return video.publication_state is _P.ASSESSING and video.probed and not video.is_over
+    """The gate can be asked: the creator published, and hashes and findings are known. Encoding need not be over."""
+    return video.publication_state is _P.ASSESSING and video.probed and not video.unseen and not video.is_over
 
 
 def after_words(video: Video, *, caption: str, hashtags: tuple[str, ...]) -> Video:

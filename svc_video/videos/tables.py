@@ -98,6 +98,8 @@ class Video:
     has_audio: bool = False
     probed: bool = False
     """True from the moment the media facts are written."""
+    unseen: bool = False
+    """True from the probe until hashes and findings are written: the gate is not asked without them."""
     sound_id: int = 0
     sound_asked: bool = False
     """True from the moment an original sound may exist: from then on the audio is the sound's and outlives the video."""
@@ -235,6 +237,10 @@ class MediaFacts:
     audio_key: str = ""
     """Object of the extracted audio, for the sound that is made of it; empty without audio or not yet."""
     has_preview: bool = False
+    """There are a poster and a preview."""
+    has_storyboard: bool = False
+    has_waveform: bool = False
+    """The audio job makes one, which is there before the clip plays."""
     version: int = 0
 
     @property

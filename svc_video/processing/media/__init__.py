@@ -11,6 +11,8 @@ A worker's walk through it:
     joined = await join_chunks(tools, chunks=[...], recipe=recipe, out=...)
     await mux_fast_start(tools, video=joined, audio=audio, out=...)
     listing = await package(tools, recipe=recipe, renditions={"720p": joined}, audio=audio, out_dir=...)
+    whole = facts_of_made(recipe, first, size_bytes=...)        # of the fast-start MP4: no further step reads the creator's bytes for pictures
+    await make_poster(tools, source=..., facts=whole, out_dir=...)  # and make_preview, perceptual_facts, make_storyboard
     # and again with the renditions of Group.REST
 
 Facts travel between machines as `facts.to_json()`; the recipe is computed again from them, never stored.
@@ -31,14 +33,20 @@ from svc_video.processing.media.facts import AudioFacts, MediaFacts
 from svc_video.processing.media.hashes import FrameHash, PerceptualFacts, hamming, pdq, perceptual_facts
 from svc_video.processing.media.images import make_poster, make_preview
 from svc_video.processing.media.join import join_chunks, mux_fast_start
+from svc_video.processing.media.made import facts_of_made
 from svc_video.processing.media.package import CONTENT_TYPES, MASTER, PackagedFile, package, picture_codecs
 from svc_video.processing.media.probe import probe
 from svc_video.processing.media.recipe import Chunk, Group, Recipe, Rendition, make_recipe
+from svc_video.processing.media.storyboard import CUES, SHEET, make_storyboard
 from svc_video.processing.media.tools import MediaTools, locate_tools
+from svc_video.processing.media.waveform import WAVEFORM
 
 __all__ = [
     "CONTENT_TYPES",
+    "CUES",
     "MASTER",
+    "SHEET",
+    "WAVEFORM",
     "AudioFacts",
     "Chunk",
     "EncodedChunk",
@@ -62,12 +70,14 @@ __all__ = [
     "check_tree",
     "encode_audio",
     "encode_chunk",
+    "facts_of_made",
     "hamming",
     "join_chunks",
     "locate_tools",
     "make_poster",
     "make_preview",
     "make_recipe",
+    "make_storyboard",
     "mux_fast_start",
     "package",
     "pdq",

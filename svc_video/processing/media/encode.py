@@ -16,6 +16,7 @@ from svc_video.processing.media.graph import cascade
 from svc_video.processing.media.recipe import AUDIO_KBPS, AUDIO_RATE, SEGMENT_MS, Chunk, Group, Recipe, Rendition
 from svc_video.processing.media.sandbox import Limits, run_tool
 from svc_video.processing.media.tools import MediaTools
+from svc_video.processing.media.waveform import PCM_RATE, WAVEFORM, write_waveform
 
 OnProgress = Callable[[float], None]
 """Called on the loop with the share done, 0.0 to 1.0, a few times a second."""
@@ -97,30 +98,37 @@ async def encode_audio(
     out_dir: Path,
     on_progress: OnProgress | None = None,
 ) -> Path | None:
-    """The whole audio as `out_dir/audio.mp4`, AAC-LC 48 kHz stereo, its zero at the first picture; None for a clip without audio."""
+    """The whole audio as `out_dir/audio.mp4`, AAC-LC 48 kHz stereo, its zero at the first picture; None for a clip without audio.
+
+    Its waveform comes of the same decoding and lies beside it as `out_dir/waveform.json`.
+    """
     if facts.audio is None:
         return None
     samples = recipe.frames * AUDIO_RATE // recipe.fps
-    draft, path = out_dir / ".audio.part", out_dir / "audio.mp4"
+    draft, pcm, path = out_dir / ".audio.part", out_dir / ".waveform.pcm", out_dir / "audio.mp4"
     argv: list[str | Path] = [
         *_start(tools),
         *("-threads", "1", "-copyts", "-max_error_rate", "0.5"),
         *guarded_input(source, facts.container),
-        *("-map", f"0:{facts.audio.stream_index}"),
-        "-af",
-        f"asetpts=PTS-({facts.video_start_us}/1000000)/TB,"
+        "-filter_complex",
+        f"[0:{facts.audio.stream_index}]asetpts=PTS-({facts.video_start_us}/1000000)/TB,"
         f"aresample={AUDIO_RATE}:async=1:min_hard_comp={_AUDIO_SLIP_S}:first_pts=0,"
-        f"aformat=sample_fmts=fltp:channel_layouts=stereo,apad=whole_len={samples},atrim=end_sample={samples},asetpts=N",
+        f"aformat=sample_fmts=fltp:channel_layouts=stereo,apad=whole_len={samples},atrim=end_sample={samples},asetpts=N,"
+        f"asplit[sound][shape];[shape]aresample={PCM_RATE},aformat=sample_fmts=s16:channel_layouts=mono[peaks]",
+        *("-map", "[sound]"),
         *("-c:a", "aac", "-b:a", f"{AUDIO_KBPS}k", "-threads", "1"),
         # The encoder's first packet only warms the decoder up. Without it time zero is zero for players that ignore edit lists, too.
         *("-bsf:a", "noise=amount=0:drop=eq(n\\,0)"),
         *("-fflags", "+bitexact", "-flags", "+bitexact", "-map_metadata", "-1", "-map_chapters", "-1", "-f", "mp4", draft.name),
+        *("-map", "[peaks]", "-c:a", "pcm_s16le", "-f", "s16le", pcm.name),
     ]
     try:
         await _run(tools, argv, source=source, out_dir=out_dir, frames=recipe.frames, on_progress=on_progress, fps=recipe.fps)
+        await asyncio.to_thread(write_waveform, pcm, duration_ms=recipe.duration_ms, out=out_dir / WAVEFORM)
         draft.rename(path)
     finally:
-        draft.unlink(missing_ok=True)
+        for unfinished in (draft, pcm):
+            unfinished.unlink(missing_ok=True)
     return path
 
 

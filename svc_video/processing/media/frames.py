@@ -67,8 +67,13 @@ async def grab(
             raise MediaToolFailed("ffmpeg", problem="gave no pictures", stderr_tail=run.stderr_tail, exit_code=run.exit_code)
         if len(run.stdout) != expected:
             raise MediaRejected(RejectReason.CORRUPT_MEDIA, f"{len(run.stdout)} of {expected} bytes of pictures can be decoded")
-        found.append(np.frombuffer(run.stdout, dtype=np.uint8).reshape(-1, height, width, 3))
+        found.append(pictures_of(run.stdout, width, height))
     return np.concatenate(found)
+
+
+def pictures_of(raw: bytes, width: int, height: int) -> Pictures:
+    """Raw RGB as a tool prints it, picture after picture."""
+    return np.frombuffer(raw, dtype=np.uint8).reshape(-1, height, width, 3)
 
 
 def spread_ms(facts: MediaFacts, count: int) -> list[int]:

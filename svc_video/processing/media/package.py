@@ -32,6 +32,8 @@ CONTENT_TYPES = {
     ".m4s": "video/mp4",
     ".jpg": "image/jpeg",
     ".webp": "image/webp",
+    ".vtt": "text/vtt",
+    ".json": "application/json",
 }
 
 _AUDIO = "audio"

@@ -30,8 +30,20 @@ from svc_video.processing.media.sandbox import Limits, run_tool
 from svc_video.processing.media.timeline import Timeline, read_timelines
 from svc_video.processing.media.tools import MediaTools
 
-_LIMITS = Limits(wall_s=60, cpu_s=20, memory_bytes=1024**3, file_bytes=1, stdout_bytes=32 * 1024**2)
+# With its program resident too, a probe stays below 300 MB. Ten minutes at the fastest rate print some 15 MB of packets.
+_LIMITS = Limits(wall_s=60, cpu_s=20, memory_bytes=1024**3, data_bytes=240 * 1024**2, file_bytes=1, stdout_bytes=16 * 1024**2)
+# Never the tags: they are as long and as many as somebody likes.
+_WANTED = ":".join(
+    [
+        "format=duration,start_time",
+        "stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,pix_fmt,color_range,color_space,color_transfer,field_order"
+        ",time_base,sample_rate,channels",
+        "stream_disposition=default,attached_pic",
+        "stream_side_data=rotation",
+    ]
+)
 _FIRST_PACKETS = 120
+_BEYOND = re.compile(r"Picture size (\d+)x(\d+) is invalid")
 _HDR_TRANSFERS = {"smpte2084": "pq", "arib-std-b67": "hlg"}
 _MATRICES = {"bt709": "bt709", "bt2020nc": "bt2020nc", "bt2020c": "bt2020nc", "smpte170m": "bt601", "bt470bg": "bt601", "fcc": "bt601"}
 _HD_SHORT_SIDE_PX = 720
@@ -48,7 +60,7 @@ async def probe(tools: MediaTools, source: Path) -> MediaFacts:
 
 
 async def _probe(tools: MediaTools, source: Path, demuxer: str, size_bytes: int) -> MediaFacts:
-    answer = json.loads(await _ask(tools, source, demuxer, "-show_format", "-show_streams", "-of", "json"))
+    answer = json.loads(await _ask(tools, source, demuxer, "-show_entries", _WANTED, "-of", "json"))
     streams: list[dict[str, Any]] = answer.get("streams", [])
     if len(streams) > MAX_STREAMS:
         _reject(RejectReason.TOO_MANY_STREAMS, f"{len(streams)} streams, at most {MAX_STREAMS}")
@@ -106,8 +118,8 @@ async def _ask(tools: MediaTools, source: Path, demuxer: str, *question: str) ->
             reads=[source],
             limits=_LIMITS,
         )
-    # ffprobe goes on after this one and then answers a picture without a size.
-    if "max pixel count" in run.stderr_tail:
+    # ffprobe goes on after these and then answers a picture without a size.
+    if "max pixel count" in run.stderr_tail or any(int(wide) * int(high) > MAX_PIXELS for wide, high in _BEYOND.findall(run.stderr_tail)):
         _reject(RejectReason.TOO_MANY_PIXELS, f"at most {MAX_PIXELS}")
     if run.exit_code != 0:
         if "max_streams" in run.stderr_tail:

@@ -29,6 +29,8 @@ class Limits:
     """CPU seconds of the process, all threads together."""
     memory_bytes: int = 4096 * _MIB
     """Address space, which is more than what is resident."""
+    data_bytes: int = 4096 * _MIB
+    """Memory it may write to; what is resident is at most this and the tool's own program."""
     file_bytes: int = 4096 * _MIB
     """Size of any one file it writes."""
     stdout_bytes: int = 16 * _MIB
@@ -36,6 +38,8 @@ class Limits:
     open_files: int = 64
     processes: int = 256
     """Threads included; applied where the kernel gives the child a user namespace."""
+    forks: bool = False
+    """It may start processes, each of which may use as much again; threads it may start anyway."""
     nice: int = 5
 
 
@@ -59,7 +63,7 @@ async def run_tool(
 ) -> ToolRun:
     """Runs `argv` in `cwd`, the only place it may write; it may read `reads` (files or folders) and the system's libraries.
 
-    Empty environment, no stdin, no network where the kernel allows that. on_stdout gets each piece as it comes and nothing is kept.
+    Empty environment, no stdin; no sockets and no further processes where the kernel allows that. on_stdout gets each piece as it comes and nothing is kept.
     A non-zero exit is returned; being killed raises MediaToolTimedOut, MediaToolOverLimit or MediaToolFailed. Cancelling kills the group.
     """
     tool = Path(argv[0]).name
@@ -107,9 +111,11 @@ def _plan(tools: MediaTools, argv: Sequence[str | Path], cwd: Path, reads: Seque
         "nice": limits.nice,
         "cpu_s": limits.cpu_s,
         "memory_bytes": limits.memory_bytes,
+        "data_bytes": limits.data_bytes,
         "file_bytes": limits.file_bytes,
         "open_files": limits.open_files,
         "processes": limits.processes,
+        "forks": limits.forks,
     }
     return folder, json.dumps(plan)
 

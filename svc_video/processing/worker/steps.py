@@ -11,10 +11,22 @@ from clipmesh.video.v1 import job_service_pb2 as pb2
 
 from mesh import deadline
 from mesh.stores.blobs.port import Blobs
+from svc_video.layout import POSTER_NAME, PREVIEW_NAME, STORYBOARD_NAME, WAVEFORM_NAME
 from svc_video.processing import media
-from svc_video.processing.media import CONTENT_TYPES, Group, MediaFacts, MediaTools, PackagedFile, PerceptualFacts, Recipe, Rendition
-from svc_video.processing.places import POSTER_NAME, PREVIEW_NAME, chunk_object
-from svc_video.processing.results import MAX_HASHES, PackagedRendition, PackageResult, PlannedRendition, ProbeResult
+from svc_video.processing.media import (
+    CONTENT_TYPES,
+    Group,
+    MediaFacts,
+    MediaRejected,
+    MediaToolFailed,
+    MediaTools,
+    PackagedFile,
+    PerceptualFacts,
+    Recipe,
+    Rendition,
+)
+from svc_video.processing.places import chunk_object
+from svc_video.processing.results import MAX_HASHES, PackagedRendition, PackageResult, PicturesResult, PlannedRendition, ProbeResult
 from svc_video.processing.worker.errors import RecipeChanged, SourceChanged, SourceRejected
 from svc_video.processing.worker.publish import publish, together
 from svc_video.processing.worker.scratch import Scratch, Source
@@ -63,28 +75,17 @@ class Steps:
             await self._chunk(work, facts, recipe)
         elif kind == pb2.JOB_KIND_PACKAGE:
             return await self._package(work, recipe)
+        elif kind == pb2.JOB_KIND_PICTURES:
+            return await self._pictures(work, recipe)
         else:
             raise ValueError(f"no step for kind {kind}")
         return ""
 
     async def _probe(self, work: AtWork) -> str:
         fetched = await self._source(work.job)
-        source = fetched.path
-        facts = await media.probe(self._tools, source)
+        facts = await media.probe(self._tools, fetched.path)
         recipe = media.make_recipe(facts, self._tools.version)
-        work.report(0.3)
-        seen: list[PerceptualFacts] = []
-
-        async def look() -> None:
-            seen.append(await media.perceptual_facts(self._tools, source=source, facts=facts))
-
-        async def picture(name: str, make: Callable[..., Awaitable[Path]]) -> None:
-            path = await make(self._tools, source=source, facts=facts, out_dir=work.folder)
-            await work.still_ours()
-            await self._put(work.job.images_prefix + name, path)
-
-        await together(look(), picture(POSTER_NAME, media.make_poster), picture(PREVIEW_NAME, media.make_preview))
-        return probe_result(facts, recipe, seen[0], source_sha256=fetched.sha256).to_json()
+        return probe_result(facts, recipe, source_sha256=fetched.sha256).to_json()
 
     async def _audio(self, work: AtWork, facts: MediaFacts, recipe: Recipe) -> None:
         source = await self._source(work.job)
@@ -93,6 +94,7 @@ class Steps:
         )
         if path is not None:
             await work.still_ours()
+            await self._put(work.job.images_prefix + WAVEFORM_NAME, work.folder / media.WAVEFORM)
             await self._put(work.job.audio_key, path, content_type="audio/mp4")
 
     async def _chunk(self, work: AtWork, facts: MediaFacts, recipe: Recipe) -> None:
@@ -144,6 +146,38 @@ class Steps:
         codecs = media.picture_codecs(await asyncio.to_thread((tree / media.MASTER).read_text))
         return package_result(recipe, group, packaged, codecs).to_json()
 
+    async def _pictures(self, work: AtWork, recipe: Recipe) -> str:
+        """What shows the clip and what is seen of it, from its first rendition: quick to look into, and known to be whole."""
+        first = recipe.of_group(Group.FIRST)[0]
+        source = await self._get(f"{work.job.output_prefix}{first.name}.mp4", work.folder)
+        facts = media.facts_of_made(recipe, first, size_bytes=(await asyncio.to_thread(source.stat)).st_size)
+        tools, out_dir, prefix = self._tools, work.folder, work.job.images_prefix
+        seen: list[PerceptualFacts] = []
+        boards: list[tuple[Path, Path] | None] = []
+
+        async def look() -> None:
+            seen.append(await media.perceptual_facts(tools, source=source, facts=facts))
+
+        async def picture(name: str, make: Callable[..., Awaitable[Path]]) -> None:
+            path = await make(tools, source=source, facts=facts, out_dir=out_dir)
+            await work.still_ours()
+            await self._put(prefix + name, path)
+
+        async def storyboard() -> None:
+            boards.append(await media.make_storyboard(tools, source=source, recipe=recipe, rendition=first, out_dir=out_dir))
+            if boards[0] is not None:
+                sheet, cues = boards[0]
+                await work.still_ours()
+                await self._put(prefix + sheet.name, sheet)
+                await self._put(prefix + STORYBOARD_NAME, cues)
+
+        try:
+            await together(look(), picture(POSTER_NAME, media.make_poster), picture(PREVIEW_NAME, media.make_preview), storyboard())
+        except MediaRejected as rejected:
+            # What we made ourselves says nothing about the creator's bytes: another try may find it whole.
+            raise MediaToolFailed("ffmpeg", problem=f"cannot read {first.name}.mp4 back: {rejected.detail}") from rejected
+        return pictures_result(seen[0], has_storyboard=boards[0] is not None).to_json()
+
     async def _joined(self, work: AtWork, recipe: Recipe, rendition: Rendition, folder: Path) -> Path:
         chunks = [folder / f"{rendition.name}-{chunk.index:04d}.mp4" for chunk in recipe.chunks]
         for chunk, path in zip(recipe.chunks, chunks, strict=True):
@@ -187,11 +221,8 @@ def _check_source(source: Source, job: pb2.Job) -> None:
         raise SourceRejected("CHECKSUM_MISMATCH", detail)
 
 
-def probe_result(facts: MediaFacts, recipe: Recipe, seen: PerceptualFacts, *, source_sha256: bytes) -> ProbeResult:
-    """What the planner, the publish gate and later workers need."""
-    telling = sorted((frame for frame in seen.frames if frame.quality >= _TELLING_QUALITY), key=lambda frame: -frame.quality)
-    # As they are first: whoever compares only some sees the most telling ones.
-    hashes = [frame.hash_hex for frame in telling] + [turned for frame in telling for turned in frame.dihedral_hex[1:]]
+def probe_result(facts: MediaFacts, recipe: Recipe, *, source_sha256: bytes) -> ProbeResult:
+    """What the planner and later workers need."""
     return ProbeResult(
         facts_json=facts.to_json(),
         source_sha256=source_sha256.hex(),
@@ -205,9 +236,19 @@ def probe_result(facts: MediaFacts, recipe: Recipe, seen: PerceptualFacts, *, so
             PlannedRendition(name=rendition.name, group=rendition.group.value, width=rendition.width, height=rendition.height)
             for rendition in recipe.renditions
         ),
+        has_waveform=recipe.has_audio,
+    )
+
+
+def pictures_result(seen: PerceptualFacts, *, has_storyboard: bool) -> PicturesResult:
+    """What the publish gate and players need."""
+    telling = sorted((frame for frame in seen.frames if frame.quality >= _TELLING_QUALITY), key=lambda frame: -frame.quality)
+    # As they are first: whoever compares only some sees the most telling ones.
+    hashes = [frame.hash_hex for frame in telling] + [turned for frame in telling for turned in frame.dihedral_hex[1:]]
+    return PicturesResult(
         hashes_hex=tuple(hashes[:MAX_HASHES]),
         findings=(("black_ratio", seen.black_share), ("frozen_ratio", seen.frozen_share)),
-        has_preview=True,
+        has_storyboard=has_storyboard,
     )
 
 

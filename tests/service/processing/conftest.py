@@ -16,6 +16,7 @@ from clipmesh.video.v1.job_service_pb2_grpc import JobServiceStub
 
 from devstack.clips.maker import make_clip
 from mesh.clock import Clock
+from mesh.errors import Unavailable
 from mesh.events.event import EventMaker
 from mesh.stores.blobs import open_blobs
 from mesh.stores.blobs.port import Blobs
@@ -24,10 +25,11 @@ from mesh.stores.tables.port import Tables
 from mesh.telemetry import Telemetry
 from mesh.testing.clock import FakeClock
 from mesh.testing.rpc import Served, process_for, serve
+from svc_video.creators import Creator, Trust
 from svc_video.layout import work_prefix
 from svc_video.processing.actions import JobActions
 from svc_video.processing.media import MediaTools, locate_tools
-from svc_video.processing.results import PackagedRendition, PackageResult, PlannedRendition, ProbeResult
+from svc_video.processing.results import PackagedRendition, PackageResult, PicturesResult, PlannedRendition, ProbeResult
 from svc_video.processing.service import job_service
 from svc_video.processing.store import JobStore
 from svc_video.processing.tables import PROCESSING_TABLES, Job
@@ -42,15 +44,19 @@ CLIP_WIDTH, CLIP_HEIGHT = 242, 430
 LEASE_MS = 20_000
 RETRY_MS = 2_000
 AGEING_MS = 600_000
+TIER_MS = 30_000
+REGULAR_CREATOR = Creator(trust=Trust.GOOD, account_age_ms=90 * 86_400_000, verified=False)
+NEW_CREATOR = Creator(trust=Trust.NEW, account_age_ms=3_600_000, verified=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The three settings that jobs read."""
+    """The settings that jobs read."""
 
     job_lease_ms: int = LEASE_MS
     job_retry_ms: int = RETRY_MS
     job_ageing_ms: int = AGEING_MS
+    job_tier_ms: int = TIER_MS
 
 
 def probed(*, chunks: int = 2, has_audio: bool = True, rest: tuple[str, ...] = ("360p", "240p")) -> ProbeResult:
@@ -70,10 +76,12 @@ def probed(*, chunks: int = 2, has_audio: bool = True, rest: tuple[str, ...] = (
             PlannedRendition(name=name, group="first" if name == "720p" else "rest", width=sizes[name][0], height=sizes[name][1])
             for name in names
         ),
-        hashes_hex=("ab" * 32,),
-        findings=(("black_ratio", 0.25),),
-        has_preview=True,
+        has_waveform=has_audio,
     )
+
+
+PICTURED = PicturesResult(hashes_hex=("ab" * 32,), findings=(("black_ratio", 0.25),), has_storyboard=True)
+"""What looking at a clip tells."""
 
 
 def packaged(plan: ProbeResult, group: str) -> PackageResult:
@@ -95,6 +103,8 @@ class World:
     real_clock: Clock | None = None
     """Instead of the one that stands still, where processes of their own take part."""
     settings: Settings = field(default_factory=Settings)
+    creators: dict[int, Creator] = field(default_factory=dict)
+    social_is_away: bool = False
     tables: Tables = field(init=False)
     blobs: Blobs = field(init=False)
     board: ProgressBoard = field(init=False)
@@ -140,10 +150,17 @@ class World:
             store=JobStore(tables=self.tables),
             blobs=self.blobs,
             media=self.media,
+            creator_of=self.creator_of,
             clock=clock,
             settings=self.settings,
             telemetry=self.telemetry,
         )
+
+    async def creator_of(self, creator_id: int) -> Creator | None:
+        """What social knows."""
+        if self.social_is_away:
+            raise Unavailable("social is away")
+        return self.creators.get(creator_id)
 
     async def close(self) -> None:
         """Stop it; nothing is finished on the way, so this is also what a crash leaves."""
@@ -154,10 +171,10 @@ class World:
         await self.close()
         await self.open()
 
-    async def upload(self, video_id: int) -> None:
+    async def upload(self, video_id: int, *, creator_id: int = 7) -> None:
         """A video whose bytes are whole, with its jobs opened."""
-        await VideoStore(tables=self.tables).add(Video(video_id=video_id, creator_id=7, media_state=MediaState.PROCESSING))
-        await self.open_jobs(video_id)
+        await VideoStore(tables=self.tables).add(Video(video_id=video_id, creator_id=creator_id, media_state=MediaState.PROCESSING))
+        await self.open_jobs(video_id, creator_id=creator_id)
 
     async def upload_file(self, video_id: int, source: Path, *, sha256: bytes = b"", size_bytes: int | None = None) -> None:
         """A video whose bytes are a real file."""
@@ -174,9 +191,9 @@ class World:
             found[blob.key.removeprefix(prefix)] = hashlib.sha256(content).hexdigest()
         return found
 
-    async def open_jobs(self, video_id: int) -> None:
+    async def open_jobs(self, video_id: int, *, creator_id: int = 7) -> None:
         """What CompleteUpload and the sweeper call."""
-        await self.jobs.open(video_id=video_id, creator_id=7, source_key=f"raw/{video_id}", size_bytes=100, sha256=b"")
+        await self.jobs.open(video_id=video_id, creator_id=creator_id, source_key=f"raw/{video_id}", size_bytes=100, sha256=b"")
 
     async def lease(self, worker: str = "w1", wait_ms: int = 0) -> pb2.Job | None:
         """A job, or None."""
@@ -197,6 +214,8 @@ class World:
         elif job.kind == pb2.JOB_KIND_PACKAGE:
             plan = ProbeResult.from_json((await self.row(job.video_id, "probe")).result_json)
             text = packaged(plan, job.group).to_json()
+        elif job.kind == pb2.JOB_KIND_PICTURES:
+            text = PICTURED.to_json()
         await self.stub.CommitJob(pb2.CommitJobRequest(video_id=job.video_id, job_key=job.job_key, fence=job.fence, result_json=text))
 
     async def beat(self, job: pb2.Job, percent: int = 0) -> int:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from clipmesh.video.v1 import job_service_pb2 as pb2
+from clipmesh.video.v1.job_service_pb2_grpc import JobServiceStub
 
 from mesh.errors import Aborted, InvalidArgument
 from mesh.stores.blobs.port import BlobNotFound
-from svc_video.processing.metrics import JOBS_OPEN, STAGE_SECONDS
+from svc_video.processing.metrics import JOBS_OPEN, JOBS_OPEN_BY_TIER, STAGE_SECONDS
 from svc_video.processing.tables import JobState
-from svc_video.videos.actions import MediaState, ProcessingStage, RenditionFacts
+from svc_video.videos.actions import Finding, MediaState, ProcessingStage, PublicationState, RenditionFacts
 from svc_video.videos.progress import Progress
-from tests.service.processing.conftest import LEASE_MS, World, probed, until
+from svc_video.videos.rules import needs_verdict
+from svc_video.videos.store import VideoStore
+from tests.service.processing.conftest import LEASE_MS, NEW_CREATOR, REGULAR_CREATOR, World, probed, until
 
 FULL_ORDER = [
-    *("probe", "audio", "chunk/first/0", "chunk/first/1", "package/first"),
+    *("probe", "audio", "chunk/first/0", "chunk/first/1", "package/first", "pictures"),
     *("chunk/rest/0", "chunk/rest/1", "package/rest"),
 ]
 
@@ -45,7 +49,7 @@ async def test_jobs_of_a_video_come_in_the_order_in_which_they_depend(world: Wor
 async def test_a_clip_without_audio_and_further_renditions_needs_no_further_jobs(world: World) -> None:
     await world.upload(1)
     result = probed(chunks=1, has_audio=False, rest=())
-    assert await world.work_off(result) == ["probe", "chunk/first/0", "package/first"]
+    assert await world.work_off(result) == ["probe", "chunk/first/0", "package/first", "pictures"]
     await world.until_media(1, MediaState.COMPLETE)
     facts = await world.media.facts_of(1)
     assert facts is not None
@@ -139,9 +143,63 @@ async def test_playable_is_told_before_the_rest_is_encoded(world: World) -> None
         await world.commit(await world.leased())
     video = await world.until_media(1, MediaState.PLAYABLE)
     assert not video.is_over
-    assert (await world.row(1, "chunk/rest/0")).state is JobState.OPEN
+    assert (await world.row(1, "pictures")).state is JobState.OPEN
+    assert "chunk/rest/0" not in await world.rows(1)
     assert world.served.process.telemetry.value(STAGE_SECONDS, stage="playable") == 1
     assert world.served.process.telemetry.value(STAGE_SECONDS, stage="complete") == 0
+
+
+async def test_the_gate_is_not_asked_before_hashes_and_findings_are_known(world: World) -> None:
+    await world.upload(1)
+    await VideoStore(tables=world.tables).replace(
+        replace(await world.video(1), publication_state=PublicationState.ASSESSING), expected_version=1, events=()
+    )
+    for _ in range(5):
+        await world.commit(await world.leased())
+    video = await world.until_media(1, MediaState.PLAYABLE)
+    facts = await world.media.facts_of(1)
+    assert facts is not None
+    assert (video.probed, video.unseen, needs_verdict(video)) == (True, True, False)
+    assert (facts.hashes, facts.has_preview, facts.has_storyboard, facts.has_waveform) == ((), False, False, True)
+    await world.commit(await world.leased())
+    await until(lambda: _is_seen(world))
+    facts = await world.media.facts_of(1)
+    assert facts is not None
+    assert (facts.hashes, facts.findings) == ((bytes.fromhex("ab" * 32),), (Finding(name="black_ratio", score=0.25),))
+    assert (facts.has_preview, facts.has_storyboard, facts.has_waveform) == (True, True, True)
+    assert needs_verdict(await world.video(1))
+    assert world.served.process.telemetry.value(STAGE_SECONDS, stage="pictured") == 1
+
+
+async def _is_seen(world: World) -> bool:
+    return not (await world.video(1)).unseen
+
+
+async def test_pictures_that_cannot_be_made_leave_a_clip_that_plays_for_its_creator_and_an_operator_who_knows(world: World) -> None:
+    await world.upload(1)
+    for _ in range(5):
+        await world.commit(await world.leased())
+    await world.fail(await world.leased(), "CORRUPT_MEDIA", rejected=True)
+    video = await world.until_media(1, MediaState.COMPLETE)
+    await world.until_forgotten(1)
+    assert (video.unseen, video.failure_code) == (True, "")
+    operator = world.served.stub(JobServiceStub, caller="operator")
+    dead = (await operator.ListDeadVideos(pb2.ListDeadVideosRequest())).videos
+    assert [(one.video_id, one.job_key, one.plays) for one in dead] == [(1, "pictures", True)]
+    await operator.RedoVideo(pb2.RedoVideoRequest(video_id=1))
+    assert await world.work_off() == ["probe", "pictures", "chunk/rest/0", "chunk/rest/1", "package/rest"]
+    await until(lambda: _is_seen(world))
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"findings":[],"hashes_hex":["ab"]}', '{"findings":[],"hashes_hex":[],"more":1}'])
+async def test_pictures_that_do_not_tell_what_was_seen_are_refused(world: World, text: str) -> None:
+    await world.upload(1)
+    while (job := await world.leased()).job_key != "pictures":
+        await world.commit(job)
+    before = await world.rows(1)
+    with pytest.raises(InvalidArgument):
+        await world.stub.CommitJob(pb2.CommitJobRequest(video_id=1, job_key=job.job_key, fence=job.fence, result_json=text))
+    assert await world.rows(1) == before
 
 
 async def test_progress_grows_with_heartbeats_and_commits(world: World) -> None:
@@ -160,6 +218,8 @@ async def test_progress_grows_with_heartbeats_and_commits(world: World) -> None:
     await world.commit(await world.leased())
     await world.commit(await world.leased())
     await world.until_media(1, MediaState.PLAYABLE)
+    assert await world.progress(1) == Progress(ProcessingStage.ENCODING_REST, 50)
+    await world.commit(await world.leased())
     assert await world.progress(1) == Progress(ProcessingStage.ENCODING_REST, 50)
     await world.commit(await world.leased())
     assert await world.progress(1) == Progress(ProcessingStage.ENCODING_REST, 72)
@@ -184,11 +244,12 @@ async def test_waiting_ends_without_a_job(world: World) -> None:
 
 async def test_a_worker_that_hangs_up_leaves_no_lease(world: World) -> None:
     waiting = asyncio.create_task(world.lease(wait_ms=20_000))
-    while not world.served.server.limiter.in_flight:
+    arrival = world.jobs._queue._arrival
+    while not arrival._waiters:
         await asyncio.sleep(0.002)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    while world.served.server.limiter.in_flight:
+    while arrival._waiters:
         await asyncio.sleep(0.002)
     await world.upload(1)
     job = await world.leased()
@@ -204,6 +265,15 @@ async def test_queue_depth_is_a_gauge_by_kind(world: World) -> None:
     assert telemetry.value(JOBS_OPEN, kind="probe") == 1
     assert telemetry.value(JOBS_OPEN, kind="chunk") == 2
     assert telemetry.value(JOBS_OPEN, kind="audio") == 1
+
+
+async def test_queue_depth_is_a_gauge_by_tier_too(world: World) -> None:
+    world.creators = {7: REGULAR_CREATOR, 8: NEW_CREATOR}
+    await world.upload(1, creator_id=8)
+    await world.upload(2)
+    await world.commit(await world.leased())
+    telemetry = world.served.process.telemetry
+    assert [telemetry.value(JOBS_OPEN_BY_TIER, tier=tier) for tier in ("large", "regular", "new")] == [0, 3, 1]
 
 
 @pytest.mark.parametrize("text", ["", "no json", "{}", probed(chunks=65).to_json(), probed().to_json().replace("first", "rest")])
@@ -243,5 +313,5 @@ async def test_the_longest_clip_fits_into_its_batches(world: World) -> None:
     await world.upload(1)
     result = probed(chunks=60)
     keys = await world.work_off(result)
-    assert len(keys) == 1 + 1 + 60 + 1 + 60 + 1
+    assert len(keys) == 1 + 1 + 60 + 1 + 1 + 60 + 1
     await world.until_media(1, MediaState.COMPLETE)

@@ -187,7 +187,7 @@ async def test_the_last_words_of_a_tool_are_kept(world: World, *, rejected: bool
 async def test_further_renditions_that_fail_leave_a_clip_that_is_complete_with_what_plays(world: World) -> None:
     await world.upload(1)
     work = await world.put_work(1)
-    for _ in range(5):
+    for _ in range(6):
         await world.commit(await world.leased())
     await world.until_media(1, MediaState.PLAYABLE)
     await world.fail(await world.leased(), "CORRUPT_MEDIA", rejected=True)

@@ -53,6 +53,7 @@ async def replica(world: World, counting: Counting) -> AsyncIterator[JobActions]
         store=JobStore(tables=counting),  # type: ignore[arg-type]
         blobs=world.blobs,
         media=world.media,
+        creator_of=world.creator_of,
         clock=world.clock,
         settings=world.settings,
         telemetry=world.telemetry,

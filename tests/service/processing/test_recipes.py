@@ -20,7 +20,7 @@ REST_AGAIN = ["probe", "chunk/rest/0", "chunk/rest/1", "package/rest"]
 async def make_playable(world: World) -> None:
     """A clip whose first rendition is published."""
     await world.upload(1)
-    for _ in range(5):
+    for _ in range(6):
         await world.commit(await world.leased())
     await world.until_media(1, MediaState.PLAYABLE)
 
@@ -54,6 +54,20 @@ async def test_an_upgrade_after_the_first_rendition_plans_only_the_rest_again(wo
     assert list(facts.rendition_names) == ["720p", "360p", "240p"]
     after = await world.rows(1)
     assert {key: row for key, row in after.items() if "first" in key} == {key: row for key, row in before.items() if "first" in key}
+
+
+async def test_an_upgrade_before_the_pictures_makes_them_by_the_new_plan(world: World) -> None:
+    await world.upload(1)
+    for _ in range(5):
+        await world.commit(await world.leased())
+    await world.fail(await world.leased(), "RECIPE_CHANGED")
+    keys = []
+    while (job := await world.lease()) is not None:
+        keys.append(job.job_key)
+        assert job.recipe_version == ("" if job.job_key == "probe" else "2+test")
+        await world.commit(job, by_other_tools())
+    assert keys == ["probe", "pictures", *REST_AGAIN[1:]]
+    await world.until_media(1, MediaState.COMPLETE)
 
 
 async def test_what_plays_is_not_made_again_though_the_clip_is_cut_otherwise_now(world: World) -> None:

@@ -135,7 +135,7 @@ async def test_who_tidies_up_after_the_death_meanwhile_does_not_take_the_video_o
 
 async def test_further_renditions_are_redone_without_touching_what_plays(world: World) -> None:
     await world.upload(1)
-    for _ in range(5):
+    for _ in range(6):
         await world.commit(await world.leased())
     await wear_out(world, "chunk/rest/0")
     await world.until_media(1, MediaState.COMPLETE)

@@ -30,6 +30,9 @@ pytestmark = pytest.mark.timeout(180)
 """Real encoders: seconds of CPU on an idle machine, a minute on a busy one."""
 
 
+PICTURES = ["poster.jpg", "preview.webp", "storyboard.vtt", "storyboard.webp", "waveform.json"]
+
+
 class Recording:
     """A blob store that notes the order of puts, and may fail them."""
 
@@ -104,7 +107,7 @@ async def test_a_clip_becomes_a_whole_tree_and_a_redo_of_every_job_changes_no_by
         jobs.append(job)
         await rig.worker.do(job)
         work |= await world.objects("work/1/")
-    assert [job.job_key for job in jobs] == ["probe", "audio", "chunk/first/0", "package/first", "chunk/rest/0", "package/rest"]
+    assert [job.job_key for job in jobs] == ["probe", "audio", "chunk/first/0", "package/first", "pictures", "chunk/rest/0", "package/rest"]
     video = await world.until_media(1, MediaState.COMPLETE)
     assert (video.duration_ms, video.width, video.height, video.has_audio) == (15_000, CLIP_WIDTH, CLIP_HEIGHT, True)
     await world.until_forgotten(1)
@@ -112,7 +115,7 @@ async def test_a_clip_becomes_a_whole_tree_and_a_redo_of_every_job_changes_no_by
     made = await world.objects("video/1/")
     assert {"master.m3u8", "manifest.mpd", "360p.m3u8", "240p.m3u8", "360p.mp4"} <= made.keys()
     others = [await world.objects(f"{prefix}/1/") for prefix in ("images", "audio", "work")]
-    assert [sorted(found) for found in others] == [["poster.jpg", "preview.webp"], ["audio.mp4"], []]
+    assert [sorted(found) for found in others] == [PICTURES, ["audio.mp4"], []]
     assert {name.split("/")[0] for name in work} == {sha256.hex()[:16]}
     tree = tmp_path / "tree"
     for name in made:
@@ -120,6 +123,8 @@ async def test_a_clip_becomes_a_whole_tree_and_a_redo_of_every_job_changes_no_by
         await world.blobs.get_file(f"video/1/{name}", tree / name)
     assert await check_tree(tools, tree) == []
     assert await check_mp4(tools, tree / "360p.mp4", frames=360) == []
+    kinds = [(await world.blobs.head(f"images/1/{name}")).content_type for name in PICTURES]
+    assert kinds == ["image/jpeg", "image/webp", "text/vtt", "image/webp", "application/json"]
 
     facts = await world.media.facts_of(1)
     assert facts is not None
@@ -201,7 +206,7 @@ async def test_a_source_that_is_not_the_probed_one_any_more_is_not_worked_on(rig
     world.clock.advance(LEASE_MS)
     while (await world.row(1, "audio")).state is not JobState.DONE:
         await rig.worker.do(await world.leased())
-    assert rig.blobs.put_keys == [*there, "audio/1/audio.mp4"]
+    assert rig.blobs.put_keys == [*there, "images/1/waveform.json", "audio/1/audio.mp4"]
 
 
 async def test_a_corrupt_file_ends_the_video_by_its_reason_and_leaves_no_output(rig: Rig, world: World, clip: Path, tmp_path: Path) -> None:
@@ -216,15 +221,16 @@ async def test_a_corrupt_file_ends_the_video_by_its_reason_and_leaves_no_output(
 
 async def test_a_store_that_is_away_costs_no_attempt(rig: Rig, world: World, clip: Path) -> None:
     await world.upload_file(1, clip)
+    await rig.worker.do(await world.leased())
     rig.blobs.is_away = True
     for _ in range(2):
         await rig.worker.do(await world.leased())
         world.clock.advance(5_000)
-    row = await world.row(1, "probe")
+    row = await world.row(1, "audio")
     assert (row.state, row.attempt, row.reason) == (JobState.OPEN, 0, "STORE_UNAVAILABLE")
     rig.blobs.is_away = False
     await rig.worker.do(await world.leased())
-    assert (await world.row(1, "probe")).state is JobState.DONE
+    assert (await world.row(1, "audio")).state is JobState.DONE
 
 
 async def test_a_worker_with_other_tools_gives_the_plan_back(rig: Rig, world: World, clip: Path, tools: MediaTools) -> None:
@@ -260,11 +266,13 @@ async def test_progress_reaches_the_rows_by_heartbeats(rig: Rig, world: World, c
 
 async def test_the_failpoint_lies_between_outputs_and_commit(rig: Rig, world: World, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await world.upload_file(1, clip)
+    await rig.worker.do(await world.leased())
+    assert rig.blobs.put_keys == []
     with monkeypatch.context() as patch:
         cut_at(patch, Failpoint.JOB_AFTER_OUTPUT)
         await rig.worker.do(await world.leased())
-    assert sorted(rig.blobs.put_keys) == ["images/1/poster.jpg", "images/1/preview.webp"]
-    assert (await world.row(1, "probe")).state is JobState.LEASED
+    assert rig.blobs.put_keys == ["images/1/waveform.json", "audio/1/audio.mp4"]
+    assert (await world.row(1, "audio")).state is JobState.LEASED
 
 
 async def test_the_process_works_jobs_off_and_stops_clean(world: World, clip: Path, tmp_path: Path) -> None:

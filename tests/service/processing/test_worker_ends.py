@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -117,11 +118,12 @@ async def test_a_worker_whose_lease_is_lost_writes_nothing(rig: Rig, world: Worl
         before = list(rig.blobs.put_keys)
         folder = tmp_path / f"stale-{len(keys)}"
         folder.mkdir()
-        with pytest.raises(LeaseGone):
+        # The probe has nothing to write: what it finds is told by its commit, which the service refuses.
+        with pytest.raises(LeaseGone) if job.job_key != "probe" else contextlib.nullcontext():
             await rig.steps.run(AtWork(job=job, folder=folder, report=lambda share: None, still_ours=lost))
         assert rig.blobs.put_keys == before, job.job_key
         await rig.worker.do(job)
-    assert keys == ["probe", "audio", "chunk/first/0", "package/first", "chunk/rest/0", "package/rest"]
+    assert keys == ["probe", "audio", "chunk/first/0", "package/first", "pictures", "chunk/rest/0", "package/rest"]
 
 
 async def test_a_damaged_source_counts_and_ends_the_video_though_its_bytes_stay(rig: Rig, world: World, clip: Path, tmp_path: Path) -> None:

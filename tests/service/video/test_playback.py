@@ -40,6 +40,7 @@ async def test_a_public_video_plays_with_a_grant_for_its_prefix(world: World) ->
         mp4_path=f"{root}/720p.mp4",
         poster_path=f"/m/{pictures}/poster.jpg",
         preview_path=f"/m/{pictures}/preview.webp",
+        storyboard_path=f"/m/{pictures}/storyboard.vtt",
         start_level=720,
         expires_at_ms=play.expires_at_ms,
         renditions=[720],
@@ -57,6 +58,31 @@ async def test_a_public_video_plays_with_a_grant_for_its_prefix(world: World) ->
     assert 540_000 < play.expires_at_ms - world.clock.now_ms() <= 600_000
     with pytest.raises(GrantInvalid):
         read_grant(token[:-4] + ("AAAA" if token[-4:] != "AAAA" else "BBBB"), verify=verify, now_ms=world.clock.now_ms())
+
+
+async def test_pictures_are_told_of_once_they_are_there(world: World) -> None:
+    video_id = await world.processing()
+    await world.probe(video_id, seen=False)
+    await world.playable(video_id)
+    [early] = await world.plays(video_id, user_id=ALICE)
+    assert (early.refusal, early.mp4_path.endswith("/720p.mp4")) == (0, True)
+    assert (early.poster_path, early.preview_path, early.storyboard_path) == ("", "", "")
+    assert early.waveform_path.endswith("/waveform.json")
+    await world.see(video_id, has_storyboard=False)
+    [seen] = await world.plays(video_id, user_id=ALICE)
+    assert (seen.poster_path.split("/")[-1], seen.preview_path.split("/")[-1], seen.storyboard_path) == ("poster.jpg", "preview.webp", "")
+
+
+async def test_a_published_clip_waits_for_its_hashes_before_it_is_public(world: World) -> None:
+    video_id = await world.processing()
+    await world.publish(video_id)
+    await world.probe(video_id, has_audio=False, seen=False)
+    await world.playable(video_id, audio_key="")
+    await world.work()
+    assert [play.refusal for play in await world.plays(video_id, user_id=BOB)] == [pb2.PLAYBACK_REFUSAL_NOT_FOUND]
+    await world.see(video_id)
+    await world.work()
+    assert [play.refusal for play in await world.plays(video_id, user_id=BOB)] == [0]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from svc_video.layout import raw_key, video_prefix
 from svc_video.rooms import ROOM_TABLES, Rooms
 from svc_video.serving import served_services
 from svc_video.settings import VideoSettings
-from svc_video.videos.actions import Finding, MediaActions, ProbedMedia, RenditionFacts
+from svc_video.videos.actions import Finding, MediaActions, ProbedMedia, RenditionFacts, SeenMedia
 from svc_video.videos.neighbours import Neighbours
 from svc_video.videos.work import WorkLoop
 from tests.service.video.neighbours import FakeRights, FakeSocial, FakeSound
@@ -153,7 +153,7 @@ class World:
         await self.complete(upload.upload_id, user_id=user_id)
         return upload.upload_id
 
-    async def probe(self, video_id: int, *, has_audio: bool = True) -> None:
+    async def probe(self, video_id: int, *, has_audio: bool = True, seen: bool = True) -> None:
         await self.rooms.media.media_probed(
             video_id,
             ProbedMedia(
@@ -164,12 +164,23 @@ class World:
                 facts_json='{"codec": "h264"}',
                 source_sha256=SOURCE_SHA256,
                 recipe_version="1+8.1.2",
+                output_prefix=video_prefix(video_id),
+                has_waveform=has_audio,
+                renditions=LADDER,
+            ),
+        )
+        if seen:
+            await self.see(video_id)
+
+    async def see(self, video_id: int, *, has_storyboard: bool = True) -> None:
+        await self.rooms.media.media_seen(
+            video_id,
+            SeenMedia(
                 perceptual_hashes=HASHES,
                 findings=(Finding(name="black_ratio", score=0.25),),
                 classified=False,
-                output_prefix=video_prefix(video_id),
                 has_preview=True,
-                renditions=LADDER,
+                has_storyboard=has_storyboard,
             ),
         )
 
@@ -294,6 +305,7 @@ async def world_in(folder: Path, **settings: Any) -> AsyncIterator[World]:
                 settings=chosen,
                 neighbours=neighbours,
                 hint=lambda video_id, version: hints.append((video_id, version)),
+                telemetry=process.telemetry,
                 jobs_of=lambda media: jobs,
             )
 

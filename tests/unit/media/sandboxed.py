@@ -10,7 +10,7 @@ from pathlib import Path
 from svc_video.processing.media import MediaTools
 from svc_video.processing.media.sandbox import Limits, ToolRun, run_tool
 
-LIMITS = Limits(wall_s=20, cpu_s=10)
+LIMITS = Limits(wall_s=20, cpu_s=10, forks=True)
 PYTHON = Path(os.path.realpath(sys.executable))
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from svc_video.processing.errors import InvalidResult, LeaseLost
 from svc_video.processing.places import chunk_object, source_work_prefix
-from svc_video.processing.results import PlannedRendition, ProbeResult
-from svc_video.processing.rules import VideoJobs, held, leased, opened, urgency_ms, wanted
-from svc_video.processing.tables import Job, JobKind, JobState
+from svc_video.processing.results import PicturesResult, PlannedRendition, ProbeResult
+from svc_video.processing.rules import VideoJobs, held, leased, opened, wanted
+from svc_video.processing.tables import Job, JobKind, JobState, Tier
+from svc_video.processing.urgency import urgency_ms
 
 FIRST = PlannedRendition(name="720p", group="first", width=720, height=1280)
 REST = PlannedRendition(name="240p", group="rest", width=240, height=426)
@@ -27,8 +29,7 @@ def result(*, chunks: int = 2, has_audio: bool = True, renditions: tuple[Planned
         has_audio=has_audio,
         chunks=chunks,
         renditions=renditions,
-        hashes_hex=("ab" * 32,),
-        findings=(("black_ratio", 0.5),),
+        has_waveform=has_audio,
     )
 
 
@@ -39,9 +40,13 @@ def result(*, chunks: int = 2, has_audio: bool = True, renditions: tuple[Planned
         ({"probe", "audio", "chunk/first/0"}, ["probe", "audio", "chunk/first/0", "chunk/first/1"]),
         ({"probe", "audio", "chunk/first/0", "chunk/first/1"}, ["probe", "audio", "chunk/first/0", "chunk/first/1", "package/first"]),
         (
-            {"probe", "audio", "chunk/first/0", "chunk/first/1", "package/first", "chunk/rest/0", "chunk/rest/1"},
+            {"probe", "audio", "chunk/first/0", "chunk/first/1", "package/first"},
+            ["probe", "audio", "chunk/first/0", "chunk/first/1", "package/first", "pictures"],
+        ),
+        (
+            {"probe", "audio", "chunk/first/0", "chunk/first/1", "package/first", "pictures", "chunk/rest/0", "chunk/rest/1"},
             [
-                *("probe", "audio", "chunk/first/0", "chunk/first/1", "package/first"),
+                *("probe", "audio", "chunk/first/0", "chunk/first/1", "package/first", "pictures"),
                 *("chunk/rest/0", "chunk/rest/1", "package/rest"),
             ],
         ),
@@ -87,15 +92,27 @@ def test_a_fence_is_the_version_that_the_lease_writes() -> None:
     assert (job.fence, job.version, job.lease_expires_at_ms) == (7, 6, 15)
 
 
-def test_urgency_is_age_and_further_renditions_count_as_younger() -> None:
-    plan, probe = opened(video_id=1, creator_id=2, source_key="raw/1", size_bytes=3, sha256=b"", now_ms=100)
+@pytest.mark.parametrize(
+    ("tier", "expected"), [(Tier.LARGE, [100, 100, 164]), (Tier.REGULAR, [107, 107, 171]), (Tier.NEW, [114, 114, 178])]
+)
+def test_urgency_is_age_and_further_tiers_and_renditions_count_as_younger(tier: Tier, expected: list[int]) -> None:
+    plan, probe = opened(video_id=1, creator_id=2, source_key="raw/1", size_bytes=3, sha256=b"", now_ms=100, tier=tier)
     rest = Job(video_id=1, job_key="chunk/rest/0", kind=JobKind.CHUNK)
     first = Job(video_id=1, job_key="chunk/first/0", kind=JobKind.CHUNK)
-    assert [urgency_ms(plan, job, ageing_ms=50) for job in (probe, first, rest)] == [100, 100, 150]
+    assert [urgency_ms(plan, job, ageing_ms=50, tier_ms=7) for job in (probe, first, rest)] == expected
 
 
 def test_a_result_reads_back_equal() -> None:
     assert ProbeResult.from_json(result().to_json()) == result()
+    pictured = PicturesResult(hashes_hex=("ab" * 32,), findings=(("black_ratio", 0.5),), has_storyboard=True)
+    assert PicturesResult.from_json(pictured.to_json()) == pictured
+
+
+def test_a_result_of_an_earlier_recipe_is_read_without_what_it_saw() -> None:
+    fields = json.loads(result().to_json())
+    del fields["has_waveform"]
+    old = json.dumps({**fields, "hashes_hex": ["ab" * 32], "findings": [["black_ratio", 0.5]], "has_preview": True})
+    assert ProbeResult.from_json(old) == replace(result(), has_waveform=False)
 
 
 @pytest.mark.parametrize(

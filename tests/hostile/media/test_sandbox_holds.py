@@ -1,0 +1,185 @@
+"""A worker's child reads no file but its own, opens no socket and uses no more than its limits, even where the tool's own guards are away."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from svc_video.processing.media import MediaToolOverLimit, MediaTools
+from svc_video.processing.media.sandbox import Limits, ToolRun, run_tool
+from tests.hostile.media.disguises import playlist
+from tests.hostile.media.mp4 import film
+from tests.unit.media.sandboxed import python
+from tests.unit.media.test_sandbox import LANDLOCK, needs_landlock
+
+LIMITS = Limits(wall_s=30, cpu_s=10)
+MIB = 1024 * 1024
+FILTERS = subprocess.run([sys.executable, "-c", "import ctypes, sys; sys.exit(ctypes.CDLL(None).prctl(21, 0, 0, 0, 0) != 0)"], check=False)
+"""Ends with 0 where the kernel knows filters of system calls."""
+
+needs_filters = pytest.mark.skipif(FILTERS.returncode != 0, reason="this kernel has no filters of system calls")
+needs_scopes = pytest.mark.skipif(LANDLOCK < 6, reason="this kernel's Landlock lets signals pass")
+
+
+@pytest.fixture
+def bare(tools: MediaTools) -> MediaTools:
+    """The tools without bubblewrap: what the launcher confines by itself."""
+    return replace(tools, bubblewrap=None)
+
+
+async def probed(tools: MediaTools, folder: Path, *arguments: str | Path, reads: tuple[Path, ...]) -> ToolRun:
+    """ffprobe without any of our guards."""
+    return await run_tool(tools, [tools.ffprobe, "-v", "error", "-show_streams", *arguments], cwd=folder, reads=reads, limits=LIMITS)
+
+
+@needs_landlock
+async def test_an_unguarded_tool_follows_a_playlist_no_further_than_it_was_given(bare: MediaTools, tmp_path: Path) -> None:
+    given, inside, secret = tmp_path / "given", tmp_path / "inside", tmp_path / "secret.mp4"
+    for folder in (given, inside):
+        folder.mkdir()
+    secret.write_bytes(film())
+    listed = given / "film.m3u8"
+    listed.write_bytes(playlist(f"file://{secret}"))
+    opening = ("-allowed_extensions", "ALL", "-extension_picky", "0", listed)
+    assert b"codec_name=h264" in (await probed(bare, inside, *opening, reads=(listed, secret))).stdout
+    held = await probed(bare, inside, *opening, reads=(listed,))
+    assert (held.exit_code, held.stdout) == (1, b"")
+
+
+@needs_landlock
+async def test_no_way_around_leads_to_another_file(bare: MediaTools, tmp_path: Path) -> None:
+    inside, secret = tmp_path / "inside", tmp_path / "secret"
+    inside.mkdir()
+    secret.write_text("secret")
+    (inside / "link").symlink_to(secret)
+    code = textwrap.dedent(f"""
+        import os
+        ways = [{str(secret)!r}, 'link', '../secret', '/proc/self/cwd/../secret', '/proc/self/root{secret}', '/etc/passwd', '/etc/shadow',
+                '/proc/{os.getpid()}/environ', '/proc/{os.getpid()}/mem', '/proc/self/environ', {str(Path(__file__))!r}]
+        for way in ways:
+            try:
+                print('read', way, open(way, 'rb').read(9))
+            except OSError:
+                pass
+        for make in (lambda: os.link({str(secret)!r}, 'mine'), lambda: os.rename({str(secret)!r}, 'mine'), lambda: os.listdir('..'),
+                     lambda: os.unlink({str(secret)!r}), lambda: os.mkfifo('../fifo'), lambda: os.mkdir('../new')):
+            try:
+                make()
+                print('made')
+            except OSError:
+                pass
+        print('done')
+    """)
+    assert (await python(bare, inside, code, LIMITS)).stdout == b"done\n"
+    assert secret.read_text() == "secret"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["inside", "secret"]
+
+
+@needs_filters
+async def test_no_socket_of_any_family_can_be_opened(bare: MediaTools, tmp_path: Path) -> None:
+    code = textwrap.dedent("""
+        import ctypes, socket
+        for family in range(46):
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW):
+                try:
+                    socket.socket(family, kind)
+                    print('opened', family, kind)
+                except PermissionError:
+                    pass
+        try:
+            socket.socketpair()
+            print('a pair')
+        except PermissionError:
+            pass
+        libc = ctypes.CDLL(None, use_errno=True)
+        print(libc.syscall(425, 8, ctypes.create_string_buffer(120)), ctypes.get_errno())
+    """)
+    assert (await python(bare, tmp_path, code, LIMITS)).stdout == b"-1 1\n"
+
+
+@needs_filters
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+async def test_a_tool_that_is_told_an_address_does_not_reach_it(
+    bare: MediaTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    reached = 0
+
+    def reach(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal reached
+        reached += 1
+        writer.close()
+
+    monkeypatch.chdir(tmp_path)  # a path of a socket is at most 107 bytes long
+    server = await (asyncio.start_server(reach, "127.0.0.1", 0) if kind == "tcp" else asyncio.start_unix_server(reach, "door"))
+    async with server:
+        address = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}" if kind == "tcp" else "unix:door"
+        run = await probed(bare, tmp_path, "-f", "mov", "-i", address, reads=())
+        assert run.exit_code != 0
+        assert reached == 0
+        with socket.socket(socket.AF_INET if kind == "tcp" else socket.AF_UNIX) as caller:
+            caller.connect(server.sockets[0].getsockname())
+        while reached == 0:
+            await asyncio.sleep(0.01)
+
+
+@needs_filters
+async def test_it_starts_threads_and_no_process(bare: MediaTools, tmp_path: Path) -> None:
+    code = textwrap.dedent("""
+        import ctypes, os, threading
+        done = []
+        thread = threading.Thread(target=lambda: done.append('thread'))
+        thread.start()
+        thread.join()
+        print(*done)
+        libc = ctypes.CDLL(None, use_errno=True)
+        for start in (os.fork, lambda: os.posix_spawn('/bin/true', ['true'], {}), lambda: libc.syscall(435, ctypes.create_string_buffer(88), 88)):
+            try:
+                print(start(), ctypes.get_errno())
+            except OSError as error:
+                print(error.errno)
+    """)
+    run = await python(bare, tmp_path, code, LIMITS)
+    assert run.stdout == b"thread\n1\n1\n-1 38\n"
+
+
+@needs_scopes
+async def test_it_sends_no_signal_to_its_worker(bare: MediaTools, tmp_path: Path) -> None:
+    code = f"import os\ntry:\n    os.kill({os.getpid()}, 0)\n    print('sent')\nexcept PermissionError:\n    print('held')"
+    assert (await python(bare, tmp_path, code, LIMITS)).stdout == b"held\n"
+
+
+async def test_what_it_writes_to_memory_is_bounded(bare: MediaTools, tmp_path: Path) -> None:
+    code = textwrap.dedent("""
+        import mmap
+        kept = []
+        try:
+            for _ in range(120):
+                kept.append(mmap.mmap(-1, 1 << 20, flags=mmap.MAP_PRIVATE))
+                kept[-1].write(b'x' * (1 << 20))
+        except OSError:
+            pass
+        print(len(kept))
+    """)
+    limits = replace(LIMITS, memory_bytes=1024 * MIB, data_bytes=80 * MIB)
+    assert 40 < int((await python(bare, tmp_path, code, limits)).stdout) < 80
+    assert int((await python(bare, tmp_path, code, replace(limits, data_bytes=400 * MIB))).stdout) == 120
+
+
+@needs_filters
+async def test_threads_share_one_allowance_of_cpu(bare: MediaTools, tmp_path: Path) -> None:
+    source = tmp_path / "film.mp4"
+    source.write_bytes(film())
+    endless = ("-stream_loop", "-1", "-i", source, "-vf", "scale=1280:-1", "-f", "null", "-")
+    with pytest.raises(MediaToolOverLimit, match="1 CPU seconds"):
+        await run_tool(bare, [bare.ffmpeg, "-v", "error", *endless], cwd=tmp_path, reads=[source], limits=replace(LIMITS, cpu_s=1))
+
+
+async def test_it_opens_no_more_files_than_it_may(bare: MediaTools, tmp_path: Path) -> None:
+    code = "kept = []\ntry:\n    while True:\n        kept.append(open('/dev/null'))\nexcept OSError:\n    print(len(kept))"
+    assert (await python(bare, tmp_path, code, replace(LIMITS, open_files=20))).stdout == b"17\n"
