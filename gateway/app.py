@@ -11,7 +11,7 @@ from clipmesh.social.v1 import identity_service_pb2
 from clipmesh.video.v1 import playback_service_pb2
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
@@ -28,7 +28,7 @@ from gateway.listening import Listener
 from gateway.media.door import UploadDoorApp
 from gateway.media.edge import MediaEdge
 from gateway.media.revocations import RevocationCopy
-from gateway.metrics import CONNECTIONS, COUNTING_ALONE, DOCUMENT_HITS
+from gateway.metrics import CONNECTIONS, COUNTING_ALONE, DOCUMENT_HITS, PEERS, PEERS_CUT
 from gateway.oauth import OAuth
 from gateway.problems import problem
 from gateway.protocols.connections import Connections
@@ -36,12 +36,15 @@ from gateway.protocols.events import EventStreams
 from gateway.protocols.http import GraphQLHTTP
 from gateway.protocols.running import Running
 from gateway.protocols.sockets import GraphQLSockets, SocketLimits
+from gateway.proxies import Proxies
 from gateway.rates import RateLimiter
 from gateway.schema.root import make_schema
 from gateway.schema.uploads import PROGRESS_TOPIC
 from gateway.settings import GatewaySettings
 from gateway.signing_keys import PublishedKeys
+from gateway.tus.app import TusApp
 from gateway.viewers import Viewers
+from gateway.wire.peers import Peers
 from mesh.app import Dependency, Process
 from mesh.auth import ViewerSigner, without_viewer
 from mesh.background import kept_going
@@ -50,6 +53,10 @@ from mesh.events.stream import open_stream
 from mesh.server import ServedService
 from mesh.session_checks import SessionNow
 from mesh.stores.blobs import open_blobs, upload_door
+from mesh.stores.blobs.port import Blobs
+from mesh.stores.protected.blobs import protected_blobs
+from mesh.stores.protected.redis import ProtectedRedis
+from mesh.stores.protected.stream import ProtectedStream
 from mesh.stores.redis import Redis, open_redis
 from mesh.tokens import AccessTokenVerifier
 
@@ -66,7 +73,13 @@ class GatewayApp:
         self._settings = settings
         self._stack = contextlib.AsyncExitStack()
         self._listener: Listener | None = None
+        self.tus: TusApp | None = None
+        """The tus door, None where the store takes bodies itself."""
         self._connections = Connections(most=settings.sockets, most_per_address=settings.sockets_per_address)
+        proxies = Proxies(hops=settings.trusted_proxies, networks=settings.proxy_networks)
+        self.peers = Peers(
+            limits=settings.peer_limits, shared=proxies.is_proxy, cut=lambda why: process.telemetry.count(PEERS_CUT, why=why)
+        )
 
     @property
     def port(self) -> int:
@@ -82,7 +95,12 @@ class GatewayApp:
         """Open what is read, begin to listen."""
         settings = self._settings
         listener = Listener(
-            app=await self.application(), host=settings.host, port=settings.port, message_bytes=settings.body_bytes, drain_s=DRAIN_S
+            app=await self.application(),
+            host=settings.host,
+            port=settings.port,
+            message_bytes=settings.body_bytes,
+            drain_s=DRAIN_S,
+            peers=self.peers,
         )
         await listener.start()
         self._listener = listener
@@ -91,10 +109,11 @@ class GatewayApp:
     async def application(self) -> ASGIApp:
         """Everything but the listening; `stop` closes what it opened."""
         settings, process = self._settings, self.process
-        redis = open_redis(settings.redis)
+        client = open_redis(settings.redis)
+        redis = ProtectedRedis(client, telemetry=process.telemetry)
         self._stack.push_async_callback(redis.close)
         self.dependencies = {"redis": Dependency(redis.ping)}
-        stream = open_stream(settings.events, redis=redis)
+        stream = ProtectedStream(open_stream(settings.events, redis=client), telemetry=process.telemetry)
         self._stack.push_async_callback(stream.close)
         clients = Clients.open(process.channels)
         verifier = AccessTokenVerifier(clock=process.clock, source=_signing_keys(clients), sessions=_sessions(clients))
@@ -103,6 +122,11 @@ class GatewayApp:
         hints = Hints(stream=stream, topics=(PROGRESS_TOPIC,))
         self._background({"hear-keys": lambda: verifier.run(stream), "hear-hints": hints.run})
         admission = self._admission(redis)
+        signer = ViewerSigner(secrets=process.secrets, clock=process.clock)
+        contexts = Contexts(clients=clients, hints=hints, signer=signer, budget_s=settings.operation_ms / 1000)
+        engine = open_blobs(settings.blobs, clock=process.clock, url_key=process.secrets.named("blob_url_key"))
+        blobs = protected_blobs(engine, telemetry=process.telemetry)
+        self._stack.push_async_callback(blobs.close)
         health = Health(
             redis=redis,
             verifier=verifier,
@@ -114,13 +138,14 @@ class GatewayApp:
         oauth = OAuth(clients=clients, viewers=viewers, admission=admission, settings=settings, page=pages.signin_page())
         routes = [
             *health.routes(),
-            *self._graphql_routes(clients=clients, viewers=viewers, admission=admission, hints=hints),
+            *self._graphql_routes(viewers=viewers, admission=admission, contexts=contexts),
             *oauth.routes(),
             *PublishedKeys(clients=clients, clock=process.clock).routes(),
-            *await self._media_routes(clients),
+            *await self._media_routes(clients, blobs),
+            *self._tus_routes(viewers=viewers, admission=admission, contexts=contexts, blobs=blobs, redis=redis),
             *pages.routes(),
         ]
-        app = Starlette(routes=routes, exception_handlers={HTTPException: _problem_of, Exception: _internal})
+        app = Starlette(routes=routes, exception_handlers={HTTPException: _problem_of, ClientDisconnect: _gone, Exception: _internal})
         return SecureHeaders(app, https=settings.origin.startswith("https:"))
 
     def _admission(self, redis: Redis) -> Admission:
@@ -129,7 +154,7 @@ class GatewayApp:
         self.process.telemetry.watch(COUNTING_ALONE, lambda: float(limiter.local))
         return Admission(limiter=limiter, user=settings.user_rate, address=settings.address_rate, sign_in=settings.sign_in_rate)
 
-    def _graphql_routes(self, *, clients: Clients, viewers: Viewers, admission: Admission, hints: Hints) -> list[BaseRoute]:
+    def _graphql_routes(self, *, viewers: Viewers, admission: Admission, contexts: Contexts) -> list[BaseRoute]:
         settings, process = self._settings, self.process
         engine = Engine(
             schema=make_schema(),
@@ -137,11 +162,10 @@ class GatewayApp:
             introspection=settings.development,
             cached_characters=settings.graphql_cache_characters,
         )
-        signer = ViewerSigner(secrets=process.secrets, clock=process.clock)
-        contexts = Contexts(clients=clients, hints=hints, signer=signer, budget_s=settings.operation_ms / 1000)
         running = Running(engine=engine, admission=admission, contexts=contexts, telemetry=process.telemetry)
         self._stack.push_async_callback(running.drain, DRAIN_S)
         process.telemetry.watch(CONNECTIONS, lambda: self._connections.open)
+        process.telemetry.watch(PEERS, lambda: self.peers.open)
         process.telemetry.watch(DOCUMENT_HITS, lambda: engine.documents.hit_ratio)
         origins = Origins(own=settings.origin, allowed=settings.cors_origins)
         events = EventStreams(
@@ -176,10 +200,8 @@ class GatewayApp:
         )
         return [Route("/graphql", http), WebSocketRoute("/graphql", sockets)]
 
-    async def _media_routes(self, clients: Clients) -> list[BaseRoute]:
+    async def _media_routes(self, clients: Clients, blobs: Blobs) -> list[BaseRoute]:
         process = self.process
-        blobs = open_blobs(self._settings.blobs, clock=process.clock, url_key=process.secrets.named("blob_url_key"))
-        self._stack.push_async_callback(blobs.close)
 
         async def revocations(after: int) -> tuple[Sequence[tuple[int, int]], int]:
             with without_viewer():
@@ -195,6 +217,14 @@ class GatewayApp:
         door = upload_door(blobs)
         return [*edge.routes(), *(UploadDoorApp(door=door).routes() if door else ())]
 
+    def _tus_routes(self, *, viewers: Viewers, admission: Admission, contexts: Contexts, blobs: Blobs, redis: Redis) -> Sequence[BaseRoute]:
+        """Where the store takes bodies from us; one with HTTP of its own is sent to directly."""
+        door = upload_door(blobs)
+        if door is None:
+            return ()
+        self.tus = TusApp(viewers=viewers, admission=admission, contexts=contexts, blobs=blobs, door=door, redis=redis)
+        return self.tus.routes()
+
     def _background(self, work: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
         tasks = [asyncio.create_task(kept_going(one, name=name), name=name) for name, one in work.items()]
 
@@ -207,6 +237,9 @@ class GatewayApp:
 
     async def stop(self) -> None:
         """Finish open requests, close what was opened, in reverse."""
+        if self.tus is not None:
+            # Before connections are waited for: a stream of an hour would be cut off without its tail.
+            await self.tus.close()
         await self._stack.aclose()
 
 
@@ -232,6 +265,11 @@ async def _problem_of(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
     return problem(status, status.name, f"{status.phrase}.", headers=dict(error.headers or {}))
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """Nobody reads this: the client left while it sent."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 async def _internal(request: Request, error: Exception) -> Response:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import time
 from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from gateway.media.sockets import tune_listener
+from gateway.wire.http import GuardedHTTP
+from gateway.wire.peers import Peers, PeerState
+from gateway.wire.sockets import GuardedSocket
+
 KEEP_ALIVE_S = 30
-MOST_HEADER_BYTES = 64 * 1024
 TICK_S = 0.1
 """uvicorn's own; it counts ten of them to a second."""
+TICKS_A_SWEEP = 5
 SOCKET_QUEUE = 32
 """Messages of a socket that wait to be read; then its client waits."""
 
@@ -20,11 +27,13 @@ SOCKET_QUEUE = 32
 class Listener:
     """One address that serves one application."""
 
-    def __init__(self, *, app: ASGIApp, host: str, port: int, message_bytes: int, drain_s: int) -> None:
+    def __init__(self, *, app: ASGIApp, host: str, port: int, message_bytes: int, drain_s: int, peers: Peers) -> None:
         self._where = f"{host}:{port}"
         self._server = _Server(
             uvicorn.Config(
                 app,
+                http=GuardedHTTP,
+                ws=GuardedSocket,
                 host=host,
                 port=port,
                 log_config=None,
@@ -37,9 +46,9 @@ class Listener:
                 ws_max_size=message_bytes,
                 ws_max_queue=SOCKET_QUEUE,
                 ws_per_message_deflate=False,
-                h11_max_incomplete_event_size=MOST_HEADER_BYTES,
                 proxy_headers=False,
-            )
+            ),
+            peers,
         )
         self._task: asyncio.Task[None] | None = None
 
@@ -68,9 +77,22 @@ class Listener:
 class _Server(uvicorn.Server):
     """Leaves signals to the process that runs it, and ends when it is told to, not at its next tick."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, peers: Peers) -> None:
         super().__init__(config)
+        self.server_state = PeerState(peers)
+        self._peers = peers
         self._ending = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for server in self.servers:
+            for listening in server.sockets:
+                tune_listener(listening, stalled_ms=self._peers.limits.reader_ms)
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_A_SWEEP == 0:
+            self._peers.sweep(time.monotonic())
+        return await super().on_tick(counter)
 
     def end(self) -> None:
         """Take no more connections."""

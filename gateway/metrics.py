@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.errors import CODES, NAMED
+from gateway.wire.peers import REASONS
 from mesh.telemetry import Kind, Metric
 
 REFUSED: Final = "refused"
@@ -33,6 +34,20 @@ CONNECTIONS: Final = Metric(
     kind=Kind.GAUGE,
     help="Sockets and event streams that are open.",
     when_it_moves="Near CLIPMESH_SOCKETS: further ones are told to come again; add gateways.",
+)
+PEERS: Final = Metric(
+    name="gateway_peers",
+    kind=Kind.GAUGE,
+    help="TCP connections that are open, idle ones too.",
+    when_it_moves="Near CLIPMESH_CONNECTIONS: further ones are refused; add gateways.",
+)
+PEERS_CUT: Final = Metric(
+    name="gateway_peers_cut_total",
+    kind=Kind.COUNTER,
+    help="Connections that were refused or ended for how they behaved, by why.",
+    labels={"why": REASONS},
+    when_it_moves="address: one network floods, or CLIPMESH_CONNECTIONS_PER_ADDRESS is too low for a proxy that is not named in "
+    "CLIPMESH_PROXY_NETWORKS. head_unclear: somebody tries to smuggle requests. The others: slow or broken clients, alone harmless.",
 )
 COUNTING_ALONE: Final = Metric(
     name="gateway_rates_local",

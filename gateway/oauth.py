@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 from clipmesh.social.v1 import identity_service_pb2 as pb
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -29,6 +31,8 @@ _log = logging.getLogger("clipmesh.gateway")
 
 CARRIED = ("response_type", "client_id", "redirect_uri", "code_challenge", "code_challenge_method", "state")
 MOST_FORM_BYTES = 16_384
+FORM_S = 10.0
+"""How long a form may take to arrive."""
 CALL_S = 5.0
 
 _SENTENCES = {
@@ -224,13 +228,15 @@ async def _form_of(request: Request) -> dict[str, str] | None:
     """The fields of a small form; None when it is too large. A field that comes twice counts as absent (RFC 6749 3.1)."""
     if int(request.headers.get("content-length") or 0) > MOST_FORM_BYTES:
         return None
-    size = 0
     body = bytearray()
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MOST_FORM_BYTES:
-            return None
-        body += chunk
+    try:
+        async with asyncio.timeout(FORM_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MOST_FORM_BYTES:
+                    return None
+    except TimeoutError:
+        raise HTTPException(408, headers={"connection": "close"}) from None
     try:
         fields = parse_qs(body.decode("utf-8"), keep_blank_values=True, max_num_fields=50)
     except ValueError:

@@ -19,10 +19,14 @@ class Proxies:
 
     def is_behind(self, connection: HTTPConnection) -> bool:
         """True when a trusted proxy passed the request on, so that its headers may be believed."""
-        if not self._hops or connection.client is None:
+        return connection.client is not None and self.is_proxy(connection.client.host)
+
+    def is_proxy(self, address: str) -> bool:
+        """True for addresses that a trusted proxy connects from: many clients stand behind one of them."""
+        if not self._hops:
             return False
         try:
-            peer = ipaddress.ip_address(connection.client.host)
+            peer = ipaddress.ip_address(address)
         except ValueError:
             return False
         if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped is not None:

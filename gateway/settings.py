@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gateway.execution.limits import OperationLimits
 from gateway.rates import Rate
+from gateway.wire.peers import PeerLimits
 from mesh.app import ServiceSettings
 
 _ORIGIN = re.compile(r"https?://[^/\s]+")
@@ -15,6 +16,7 @@ PRIVATE_NETWORKS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "19
 """Loopback and private networks (RFC 1918, RFC 4193)."""
 _AT_LEAST_ONE = (
     *("body_bytes", "graphql_document_bytes", "graphql_tokens", "graphql_depth", "graphql_fields", "graphql_root_fields", "graphql_cost"),
+    *("connections", "connections_per_address", "head_ms", "reader_ms"),
     *("graphql_batch", "socket_init_ms", "socket_operations", "socket_keepalive_ms", "socket_stall_ms", "sockets", "sockets_per_address"),
     *("rate_user_burst", "rate_user_per_s", "rate_address_burst", "rate_address_per_s", "rate_sign_in_burst", "rate_sign_in_per_minute"),
 )
@@ -74,6 +76,15 @@ class GatewaySettings(ServiceSettings):
     graphql_cache_characters: int = 500_000
     """Total length of the documents that are remembered as valid; parsed they take about 100 bytes for each."""
 
+    connections: int = 8_000
+    """TCP connections at once, idle ones too; more are refused. The process needs as many open files, and some more."""
+    connections_per_address: int = 1_000
+    """TCP connections of one address at once; those of trusted proxies are not counted."""
+    head_ms: int = 10_000
+    """How long the head of a request may take to arrive, in milliseconds."""
+    reader_ms: int = 20_000
+    """What a client gets to take what waits for it, in milliseconds, and a second more for every 8 KiB."""
+
     sockets: int = 2_000
     """Sockets and event streams at once; more are refused."""
     sockets_per_address: int = 200
@@ -114,6 +125,13 @@ class GatewaySettings(ServiceSettings):
             root_fields=self.graphql_root_fields,
             fragments=self.graphql_fragments,
             cost=self.graphql_cost,
+        )
+
+    @property
+    def peer_limits(self) -> PeerLimits:
+        """Bounds of one connection."""
+        return PeerLimits(
+            connections=self.connections, per_address=self.connections_per_address, head_ms=self.head_ms, reader_ms=self.reader_ms
         )
 
     @property

@@ -108,6 +108,9 @@ class Documents:
         if len(text) > limits.document_bytes:
             sentence = f"a document has at most {limits.document_bytes} characters"
             raise Invalid([TooCostly("documentBytes", sentence, most=limits.document_bytes, found=len(text))])
+        if text.count("#") > limits.tokens:
+            # The parser takes as long over a comment as over a token and counts none; a number sign within a string seems one, which harms nobody.
+            raise Invalid([TooCostly("tokens", f"a document has at most {limits.tokens} tokens, comments included", most=limits.tokens)])
         try:
             node = parse(text, max_lexical_tokens=limits.tokens)
             check_shape(node, limits)

@@ -14,6 +14,7 @@ class Kind:
 
     content_type: str
     is_image: bool = False
+    """A grant for pictures is enough: a picture, or what tells of one, such as the cues of a storyboard."""
     is_playlist: bool = False
 
 
@@ -23,7 +24,7 @@ _KINDS = {
     "m4s": Kind("video/iso.segment"),
     "mp4": Kind("video/mp4"),
     "m4a": Kind("audio/mp4"),
-    "vtt": Kind("text/vtt; charset=utf-8"),
+    "vtt": Kind("text/vtt; charset=utf-8", is_image=True),
     "jpg": Kind("image/jpeg", is_image=True),
     "png": Kind("image/png", is_image=True),
     "webp": Kind("image/webp", is_image=True),
@@ -31,11 +32,15 @@ _KINDS = {
     "gif": Kind("image/gif", is_image=True),
 }
 
+_NAMED = {"waveform.json": Kind("application/json", is_image=True)}
+"""Files of a kind that is not served otherwise."""
+
 
 def kind_of(name: str) -> Kind | None:
     """The kind of a file by its name; None for one that is not served."""
-    stem, _, extension = name.rpartition("/")[2].rpartition(".")
-    return _KINDS.get(extension) if stem else None
+    last = name.rpartition("/")[2]
+    stem, _, extension = last.rpartition(".")
+    return _NAMED.get(last) or (_KINDS.get(extension) if stem else None)
 
 
 def cache_control(kind: Kind, *, left_ms: int, shared_max_age_s: int) -> str:

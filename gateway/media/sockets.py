@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import socket
+from asyncio.trsock import TransportSocket
 
 STALLED_MS = 60_000
 
 
-def tune_listener(listener: socket.socket, *, stalled_ms: int = STALLED_MS) -> None:
+def tune_listener(listener: socket.socket | TransportSocket, *, stalled_ms: int = STALLED_MS) -> None:
     """Set on a listening TCP socket what every accepted connection shall inherit; without effect on other sockets.
 
     Small pieces go out at once: asyncio asks for this only on sockets that were made with an explicit protocol, which those handed to a server

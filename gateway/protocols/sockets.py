@@ -154,6 +154,7 @@ class _Session:
             case "pong":
                 pass
             case "subscribe":
+                await self._room()
                 self._subscribe(message)
             case "complete":
                 task = self.operations.pop(_id_of(message), None)
@@ -187,6 +188,11 @@ class _Session:
             raise _Close(TRY_AGAIN, f"{limited.code}: {limited.message}") from limited
         await self._send({"type": "connection_ack"})
         self.acknowledged.set()
+
+    async def _room(self) -> None:
+        """Wait until few enough operations are about to say their last word: each keeps what it has to say until its reader takes it."""
+        while len(self.tasks) >= 2 * self.sockets.limits.operations:
+            await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
 
     def _subscribe(self, message: dict[str, Any]) -> None:
         viewer = self.viewer

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
 from clipmesh.common.v1 import category_pb2
-from clipmesh.video.v1 import playback_service_pb2, video_service_pb2
+from clipmesh.video.v1 import video_service_pb2
 
 from gateway.context import GatewayInfo
 from gateway.errors import Fault
 from gateway.execution.costs import Cost, ListSize
-from gateway.schema.enums import Category, PlaybackRefusal, Surface, VideoState, Visibility
+from gateway.schema.enums import Category, Surface, VideoState, Visibility
 from gateway.schema.nodes import Node
 from gateway.schema.outcomes import UserError, ask_or_degrade, attempt, present, required, user_errors_field
 from gateway.schema.pages import PageInfo, Place, page_info, page_size
+from gateway.schema.playback import Playback
 from gateway.schema.scalars import BigInt, DateTime, big, id_of, moment, number_of
 from gateway.schema.users import User, load_user
 from mesh.interceptors.request_id import new_request_id
@@ -31,36 +32,6 @@ class Switches:
     allow_duet: bool
     allow_stitch: bool
     allow_download: bool
-
-
-@strawberry.type(description="What a player needs; paths are of this origin and end at expiresAt: ask again before.")
-class Playback:
-    refusal: PlaybackRefusal | None = strawberry.field(description="Why there is nothing to play; null when the paths below are valid.")
-    master_playlist_url: str | None = strawberry.field(description="HLS with all renditions.")
-    start_playlist_url: str | None = strawberry.field(description="HLS with the rendition to start with alone.")
-    dash_manifest_url: str | None
-    mp4_url: str | None = strawberry.field(description="Fast-start MP4 of the first rendition.")
-    poster_url: str | None
-    preview_url: str | None
-    start_level: int | None = strawberry.field(description="Short side of the rendition to start with, in pixels.")
-    renditions: list[int] = strawberry.field(description="Short sides of what exists, ascending.")
-    expires_at: DateTime | None
-
-    @classmethod
-    def of(cls, playback: playback_service_pb2.Playback) -> Self:
-        """The type of a message."""
-        return cls(
-            refusal=PlaybackRefusal(playback.refusal) if playback.refusal else None,
-            master_playlist_url=playback.master_playlist_path or None,
-            start_playlist_url=playback.start_playlist_path or None,
-            dash_manifest_url=playback.dash_manifest_path or None,
-            mp4_url=playback.mp4_path or None,
-            poster_url=playback.poster_path or None,
-            preview_url=playback.preview_path or None,
-            start_level=playback.start_level or None,
-            renditions=list(playback.renditions),
-            expires_at=moment(playback.expires_at_ms),
-        )
 
 
 @strawberry.type(description="One clip as this viewer may know it.")

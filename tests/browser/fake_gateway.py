@@ -28,7 +28,13 @@ from tests.browser.fake_world import World
 SDL = Path(pages.__file__).with_name("schema.graphql")
 GRACE_S = 10.0
 """How long a refresh token that was spent is taken once more, for an answer that was lost."""
-TYPES = {".mp4": "video/mp4", ".m4s": "video/iso.segment", ".m3u8": "application/vnd.apple.mpegurl", ".jpg": "image/jpeg"}
+TYPES = {
+    ".mp4": "video/mp4",
+    ".m4s": "video/iso.segment",
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".jpg": "image/jpeg",
+    ".json": "application/json",
+}
 
 
 class FakeGateway:

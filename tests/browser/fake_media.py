@@ -14,7 +14,7 @@ LEVELS = {"216p": (216, 384), "108p": (108, 192)}
 
 
 def make_media(folder: Path, *, seed: int) -> None:
-    """Writes clip.mp4, poster.jpg, start.m3u8, master.m3u8 and their segments. Blocks for a second or two."""
+    """Writes clip.mp4, poster.jpg, waveform.json, start.m3u8, master.m3u8 and their segments. Blocks for a second or two."""
     folder.mkdir(parents=True)
     make_clip(folder / "clip.mp4", seed=seed, duration_s=DURATION_S, width=WIDTH, height=HEIGHT)
     for name, (width, height) in LEVELS.items():
@@ -36,6 +36,7 @@ def make_media(folder: Path, *, seed: int) -> None:
     _ffmpeg("-i", "clip.mp4", "-vn", "-c:a", "copy", "audio.src.mp4", cwd=folder)
     # The wheel's ffmpeg writes no JPEG file but as a picture of a sequence.
     _ffmpeg("-i", "clip.mp4", "-frames:v", "1", "-update", "1", "-c:v", "mjpeg", "-f", "image2", "poster.jpg", cwd=folder)
+    (folder / "waveform.json").write_text('{"version":1,"duration_ms":5000,"samples_per_second":1,"peaks":[0,255,128,0,64]}')
     streams = [_stream(f"{name}.src.mp4", "video", name) for name in LEVELS]
     streams.append(_stream("audio.src.mp4", "audio", "audio") + ",hls_group_id=audio,hls_name=original")
     command = [str(media_tools().packager), "--quiet", *streams, "--segment_duration", "1", "--hls_master_playlist_output", "master.m3u8"]

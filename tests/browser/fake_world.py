@@ -147,6 +147,8 @@ class World:
             "mp4Url": f"{base}/clip.mp4",
             "posterUrl": f"{base}/poster.jpg",
             "previewUrl": None,
+            "storyboardUrl": None,
+            "waveformUrl": f"{base}/waveform.json",
             "startLevel": 216,
             "renditions": [108, 216],
             "expiresAt": iso(datetime.now(UTC) + timedelta(minutes=10)),

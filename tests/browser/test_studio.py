@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.async_api import Locator, Page, expect
 
 from tests.browser.fake_world import World, user_error
@@ -29,6 +31,15 @@ async def test_every_video_shows_its_state_and_numbers(page: Page, world: World)
     await expect(row(page, "Waiting")).to_contain_text("In review")
     await expect(row(page, "Broken")).to_contain_text("There are no moving pictures in this file.")
     await expect(row(page, "Broken").get_by_role("button", name="Edit")).to_have_count(0)
+
+
+async def test_the_sound_of_a_clip_is_drawn(page: Page, world: World) -> None:
+    world.video("alice", "Loud")
+    world.video("alice", "Silent", playback={**world.playback(0), "waveformUrl": None})
+    await open_studio(page, world)
+    drawn = row(page, "Loud").locator(".waveform path")
+    await expect(drawn).to_have_attribute("d", re.compile(r"^M0\.0 11\.5h38\.4v1\.0h-38\.4zM64\.0 0\.0h38\.4v24\.0h-38\.4z"))
+    await expect(row(page, "Silent").locator(".waveform")).to_have_count(0)
 
 
 async def test_a_video_is_edited(page: Page, world: World) -> None:

@@ -29,6 +29,7 @@ from clipmesh.video.v1 import video_service_pb2 as videos
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh.auth import current_viewer
+from mesh.clock import Clock
 from mesh.errors import NotFound
 from mesh.ids import EPOCH_MS, SERVICES
 from mesh.server import Access, ServedService
@@ -167,7 +168,15 @@ class Fakes:
 
     async def batch_get_playback(self, request: Any) -> Any:
         found = [
-            playback.Playback(video_id=one, mp4_path=f"/m/g/{one}/720p.mp4", start_level=720, renditions=[720], expires_at_ms=CREATED_AT_MS)
+            playback.Playback(
+                video_id=one,
+                start_playlist_path=f"/m/g/{one}/720p.m3u8",
+                mp4_path=f"/m/g/{one}/720p.mp4",
+                start_level=720,
+                storyboard_path=f"/m/i/{one}/storyboard.vtt",
+                renditions=[720],
+                expires_at_ms=CREATED_AT_MS,
+            )
             for one in request.video_ids
         ]
         return playback.BatchGetPlaybackResponse(playbacks=found)
@@ -266,7 +275,7 @@ def _servicer(fakes: Fakes, service: str, methods: list[str]) -> object:
 
 
 @contextlib.asynccontextmanager
-async def serve_fakes(fakes: Fakes) -> AsyncIterator[dict[str, str]]:
+async def serve_fakes(fakes: Fakes, *, clock: Clock | None = None) -> AsyncIterator[dict[str, str]]:
     """Serve all five, each on a socket of its own; gives service -> address. A server may be closed earlier by the test."""
     async with contextlib.AsyncExitStack() as stack:
         for name, parts in _SERVED.items():
@@ -281,5 +290,5 @@ async def serve_fakes(fakes: Fakes) -> AsyncIterator[dict[str, str]]:
                 services.append(
                     ServedService(add_to_server=add, servicer=_servicer(fakes, name, methods), descriptor=descriptor, access=access)
                 )
-            fakes.servers[name] = await stack.enter_async_context(serve(*services, service=name))
+            fakes.servers[name] = await stack.enter_async_context(serve(*services, service=name, clock=clock))
         yield {name: served.address for name, served in fakes.servers.items()}

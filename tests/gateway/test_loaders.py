@@ -42,6 +42,25 @@ async def test_a_page_of_20_videos_costs_one_call_of_each_kind(world: World) -> 
     }
 
 
+async def test_a_page_carries_what_the_next_three_clips_begin_with_at_the_level_they_start_at(world: World) -> None:
+    ids = world.fakes.fill(3)
+    query = """query { forYou(first: 3) { edges { node { playback {
+      startLevel startPlaylistUrl mp4Url storyboardUrl waveformUrl posterUrl } } } } }"""
+    body = await world.ask(query)
+    assert [edge["node"]["playback"] for edge in body["data"]["forYou"]["edges"]] == [
+        {
+            "startLevel": 720,
+            "startPlaylistUrl": f"/m/g/{one}/720p.m3u8",
+            "mp4Url": f"/m/g/{one}/720p.mp4",
+            "storyboardUrl": f"/m/i/{one}/storyboard.vtt",
+            "waveformUrl": None,
+            "posterUrl": None,
+        }
+        for one in ids
+    ]
+    assert world.fakes.counted["video.BatchGetPlayback"] == 1
+
+
 async def test_a_creator_of_many_clips_is_fetched_once(world: World) -> None:
     ids = world.fakes.fill(3)
     for video_id in ids:

@@ -5,6 +5,7 @@ import { askDelete, edit } from "./editor.js";
 import { sentence, sentenceOf } from "./sentences.js";
 import { abortUpload } from "./uploader.js";
 import { follow, stateWords } from "./videos.js";
+import { waveform } from "./waveform.js";
 
 /** Visibility -> what a person reads; until friends and followers can be told apart from others, nobody but the creator sees those. @type {Record<string, string>} */
 const AUDIENCES = { FRIENDS: "Friends, not yet shown", FOLLOWERS: "Followers, not yet shown", ONLY_ME: "Only me" };
@@ -50,6 +51,7 @@ export class VideoRow {
         video.viewCount === null ? null : h("span", {}, `${shortCount(video.viewCount)} ${video.viewCount === "1" ? "view" : "views"}`),
         h("span", {}, day(video.publishedAt ?? video.createdAt))),
       this.meter,
+      video.playback?.waveformUrl ? waveform(video.id, video.playback.waveformUrl) : null,
       failure ? h("p", { class: "problem-line" }, failure) : null);
   }
 

@@ -57,6 +57,7 @@ async def test_a_whole_object_is_served_with_its_headers(app: ASGIApp, grant: Si
         ("poster.jpg", "image/jpeg", "private, max-age=600, immutable"),
         ("preview.webp", "image/webp", "private, max-age=600, immutable"),
         ("captions.vtt", "text/vtt; charset=utf-8", "private, max-age=600, immutable"),
+        ("waveform.json", "application/json", "private, max-age=600, immutable"),
     ],
 )
 async def test_each_kind_has_its_type_and_its_time(

@@ -94,8 +94,11 @@ async def test_the_edge_closes_when_its_copy_is_older_than_five_seconds_and_open
     assert (await get(app, target)).status == 200
 
 
-async def test_pictures_grants_bring_pictures_alone(app: ASGIApp, grant: Sign) -> None:
+async def test_pictures_grants_bring_pictures_alone(app: ASGIApp, blobs: FileBlobs, grant: Sign) -> None:
     token = grant(kind=GrantKind.IMAGES)
+    for name in ("storyboard.vtt", "storyboard.webp", "waveform.json"):
+        await blobs.put(f"video/1/{name}", b"shows it")
+        assert (await get(app, f"/m/{token}/{name}")).body == b"shows it"
     assert (await get(app, f"/m/{token}/poster.jpg")).body == b"poster"
     answer = await get(app, f"/m/{token}/720p.mp4")
     assert (answer.status, answer.code) == (404, "NOT_FOUND")
