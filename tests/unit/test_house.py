@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.unit import import_rules
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("mesh", "gateway", "devstack", "svc_video", "svc_feed", "svc_social", "svc_sound", "svc_rights")
+ROOMS = ("mesh", "gateway", "devstack", "bench", "svc_video", "svc_feed", "svc_social", "svc_sound", "svc_rights")
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
 

@@ -7,11 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.settings import InvalidSetting, read
-from svc_video.layout import raw_key, video_of_raw_key, video_prefix
+from svc_video.layout import TAILS_PREFIX, raw_key, tail_key, video_of_key, video_of_raw_key, video_prefix
 from svc_video.lengths import LONGEST_MS, SHORTEST_MS, TOLERANCE_MS
 from svc_video.settings import VideoSettings
 from svc_video.uploads.errors import DailyLimitExceeded, DurationTooLong, DurationTooShort, FileTooLarge, PartOutOfRange, TooManyOpenUploads
-from svc_video.uploads.rules import Declared, Limits, check_declared, open_ids, part_count, part_size, released, reserved, without_stale
+from svc_video.uploads.rules import (
+    Declared,
+    Limits,
+    check_declared,
+    open_ids,
+    part_count,
+    part_size,
+    released,
+    reserved,
+    whole_parts,
+    without_stale,
+)
 from svc_video.uploads.tables import Upload, UploadKind, UploadQuota
 
 LIMITS = Limits(open=2, daily=3)
@@ -129,3 +140,33 @@ def test_a_raw_key_tells_its_video_and_no_other_key_does() -> None:
         "raw/x/²",
     ):
         assert video_of_raw_key(other) is None
+
+
+def test_a_key_tells_its_video_and_no_other_key_does() -> None:
+    video_id = 235_000_000_000_000_000
+    assert video_of_key(TAILS_PREFIX, tail_key(video_id, 7)) == video_id
+    assert video_of_key("work/", f"work/{video_id}/a/b") == video_id
+    for other in (
+        f"work/{video_id}",
+        f"work/0{video_id}/a",
+        "work/-1/a",
+        "work//a",
+        "work/0/a",
+        f"work/{9:0>30}/a",
+        "work/²/a",
+        f"work/{2**63}/a",
+    ):
+        assert video_of_key("work/", other) is None
+    assert video_of_key("work/", f"video/{video_id}/a") is None
+
+
+def test_whole_parts_are_those_from_the_first_one_on_in_their_exact_size() -> None:
+    upload = Upload(upload_id=1, size_bytes=25, part_size_bytes=10, part_count=3)
+    assert [whole_parts(upload, sizes) for sizes in ({}, {2: 10, 3: 5}, {1: 10, 3: 5}, {1: 10, 2: 9}, {1: 10, 2: 10, 3: 10})] == [
+        0,
+        0,
+        1,
+        1,
+        2,
+    ]
+    assert whole_parts(upload, {1: 10, 2: 10, 3: 5}) == 3

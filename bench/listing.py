@@ -1,0 +1,20 @@
+"""Every bench, in the order in which they run, with the seconds it may take."""
+
+from __future__ import annotations
+
+from bench import chain, effect, first_play, idle, install, ladder, overhead, page, startup, workers, writes
+from bench.plan import Bench
+
+BENCHES: tuple[Bench, ...] = (
+    Bench(module=ladder, bound_s=1_800),
+    Bench(module=overhead, bound_s=900),
+    Bench(module=first_play, bound_s=1_800),
+    Bench(module=workers, bound_s=7_200),
+    Bench(module=writes, bound_s=300),
+    Bench(module=chain, bound_s=300),
+    Bench(module=page, bound_s=300),
+    Bench(module=effect, bound_s=300),
+    Bench(module=startup, bound_s=300),
+    Bench(module=idle, bound_s=600),
+    Bench(module=install, bound_s=600),
+)

@@ -1,0 +1,89 @@
+"""A whole system in a temporary folder on a free port, and one person who uploads to it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.plan import Plan
+from devstack.client import Api, new_request_id
+from devstack.layout import Layout
+from devstack.system import Mode, System
+
+POLL_S = 0.02
+_FIRST_BYTES = 65_536
+_WATCH = "query($id: ID!) { video(id: $id) { state failureCode playback { refusal mp4Url startPlaylistUrl renditions } } }"
+_OVER = frozenset({"FAILED", "REJECTED"})
+_QUICK = {"CLIPMESH_TESTING": "1", "CLIPMESH_PASSWORD_MEMORY_KIB": "1024"}
+
+
+class NotPlayable(Exception):
+    """The clip will never be playable; the text is what the system said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moments:
+    """What the owner of one upload saw, in seconds after the last byte was answered."""
+
+    acknowledged_s: float
+    """completeUpload answered."""
+    playable_s: float
+    """The first bytes of a rendition came back when the owner's player asked."""
+    whole_s: float
+    """The MP4 of the first rendition was there, to its last byte."""
+    whole_bytes: bytes
+
+
+def free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def running(plan: Plan, name: str, *, workers: int = 1, mode: Mode = Mode.PROCESSES) -> AsyncIterator[System]:
+    """A system that serves, in a folder of its own; its services share one process where only the way is shown."""
+    layout = Layout(folder=plan.folder / name, port=free_port(), settings=plan.size({}, _QUICK))
+    async with System(layout=layout, mode=plan.size(mode, Mode.SINGLE), workers=workers) as system:
+        yield system
+
+
+async def upload_once(system: System, clip: Path) -> Moments:
+    """Sign up, upload a clip, play it as its owner. Raises NotPlayable, ApiError."""
+    owner = Api(system.layout.origin)
+    try:
+        await owner.sign_up("olga", "olga-owns-this-clip", display_name="Olga", consents=[], request_id=new_request_id())
+        await owner.sign_in("olga", "olga-owns-this-clip")
+        session = await owner.start_upload(clip, request_id=new_request_id())
+        await owner.send_parts(clip, session)
+        last_byte = time.perf_counter()
+        await owner.complete_upload(session["id"])
+        acknowledged_s = time.perf_counter() - last_byte
+        playable_s, whole_s, content = await _play(owner, session["id"], last_byte)
+    finally:
+        await owner.close()
+    return Moments(acknowledged_s=acknowledged_s, playable_s=playable_s, whole_s=whole_s, whole_bytes=content)
+
+
+async def _play(owner: Api, video_id: str, since: float) -> tuple[float, float, bytes]:
+    """Ask as a player would until something plays, then until the MP4 is whole."""
+    playable_s = 0.0
+    while True:
+        video = (await owner.query(_WATCH, id=video_id))["video"]
+        if video is None or video["state"] in _OVER:
+            raise NotPlayable("the video is gone" if video is None else f"{video['state']}: {video['failureCode']}")
+        playback = video["playback"] or {}
+        if not playable_s and (url := playback.get("mp4Url") or playback.get("startPlaylistUrl")):
+            answer = await owner.fetch(url, start=0, end=_FIRST_BYTES)
+            playable_s = time.perf_counter() - since if answer.is_success and answer.content else 0.0
+        if url := playback.get("mp4Url"):
+            answer = await owner.fetch(url)
+            if answer.is_success:
+                return playable_s, time.perf_counter() - since, answer.content
+        await asyncio.sleep(POLL_S)

@@ -1,0 +1,64 @@
+"""Each bench once and small: what it compares, that sides took turns, that both did the same. Figures are not looked at."""
+
+from __future__ import annotations
+
+import pytest
+from _pytest.mark import ParameterSet
+
+from bench import report
+from bench.listing import BENCHES
+from bench.plan import Bench
+
+LEAST_FIGURES = {
+    "ladder": 2,
+    "overhead": 3,
+    "first-play": 2,
+    "workers": 2,
+    "writes": 3,
+    "chain": 2,
+    "page": 1,
+    "effect": 4,
+    "startup": 2,
+    "idle": 4,
+}
+AIMS = {
+    "ladder": ["<= 0.74", "<= 0.74"],
+    "overhead": ["<= 1.05", "<= 1.05"],
+    "first-play": ["<= 3", "<= 1.1"],
+    "workers": ["<= 120"],
+    "writes": [">= 5000"],
+    "page": ["<= 2"],
+    "startup": ["<= 5", "<= 5"],
+}
+
+
+LONG = {"startup", "workers"}
+"""They start two whole systems each and nothing that the others do not."""
+
+
+def _cases() -> list[ParameterSet]:
+    """All but the one that needs a builder of wheels; its parts have tests of their own."""
+    benches = [bench for bench in BENCHES if bench.name != "install"]
+    return [pytest.param(one, id=one.name, marks=[pytest.mark.long] if one.name in LONG else []) for one in benches]
+
+
+@pytest.mark.parametrize("bench", _cases())
+async def test_a_bench_measures_both_sides_in_turns_at_the_same_work(bench: Bench) -> None:
+    entry = await report.run_one(bench, quick=True, long=False)
+    told = entry.as_json()
+    assert told["state"] == "measured", told["problem"]
+    assert len(told["figures"]) == LEAST_FIGURES[bench.name]
+    assert [figure["aim"] for figure in told["figures"] if figure["aim"]] == AIMS.get(bench.name, [])
+    for figure in told["figures"]:
+        assert figure["verdict"] in ({"met", "missed"} if figure["aim"] else {"no aim"})
+        assert figure["value"] >= 0
+        assert all(side["samples"] for side in figure["sides"])
+        assert len(figure["sides"]) == (2 if figure["unit"] == "x" else 1)
+    assert told["trials"]
+    for trial in told["trials"]:
+        sides = list(trial["runs"])
+        assert len(sides) >= 2
+        turns = [trial["order"][at : at + len(sides)] for at in range(0, len(trial["order"]), len(sides))]
+        assert turns == [sides if turn % 2 == 0 else sides[::-1] for turn in range(len(turns))]
+        assert any(character.isdigit() for character in trial["work"])
+    assert told["sources"]
