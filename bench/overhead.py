@@ -124,10 +124,7 @@ def _walk(tools: MediaTools, clip: Source, folder: Path) -> Turn:
 
 
 async def made(tools: MediaTools, folder: Path) -> str:
-    """Streams of every MP4 in a folder, whatever it is called: kind, size of pictures, number of packets.
-
-    Bytes are not compared: two threads of x264 under a rate cap do not always give the same.
-    """
+    """Streams of every MP4 in a folder, whatever it is called: kind, size of pictures, number of packets."""
     asked = ("-v", "error", "-show_entries", "stream=codec_type,width,height,nb_frames", "-of", "csv=p=0")
     paths = await asyncio.to_thread(finished, folder)
     streams = [(await plain.run([tools.ffprobe, *asked, path], folder=folder)).decode().split() for path in paths]

@@ -25,8 +25,9 @@ TIMESCALE = 90_000
 """Ticks per second of every video track: a whole number per picture at every frame rate of a recipe."""
 PICTURES_FROM_ZERO = ("-video_track_timescale", str(TIMESCALE), "-movflags", "+negative_cts_offsets")
 """B-frames must not delay the first picture for players that ignore edit lists."""
-# x264's bytes depend on its thread count: part of the recipe, not of the machine.
-_THREADS = {Group.FIRST: 2, Group.REST: 1}
+_THREADS = 1
+"""Of each encoder. x264 under a rate cap gives other bytes each time with two threads (7 of 8 runs on a busy machine), also with sliced ones;
+a chunk that is made again has to be the same. Workers and chunks share the cores instead."""
 _DECODER_THREADS = 2
 _SEEK_MARGIN_MS = 200
 _AUDIO_SLIP_S = 0.035
@@ -71,7 +72,7 @@ async def encode_chunk(
         *("-filter_complex", cascade(facts, recipe, chunk, f"0:{facts.stream_index}", renditions)),
     ]
     for index, (rendition, draft) in enumerate(zip(renditions, drafts, strict=True)):
-        argv += ["-map", f"[out{index}]", *_x264(recipe, rendition, group), "-f", "mp4", draft.name]
+        argv += ["-map", f"[out{index}]", *_x264(recipe, rendition), "-f", "mp4", draft.name]
     try:
         shown = await _run(tools, argv, source=source, out_dir=out_dir, frames=chunk.frames, on_progress=on_progress)
         if shown != chunk.frames:
@@ -146,14 +147,14 @@ def seek(facts: MediaFacts, start_ms: int) -> tuple[str, ...]:
     return ("-ss", f"{earlier_us}us") if earlier_us > 0 else ()
 
 
-def _x264(recipe: Recipe, rendition: Rendition, group: Group) -> list[str]:
+def _x264(recipe: Recipe, rendition: Rendition) -> list[str]:
     gop = str(SEGMENT_MS * recipe.fps // 1000)
     return [
         *("-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-pix_fmt", "yuv420p", "-crf", str(rendition.crf)),
         *("-maxrate", f"{rendition.max_kbps}k", "-bufsize", f"{rendition.max_kbps * 3 // 2}k"),
         *("-g", gop, "-keyint_min", gop, "-sc_threshold", "0", "-flags", "+cgop+bitexact"),
         *("-force_key_frames", f"expr:gte(t,n_forced*{SEGMENT_MS // 1000})"),
-        *("-threads", str(_THREADS[group]), "-fps_mode", "passthrough", "-enc_time_base", f"1:{recipe.fps}"),
+        *("-threads", str(_THREADS), "-fps_mode", "passthrough", "-enc_time_base", f"1:{recipe.fps}"),
         *("-fflags", "+bitexact", "-map_metadata", "-1", "-map_chapters", "-1", *PICTURES_FROM_ZERO),
     ]
 

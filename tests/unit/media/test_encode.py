@@ -47,6 +47,23 @@ async def test_three_chunks_join_without_losing_or_repeating_a_picture(tools: Me
     assert watch(tools, path).numbers == list(range(930))
 
 
+async def test_a_chunk_at_its_rate_cap_is_the_same_bytes_each_time_on_a_busy_machine(tools: MediaTools, tmp_path: Path) -> None:
+    noise = ("-vf", "noise=alls=80:allf=t,format=yuv420p")
+    source = make_film(tools, tmp_path / "noise.mp4", seconds=15.2, fps="30", options=noise, audio=())
+    facts = await probe(tools, source)
+    recipe = make_recipe(facts, tools.version)
+
+    async def encoded(number: int) -> str:
+        out = tmp_path / str(number)
+        out.mkdir()
+        (chunk,) = await encode_chunk(
+            tools, source=source, facts=facts, recipe=recipe, group=Group.FIRST, chunk=recipe.chunks[0], out_dir=out
+        )
+        return chunk.sha256
+
+    assert len(set(await asyncio.gather(*map(encoded, range(5))))) == 1
+
+
 @pytest.mark.parametrize(
     ("fps", "options", "kept"),
     [
