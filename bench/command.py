@@ -37,7 +37,7 @@ def run(names: Sequence[str], *, as_json: bool, quick: bool, long: bool) -> int:
         console.width = _FILE_COLUMNS
 
     def told(entry: report.Entry) -> None:
-        console.print(f"{entry.name}: {entry.problem or 'done'} ({entry.took_s:.0f} s, load {entry.load_before:g})", markup=False)
+        console.print(f"{entry.name}: {entry.problem or 'done'} ({entry.took_s:.0f} s, others {entry.busy_before:.0%})", markup=False)
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         entries = runner.run(report.run_all(benches, quick=quick, long=long, told=told))

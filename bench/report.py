@@ -18,6 +18,7 @@ from bench.outcome import MET, MISSED, Figure, Outcome, Skipped
 from bench.plan import Bench, Plan
 
 _COLOURS = {MET: "green", MISSED: "red"}
+_QUICK_LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +32,8 @@ class Entry:
     """Why there is no outcome; empty when there is one."""
     skipped: bool
     took_s: float
-    load_before: float
-    load_after: float
+    busy_before: float
+    """Share of the machine that others used when it began, 0 to 1."""
 
     def as_json(self) -> dict[str, Any]:
         """For machines."""
@@ -42,16 +43,15 @@ class Entry:
             "state": "skipped" if self.skipped else "failed" if self.problem else "measured",
             "problem": self.problem,
             "took_s": round(self.took_s, 2),
-            "load_before": self.load_before,
-            "load_after": self.load_after,
-            "provisional": machine.provisional(self.load_before),
+            "busy_before": self.busy_before,
+            "provisional": machine.provisional(self.busy_before),
             **(self.outcome.as_json() if self.outcome is not None else Outcome(figures=()).as_json()),
         }
 
 
 async def run_one(bench: Bench, *, quick: bool, long: bool) -> Entry:
     """Run a bench in a folder of its own and within its time; a failure is told, not raised."""
-    before, started = machine.load(), time.monotonic()
+    before, started = await machine.busy(_QUICK_LOOK_S if quick else machine.LOOK_S), time.monotonic()
     outcome, problem, skipped = None, "", False
     with tempfile.TemporaryDirectory(prefix="cm-bench-", ignore_cleanup_errors=True) as folder:
         try:
@@ -70,8 +70,7 @@ async def run_one(bench: Bench, *, quick: bool, long: bool) -> Entry:
         problem=problem,
         skipped=skipped,
         took_s=time.monotonic() - started,
-        load_before=before,
-        load_after=machine.load(),
+        busy_before=before,
     )
 
 
@@ -104,7 +103,7 @@ def print_table(console: Console, entries: Sequence[Entry], *, quick: bool) -> N
         if entry.outcome is None:
             table.add_row(entry.name, f"{'skipped' if entry.skipped else 'failed'}: {entry.problem}")
             continue
-        label = f"{entry.name}\nload {entry.load_before:g}{' (busy)' if machine.provisional(entry.load_before) else ''}"
+        label = f"{entry.name}\n{f'others {entry.busy_before:.0%}' if machine.provisional(entry.busy_before) else ''}"
         for figure in entry.outcome.figures:
             table.add_row(label, *_cells(figure))
             label = ""

@@ -83,9 +83,18 @@ async def test_a_family_is_a_process_and_all_that_descend_from_it(tmp_path: Path
     assert used.memory_mib > 1
 
 
-def test_a_busy_machine_is_told_by_its_load() -> None:
-    assert machine.provisional(1.5, on_cores=lambda: 2)
-    assert not machine.provisional(1.0, on_cores=lambda: 2)
+@pytest.mark.parametrize(("after", "share"), [("cpu 130 0 20 150 0 0 0 0", 0.5), ("cpu 100 0 0 200 100 0 0 0", 0.0)])
+async def test_what_others_use_is_told_by_the_ticks_of_a_sleep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str, share: float
+) -> None:
+    ticks = tmp_path / "stat"
+    ticks.write_text("cpu 100 0 0 100 0 0 0 0\ncpu0 1\n")
+    monkeypatch.setattr(machine, "_TIMES", ticks)
+    looking = asyncio.create_task(machine.busy(0.02))
+    await asyncio.sleep(0)
+    ticks.write_text(f"{after}\n")
+    assert await looking == share
+    assert machine.provisional(share) is (share > 0.1)
 
 
 def test_only_finished_pictures_and_sound_are_compared(tmp_path: Path) -> None:
