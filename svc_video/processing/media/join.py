@@ -12,6 +12,9 @@ from svc_video.processing.media.sandbox import Limits, run_tool
 from svc_video.processing.media.tools import MediaTools
 
 _LIMITS = Limits(wall_s=300, cpu_s=120)
+_REORDERED = 2
+"""How many pictures x264 decodes ahead of those it shows. A chunk that made no use of it looks as if it decoded later, and where such a chunk meets
+another two pictures would be decoded at once: ffmpeg then moves one of them. So decoding times are counted anew over the whole clip."""
 _EXACT = ("-fflags", "+bitexact", "-flags", "+bitexact", "-map_metadata", "-1", "-map_chapters", "-1")
 
 
@@ -35,7 +38,8 @@ async def join_chunks(tools: MediaTools, *, chunks: Sequence[Path], recipe: Reci
                 "-i",
                 f"file:{listing.absolute()}",
             ),
-            *("-map", "0:v:0", "-c", "copy", *_EXACT, *PICTURES_FROM_ZERO, "-f", "mp4", draft.name),
+            *("-map", "0:v:0", "-c", "copy", "-bsf:v", f"setts=pts=PTS:dts=round((N-{_REORDERED})/({recipe.fps}*TB))"),
+            *(*_EXACT, *PICTURES_FROM_ZERO, "-f", "mp4", draft.name),
             cwd=out.parent,
             reads=list(chunks),
         )
@@ -64,7 +68,6 @@ async def mux_fast_start(tools: MediaTools, *, video: Path, audio: Path | None, 
 async def count_packets(tools: MediaTools, path: Path) -> int:
     """Packets of the video stream of one of our own MP4s."""
     run = await run_tool(
-        tools,
         [
             *(tools.ffprobe, "-v", "error", "-count_packets", "-select_streams", "v:0"),
             *("-show_entries", "stream=nb_read_packets", "-of", "csv=p=0", *guarded_input(path, "mov")),
@@ -79,7 +82,7 @@ async def count_packets(tools: MediaTools, path: Path) -> int:
 
 async def _ffmpeg(tools: MediaTools, *arguments: str, cwd: Path, reads: Sequence[Path]) -> None:
     run = await run_tool(
-        tools, [tools.ffmpeg, "-hide_banner", "-nostdin", "-y", "-loglevel", "error", *arguments], cwd=cwd, reads=reads, limits=_LIMITS
+        [tools.ffmpeg, "-hide_banner", "-nostdin", "-y", "-loglevel", "error", *arguments], cwd=cwd, reads=reads, limits=_LIMITS
     )
     if run.exit_code != 0:
         raise MediaToolFailed("ffmpeg", problem="ended with an error", stderr_tail=run.stderr_tail, exit_code=run.exit_code)

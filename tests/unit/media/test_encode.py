@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from devstack.clips.maker import make_clip
 from svc_video.processing.media import (
     Group,
     MediaFacts,
@@ -41,10 +42,31 @@ async def finished(tools: MediaTools, source: Path, out: Path) -> tuple[MediaFac
     return facts, recipe, path
 
 
+def times(tools: MediaTools, path: Path) -> list[tuple[int, int]]:
+    """When each picture is shown and decoded, in pictures of 30 a second, as they stand in the file."""
+    command = [str(tools.ffprobe), "-v", "error", "-show_entries", "packet=pts,dts", "-of", "csv=p=0", str(path)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    pairs = (line.split(",")[:2] for line in said.split())
+    return [(int(shown) // 3_000, int(decoded) // 3_000) for shown, decoded in pairs]
+
+
 async def test_three_chunks_join_without_losing_or_repeating_a_picture(tools: MediaTools, numbered: Path, tmp_path: Path) -> None:
     _, recipe, path = await finished(tools, numbered, tmp_path)
     assert len(recipe.chunks) == 3
     assert watch(tools, path).numbers == list(range(930))
+
+
+async def test_chunks_that_reorder_their_pictures_differently_join_on_the_grid(tools: MediaTools, tmp_path: Path) -> None:
+    # x264 finds in one half of this clip no picture to decode two ahead, in the other it does.
+    source = tmp_path / "clip.mp4"
+    await asyncio.to_thread(make_clip, source, seed=1, duration_s=16, width=126, height=224, fps=30)
+    _, recipe, _ = await finished(tools, source, tmp_path)
+    first, second = (times(tools, chunk) for chunk in sorted(tmp_path.glob("*-000?.mp4")))
+    assert [chunk.start_ms for chunk in recipe.chunks] == [0, 8_000]
+    assert (first[0], second[0]) == ((0, -1), (0, -2)), "the halves do not differ any more: look for another clip"
+    joined = times(tools, tmp_path / "joined.mp4")
+    assert sorted(shown for shown, _ in joined) == list(range(480))
+    assert [decoded for _, decoded in joined] == list(range(-2, 478))
 
 
 async def test_a_chunk_at_its_rate_cap_is_the_same_bytes_each_time_on_a_busy_machine(tools: MediaTools, tmp_path: Path) -> None:
@@ -207,7 +229,7 @@ async def test_groups_of_pictures_are_exactly_two_seconds_whatever_is_shown(tool
 async def test_pictures_that_are_missing_are_noticed(tools: MediaTools, numbered: Path, variants: dict[str, Path], tmp_path: Path) -> None:
     facts = await probe(tools, numbered)
     recipe = make_recipe(facts, tools.version)
-    with pytest.raises(MediaRejected, match=r"of 300 pictures can be decoded"):
+    with pytest.raises(MediaRejected, match=r"of 420 pictures can be decoded from 4000 ms on"):
         await encode_chunk(
             tools,
             source=variants["mp4_h264_portrait"],
