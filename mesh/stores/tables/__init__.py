@@ -20,8 +20,9 @@ _SERVICE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 async def open_tables(url: str, *, service: str, row_types: Sequence[type], clock: Clock) -> Tables:
     """Open the tables of one service where the URL says; creates and migrates them.
 
-    `sqlite:///FOLDER` keeps them in FOLDER/<service>.db, an absolute folder has four slashes. InvalidSetting when the URL names no engine
-    of this release, TablesInUse when another process has the file, IncompatibleTable when it does not fit the row types.
+    `sqlite:///FOLDER` keeps them in FOLDER/<service>.db, an absolute folder has four slashes; `scylla://HOST/KEYSPACE` in the keyspace
+    KEYSPACE_<service> of a ScyllaDB or Cassandra cluster. InvalidSetting when the URL names no engine or cannot work, TablesInUse when another
+    process has the file, IncompatibleTable when what is stored does not fit the row types, TablesUnavailable when no node answers.
     """
     if not _SERVICE.fullmatch(service):
         raise InvalidSetting(f"{service!r} is no service name")
@@ -32,8 +33,13 @@ async def open_tables(url: str, *, service: str, row_types: Sequence[type], cloc
         return await asyncio.to_thread(lambda: SqliteTables(path=path, row_types=row_types, clock=clock, loop=loop))
     scheme = url.partition(":")[0]
     if scheme == "scylla":
-        raise InvalidSetting(
-            "CLIPMESH_TABLES=scylla://... needs the drivers of `pip install 'clipmesh[cluster]'`, which this release does not have yet; "
-            "use sqlite:///FOLDER"
-        )
-    raise InvalidSetting(f"CLIPMESH_TABLES names the engine {scheme!r}; use sqlite:///FOLDER")
+        try:
+            from mesh.stores.tables.cql.opening import open_cql  # noqa: PLC0415 (its driver is an extra)
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "cassandra":
+                raise
+            raise InvalidSetting(
+                "CLIPMESH_TABLES=scylla://... needs a driver; install it with `pip install 'clipmesh[cluster]'`"
+            ) from error
+        return await open_cql(url, service=service, row_types=row_types, clock=clock)
+    raise InvalidSetting(f"CLIPMESH_TABLES names the engine {scheme!r}; use sqlite:///FOLDER or scylla://HOST/KEYSPACE")

@@ -87,7 +87,7 @@ async def test_another_process_is_refused_and_another_service_is_not(tables: Tab
 @pytest.mark.parametrize(
     ("url", "word"),
     [
-        ("scylla://host/keyspace", r"clipmesh\[cluster\]"),
+        ("scylla://anna:secret@host/Keyspace", "the keyspace 'Keyspace'"),
         ("postgres://user:secret@host/db", "'postgres'; use sqlite:///FOLDER"),
         ("sqlite://host/x", "'sqlite'"),
         ("sqlite:///", "'sqlite'"),
@@ -98,6 +98,14 @@ async def test_a_url_without_an_engine_is_refused_by_name(url: str, word: str) -
     with pytest.raises(InvalidSetting, match=word) as refused:
         await open_tables(url, service="video", row_types=ROW_TYPES, clock=FakeClock())
     assert "secret" not in str(refused.value)
+
+
+async def test_a_cluster_without_its_driver_is_refused_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "cassandra" or name.startswith("mesh.stores.tables.cql.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "cassandra", None)
+    with pytest.raises(InvalidSetting, match=r"pip install 'clipmesh\[cluster\]'"):
+        await open_tables("scylla://host/keyspace", service="video", row_types=ROW_TYPES, clock=FakeClock())
 
 
 async def test_a_relative_folder_is_made_where_the_process_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,35 +10,23 @@ from typing import Any, TypeVar
 
 from mesh.clock import Clock
 from mesh.events.event import Event
-from mesh.stores.tables.port import (
-    MAX_BATCH_BYTES,
-    BatchTooLarge,
-    Change,
-    IncompatibleTable,
-    Insert,
-    InvalidUse,
-    OutboxPage,
-    Page,
-    Remove,
-    Transition,
-)
-from mesh.stores.tables.rows import Scalar, counted_bytes
-from mesh.stores.tables.schema import InvalidTable, Scope, schema_of
+from mesh.stores.tables.calls import Calls, check_limit, check_names, check_shard, written
+from mesh.stores.tables.entries import SHARDS
+from mesh.stores.tables.port import Change, IncompatibleTable, Insert, OutboxPage, Page, Remove, Transition
+from mesh.stores.tables.schema import schema_of
 from mesh.stores.tables.sqlite.lock import FileLock
 from mesh.stores.tables.sqlite.migrations import migrate
-from mesh.stores.tables.sqlite.outbox import SHARDS, OutboxLog, Position, PreparedEvent, read_page
+from mesh.stores.tables.sqlite.outbox import OutboxLog, Position, read_page
 from mesh.stores.tables.sqlite.readers import Readers, connect
 from mesh.stores.tables.sqlite.reads import Range, read_many, read_one
 from mesh.stores.tables.sqlite.settling import Submissions
 from mesh.stores.tables.sqlite.statements import TableSql
-from mesh.stores.tables.sqlite.waiting import OutboxWaiters
 from mesh.stores.tables.sqlite.writer import GroupWriter
-from mesh.stores.tables.sqlite.writes import DropBucket, GuardedChange, GuardedWrite, PlainWrite
+from mesh.stores.tables.sqlite.writes import DropBucket, GuardedWrite, PlainWrite
+from mesh.stores.tables.waiting import OutboxWaiters
 
 R = TypeVar("R")
 
-MAX_KEYS = 1_000
-"""Most keys of one get_many, rows of one page and entries of one outbox page."""
 _MIN_SQLITE = (3, 37, 0)
 
 
@@ -51,16 +38,15 @@ class SqliteTables:
         if sqlite3.sqlite_version_info < _MIN_SQLITE:
             raise IncompatibleTable(f"SQLite {sqlite3.sqlite_version} has no STRICT tables; 3.37 or later is needed")
         self._clock = clock
-        self._tables = {row_type: TableSql(schema_of(row_type)) for row_type in row_types}
-        names = [table.schema.name for table in self._tables.values()]
-        if len(names) != len(set(names)):
-            raise InvalidTable(f"two row types declare the same table: {', '.join(sorted(names))}")
+        check_names(row_types)
+        tables = {row_type: TableSql(schema_of(row_type)) for row_type in row_types}
+        self._calls = Calls(tables)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(path)
         try:
             self._connection = connect(path)
             try:
-                migrate(self._connection, self._tables.values())
+                migrate(self._connection, tables.values())
                 outbox = OutboxLog(self._connection)
                 self._waiters = OutboxWaiters(outbox.tails())
             except BaseException:
@@ -73,7 +59,7 @@ class SqliteTables:
         self._writer = GroupWriter(
             connection=self._connection,
             outbox=outbox,
-            tables=tuple(self._tables.values()),
+            tables=tuple(tables.values()),
             clock=clock,
             loop=loop,
             committed=self._waiters.committed,
@@ -91,9 +77,7 @@ class SqliteTables:
     async def get_many(self, row_type: type[R], keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], R]:
         """See the port."""
         table, now_ms = self._table(row_type), self._clock.now_ms()
-        if len(keys) > MAX_KEYS:
-            raise InvalidUse(f"{table.schema.name}: {len(keys)} keys asked, at most {MAX_KEYS}")
-        values = list(dict.fromkeys(table.codec.encode_key(key) for key in keys))
+        values = self._calls.keys(table, keys)
         if not values:
             return {}
         return await self._readers.run(lambda connection: read_many(connection, table, values, now_ms))
@@ -119,7 +103,7 @@ class SqliteTables:
         return await self._read_range(Range(self._table(row_type), None), after, limit)
 
     async def _read_range(self, asked: Range, after: str, limit: int) -> Page[Any]:
-        _check_limit(limit)
+        check_limit(limit)
         now_ms = self._clock.now_ms()
         return await self._readers.run(lambda connection: asked.read(connection, after, limit, now_ms))
 
@@ -139,28 +123,9 @@ class SqliteTables:
 
     async def commit(self, *changes: Change, events: Sequence[Event] = ()) -> tuple[Any, ...]:
         """See the port."""
-        if not changes:
-            raise InvalidUse("a commit needs a change")
-        table = self._table(type(changes[0].row), guarded=True)
-        prepared, size = [], 0
-        for change in changes:
-            if type(change.row) is not table.schema.row_type:
-                raise InvalidUse(f"a commit spans {table.schema.name} and {type(change.row).__name__}; it belongs to one table")
-            values = table.codec.encode(change.row)
-            size += counted_bytes(values)
-            prepared.append(_guarded_change(table, change, values))
-        keys = [change.key for change in prepared]
-        parts = len(table.schema.partition)
-        if len({key[:parts] for key in keys}) > 1:
-            raise InvalidUse(f"{table.schema.name}: a commit belongs to one partition")
-        if len(set(keys)) < len(keys):
-            raise InvalidUse(f"{table.schema.name}: a commit changes a row once")
-        entries = _prepare_events(events, row_version=prepared[0].likely_version, size=size)
-        versions = await self._submissions.run(GuardedWrite(table, tuple(prepared), entries))
-        return tuple(
-            None if isinstance(change, Remove) else dataclasses.replace(change.row, version=version)
-            for change, version in zip(changes, versions, strict=True)
-        )
+        self._submissions.check_open()
+        commit = self._calls.commit(changes, events)
+        return written(changes, await self._submissions.run(GuardedWrite(commit.table, commit.changes, commit.events)))
 
     async def put(self, *rows: Any, events: Sequence[Event] = ()) -> None:
         """See the port."""
@@ -173,19 +138,9 @@ class SqliteTables:
     async def _write_plain(self, rows: Sequence[Any], events: Sequence[Event], *, deletes: bool) -> None:
         if not rows and not events:
             return
-        encoded: list[tuple[TableSql, tuple[Scalar, ...]]] = []
-        scopes: set[Scope] = set()
-        for row in rows:
-            table = self._table(type(row), guarded=False)
-            scopes.add(table.schema.scope)
-            if row.version < 1:
-                raise InvalidUse(f"{table.schema.name}: a plain row brings its own version, from 1")
-            encoded.append((table, table.codec.encode(row)))
-        if len(scopes) > 1:
-            raise InvalidUse("a write belongs to one scope: global or home region")
-        size = sum(counted_bytes(values) for _, values in encoded)
-        entries = _prepare_events(events, row_version=rows[0].version if rows else 0, size=size)
-        await self._submissions.run(PlainWrite(tuple(encoded), entries, deletes))
+        self._submissions.check_open()
+        put = self._calls.put(rows, events)
+        await self._submissions.run(PlainWrite(put.rows, put.events, deletes))
 
     async def settle(self, token: str) -> bool:
         """See the port."""
@@ -204,9 +159,8 @@ class SqliteTables:
     async def read_outbox(self, shard: int, *, after: str = "", limit: int = 500) -> OutboxPage:
         """See the port."""
         self._submissions.check_open()
-        _check_limit(limit)
-        if not 0 <= shard < SHARDS:
-            raise InvalidUse(f"the outbox has shards 0 to {SHARDS - 1}, not {shard}")
+        check_limit(limit)
+        check_shard(shard)
         sequence = Position.parse(shard, after).sequence
         if not self._waiters.has_after(shard, sequence):
             self._waiters.was_read(shard, sequence)
@@ -239,36 +193,7 @@ class SqliteTables:
         self._connection.close()
         self._lock.release()
 
-    def _table(self, row_type: type, *, guarded: bool | None = None) -> TableSql:
-        table = self._tables.get(row_type)
-        if table is None:
-            raise InvalidUse(f"{row_type.__name__} is not among the row types the tables were opened with")
-        if guarded is True and not table.guarded:
-            raise InvalidUse(f"{table.schema.name} is plain: use put and delete")
-        if guarded is False and table.guarded:
-            raise InvalidUse(f"{table.schema.name} is guarded: use insert, transition, remove or commit")
+    def _table(self, row_type: type) -> TableSql:
+        table = self._calls.table(row_type)
         self._submissions.check_open()
         return table
-
-
-def _check_limit(limit: int) -> None:
-    if not 1 <= limit <= MAX_KEYS:
-        raise InvalidUse(f"a limit is 1 to {MAX_KEYS}, not {limit}")
-
-
-def _guarded_change(table: TableSql, change: Change, values: tuple[Scalar, ...]) -> GuardedChange:
-    key = table.codec.key(values)
-    if isinstance(change, Insert):
-        return GuardedChange(key, values, 0)
-    if change.expected_version < 1:
-        raise InvalidUse(f"{table.schema.name}: a guarded row that stands has a version from 1, not {change.expected_version}")
-    return GuardedChange(key, None if isinstance(change, Remove) else values, change.expected_version)
-
-
-def _prepare_events(events: Sequence[Event], *, row_version: int, size: int) -> tuple[PreparedEvent, ...]:
-    """Serialise the events of a write whose rows count `size` bytes; BatchTooLarge when both together exceed the limit."""
-    prepared = tuple(PreparedEvent.of(event, row_version=row_version) for event in events)
-    size += sum(event.counted_bytes for event in prepared)
-    if size > MAX_BATCH_BYTES:
-        raise BatchTooLarge(f"the write counts {size} bytes, at most {MAX_BATCH_BYTES}")
-    return prepared

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
-from typing import Any
 
+from mesh.stores.tables.definitions import compare, definition
 from mesh.stores.tables.port import IncompatibleTable
 from mesh.stores.tables.rows import encode_value
-from mesh.stores.tables.schema import Schema
 from mesh.stores.tables.sqlite.statements import DELETED, TableSql, column_sql, quoted
 
 FORMAT_VERSION = 1
@@ -41,25 +40,15 @@ def migrate(connection: sqlite3.Connection, tables: Iterable[TableSql]) -> None:
     connection.execute("COMMIT")
 
 
-def _definition(schema: Schema) -> dict[str, Any]:
-    return {
-        "guard": schema.guard.value,
-        "scope": schema.scope.value,
-        "partition": list(schema.partition),
-        "clustering": [[name, descending] for name, descending in schema.clustering],
-        "columns": {column.name: column.kind.value for column in schema.columns},
-    }
-
-
 def _bring_up(connection: sqlite3.Connection, table: TableSql) -> None:
     schema = table.schema
-    wanted = _definition(schema)
+    wanted = definition(schema)
     found = connection.execute("SELECT definition FROM _tables WHERE name = ?", (schema.name,)).fetchone()
     if found is None:
         _create(connection, table)
     else:
         stored = json.loads(found[0])
-        _compare(schema.name, stored, wanted)
+        compare(schema.name, stored, wanted)
         for column in schema.columns:
             if column.name not in stored["columns"]:
                 default = encode_value(schema.name, column, column.default)
@@ -90,14 +79,3 @@ def _create(connection: sqlite3.Connection, table: TableSql) -> None:
 def _index_expiry(connection: sqlite3.Connection, table: TableSql) -> None:
     name = quoted(f"_expires_{table.schema.name}")
     connection.execute(f'CREATE INDEX {name} ON {table.name} ("expires_at_ms") WHERE "expires_at_ms" > 0')
-
-
-def _compare(name: str, stored: dict[str, Any], wanted: dict[str, Any]) -> None:
-    for what in ("guard", "scope", "partition", "clustering"):
-        if stored[what] != wanted[what]:
-            raise IncompatibleTable(f"table {name}: its {what} is {stored[what]} in the file and {wanted[what]} in the code")
-    for column, kind in stored["columns"].items():
-        if column not in wanted["columns"]:
-            raise IncompatibleTable(f"table {name}: column {column} is in the file and not in the code; columns are never removed")
-        if wanted["columns"][column] != kind:
-            raise IncompatibleTable(f"table {name}: column {column} is {kind} in the file and {wanted['columns'][column]} in the code")

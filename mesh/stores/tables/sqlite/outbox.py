@@ -3,53 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mesh.events.event import Event
+from mesh.stores.tables.entries import SHARDS, PreparedEvent
 from mesh.stores.tables.port import InvalidUse, OutboxEntry, OutboxPage
-from mesh.stores.tables.rows import counted_bytes
 from mesh.stores.tables.sqlite.statements import quoted
 
-SHARDS = 8
-"""Shards of the log; a key's shard depends on it, so it never changes for a file."""
 BUCKET_MS = 3_600_000
 """How much time one bucket covers."""
-
-
-def shard_of(topic: str, key: str) -> int:
-    """The shard in which all entries of a key live."""
-    return zlib.crc32(f"{topic}\0{key}".encode()) % SHARDS
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedEvent:
-    """An event serialised for the version that its row will most likely get."""
-
-    event: Event
-    row_version: int
-    envelope: bytes
-
-    @classmethod
-    def of(cls, event: Event, *, row_version: int) -> PreparedEvent:
-        """Check and serialise; InvalidUse for an event without topic, key or version."""
-        if not event.topic or not event.key:
-            raise InvalidUse(f"event {event.event_id}: topic and key cannot be empty")
-        if (event.key_version or row_version) < 1:
-            raise InvalidUse(f"event {event.event_id}: without a row an event needs its own key_version")
-        return cls(event, row_version, event.envelope(row_version=row_version).SerializeToString())
-
-    def envelope_for(self, row_version: int) -> bytes:
-        """The envelope for the version that the row got; another than expected only when an expired row stood there."""
-        if row_version == self.row_version:
-            return self.envelope
-        return self.event.envelope(row_version=row_version).SerializeToString()
-
-    @property
-    def counted_bytes(self) -> int:
-        """What the entry adds to a batch."""
-        return counted_bytes((0, self.event.event_id, self.event.topic, self.event.key, self.envelope))
 
 
 def _table(bucket_ms: int) -> str:
@@ -109,7 +71,7 @@ class OutboxLog:
         grown: dict[int, int] = {}
         for prepared in events:
             event = prepared.event
-            shard = shard_of(event.topic, event.key)
+            shard = prepared.shard
             self._sequence += 1
             self._connection.execute(
                 self._append, (shard, self._sequence, event.event_id, event.topic, event.key, prepared.envelope_for(row_version))

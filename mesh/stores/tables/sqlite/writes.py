@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mesh.stores.tables.calls import GuardedChange
+from mesh.stores.tables.entries import PreparedEvent
 from mesh.stores.tables.port import RowExists, VersionConflict
 from mesh.stores.tables.rows import ZERO, Scalar
-from mesh.stores.tables.sqlite.outbox import OutboxLog, PreparedEvent
+from mesh.stores.tables.sqlite.outbox import OutboxLog
 from mesh.stores.tables.sqlite.statements import TableSql
 
 
@@ -28,20 +30,6 @@ class Done:
 
     value: Any
     grown: dict[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class GuardedChange:
-    """One conditional change: `expected_version` 0 means the row must be absent, `values` None removes it."""
-
-    key: tuple[Scalar, ...]
-    values: tuple[Scalar, ...] | None
-    expected_version: int
-
-    @property
-    def likely_version(self) -> int:
-        """The version the row gets unless an expired one stands there."""
-        return self.expected_version + 1
 
 
 @dataclass(frozen=True, slots=True)
