@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,11 +15,14 @@ from mesh import deadline
 from mesh.stores.blobs.port import (
     BlobInfo,
     BlobNotFound,
+    BlobRange,
     Blobs,
+    BlobsError,
     BlobsUnavailable,
     InvalidKey,
     PartMismatch,
     RangeNotSatisfiable,
+    Upkeep,
 )
 
 PutTo = Callable[[str, bytes], Awaitable[tuple[int, str]]]
@@ -28,8 +33,11 @@ LetPass = Callable[[int], Awaitable[None]]
 PART = 5 * 1024 * 1024
 """The smallest part that S3 takes before the last one."""
 MINUTE_MS = 60_000
+UPKEEP = Upkeep(unfinished_days=3, left_over_days={"work/": 3})
 FIRST, SECOND, LAST = b"1" * PART, b"2" * PART, b"the end"
 WHOLE = FIRST + SECOND + LAST
+OLD, NEW = bytes(range(256)) * 1024, bytes(reversed(range(256))) * 1024
+"""256 KiB each; 64 times that is more than what lies between a store and its reader."""
 
 
 async def read(blobs: Blobs, key: str, start: int = 0, end: int | None = None) -> bytes:
@@ -40,6 +48,20 @@ async def read(blobs: Blobs, key: str, start: int = 0, end: int | None = None) -
 async def keys(blobs: Blobs, prefix: str = "") -> list[str]:
     """All keys under a prefix."""
     return [info.key for info in (await blobs.list(prefix)).blobs]
+
+
+async def rest_is_or_is_gone(opened: BlobRange, expected: bytes) -> None:
+    """What comes is the beginning of what was expected; the end of it is missing only because the object is not there any more."""
+    rest = bytearray()
+    try:
+        async for chunk in opened.chunks:
+            rest += chunk
+    except BlobNotFound:
+        assert bytes(rest) == expected[: len(rest)]
+    else:
+        assert bytes(rest) == expected
+    finally:
+        await opened.aclose()
 
 
 def names(folder: Path) -> list[str]:
@@ -101,14 +123,34 @@ class BlobsContract:
             await blobs.get("digits", start=start)
 
     async def test_what_was_opened_stays_whole_when_the_object_is_replaced_or_deleted(self, blobs: Blobs) -> None:
-        old = bytes(range(256)) * 8192
+        await blobs.put("clip", OLD)
+        before_replace = await blobs.get("clip")
+        await blobs.put("clip", NEW)
+        before_delete = await blobs.get("clip")
+        await blobs.delete(["clip"])
+        assert await before_replace.read() == OLD
+        assert await before_delete.read() == NEW
+
+    async def test_a_long_object_is_never_mixed_with_what_replaces_it_and_holds_up_nobody(self, blobs: Blobs) -> None:
+        old, new = OLD * 64, NEW * 64
         await blobs.put("clip", old)
         before_replace = await blobs.get("clip")
         head = await anext(aiter(before_replace.chunks))
-        await blobs.put("clip", b"new")
+        with deadline.scope(5):
+            await blobs.put("clip", new)
         before_delete = await blobs.get("clip")
-        assert head + await before_replace.read() == old
-        assert await before_delete.read() == b"new"
+        await rest_is_or_is_gone(before_replace, old[len(head) :])
+        head = await anext(aiter(before_delete.chunks))
+        with deadline.scope(5):
+            await blobs.delete(["clip"])
+        await rest_is_or_is_gone(before_delete, new[len(head) :])
+
+    async def test_a_long_object_written_again_as_it_was_is_read_on(self, blobs: Blobs) -> None:
+        await blobs.put("clip", OLD * 64)
+        opened = await blobs.get("clip")
+        head = await anext(aiter(opened.chunks))
+        await blobs.put("clip", OLD * 64)
+        assert head + await opened.read() == OLD * 64
 
     async def test_a_stretch_can_be_let_go_before_its_end(self, blobs: Blobs) -> None:
         await blobs.put("clip", b"x" * 1_000_000)
@@ -222,6 +264,11 @@ class BlobsContract:
             after = page.next
         assert (found, pages) == (ordered, 3)
 
+    async def test_a_listing_tells_what_a_look_tells_but_for_the_type(self, blobs: Blobs) -> None:
+        await blobs.put("a/1", b"one", content_type="video/mp4")
+        [listed] = (await blobs.list("a/")).blobs
+        assert listed == replace(await blobs.head("a/1"), content_type="")
+
     async def test_deleting_is_repeatable_and_touches_nothing_else(self, blobs: Blobs) -> None:
         for key in ("a/1", "a/2", "a/3"):
             await blobs.put(key, b"x")
@@ -283,6 +330,40 @@ class BlobsContract:
         url = await blobs.presign_put("raw/2", size_bytes=1, expires_in_ms=MINUTE_MS)
         status, _ = await put_to(url.replace("raw/2", "raw/3"), b"x")
         assert status == 403
+        assert await keys(blobs) == []
+
+    async def test_links_lead_to_the_origin_that_is_told(self, blobs: Blobs) -> None:
+        url = await blobs.presign_put("raw/2", size_bytes=1, expires_in_ms=MINUTE_MS)
+        parts = urlsplit(url)
+        assert blobs.links_origin == (f"{parts.scheme}://{parts.netloc}" if parts.netloc else "")
+
+    async def test_a_body_is_sent_to_a_link_from_here_too(self, blobs: Blobs) -> None:
+        url = await blobs.presign_put("raw/2", size_bytes=7, expires_in_ms=MINUTE_MS)
+        assert await blobs.send(url, b"content") == hashlib.md5(b"content").hexdigest()  # noqa: S324
+        assert await read(blobs, "raw/2") == b"content"
+        ref = await blobs.multipart_begin("raw/9", content_type="video/mp4")
+        part = await blobs.presign_part("raw/9", ref, 2, size_bytes=3, expires_in_ms=MINUTE_MS)
+        etag = await blobs.send(part, b"two")
+        assert [(one.part_number, one.size_bytes, one.etag) for one in await blobs.multipart_parts("raw/9", ref)] == [(2, 3, etag)]
+
+    async def test_what_is_sent_from_here_obeys_its_link(self, blobs: Blobs, let_pass: LetPass) -> None:
+        url = await blobs.presign_put("raw/2", size_bytes=7, expires_in_ms=1_000)
+        ref = await blobs.multipart_begin("raw/9", content_type="video/mp4")
+        late = await blobs.presign_part("raw/9", ref, 1, size_bytes=1, expires_in_ms=MINUTE_MS)
+        await blobs.multipart_abort("raw/9", ref)
+        for link, body in (
+            (url, b"content!"),
+            (url, b""),
+            (url.replace("raw/2", "raw/3"), b"content"),
+            (url.partition("?")[0], b"content"),
+        ):
+            with pytest.raises(BlobsError):
+                await blobs.send(link, body)
+        with pytest.raises(BlobNotFound):
+            await blobs.send(late, b"x")
+        await let_pass(2_000)
+        with pytest.raises(BlobsError):
+            await blobs.send(url, b"content")
         assert await keys(blobs) == []
 
     async def test_parts_in_any_order_become_the_object(self, blobs: Blobs, put_to: PutTo) -> None:
@@ -376,6 +457,20 @@ class BlobsContract:
         assert await keys(blobs) == []
         assert list(await blobs.multipart_list("")) == []
 
+    async def test_a_completion_is_not_known_once_its_object_is_replaced_or_gone(self, blobs: Blobs, put_to: PutTo) -> None:
+        refs = [(await begin(blobs, put_to, "raw/9", [(1, body)]))[0] for body in (b"x", b"y")]
+        for ref in refs:
+            await blobs.multipart_complete("raw/9", ref, size_bytes=1, part_size_bytes=PART)
+        await self.check_unknown(blobs, refs[0], b"y")
+        await blobs.put("raw/9", b"z")
+        await self.check_unknown(blobs, refs[1], b"z")
+        ref, _ = await begin(blobs, put_to, "raw/9", [(1, b"y")])
+        await blobs.multipart_complete("raw/9", ref, size_bytes=1, part_size_bytes=PART)
+        await blobs.delete(["raw/9"])
+        with pytest.raises(BlobNotFound):
+            await blobs.multipart_complete("raw/9", ref, size_bytes=1, part_size_bytes=PART)
+        assert await keys(blobs) == []
+
     async def test_an_upload_belongs_to_its_key(self, blobs: Blobs, put_to: PutTo) -> None:
         ref, etags = await begin(blobs, put_to, "raw/9", [(1, b"x")])
         with pytest.raises(BlobNotFound):
@@ -387,11 +482,13 @@ class BlobsContract:
 
     @pytest.mark.parametrize("ref", ["", "x", "../objects", "0" * 32])
     async def test_an_unknown_upload_is_not_found(self, blobs: Blobs, ref: str) -> None:
+        await blobs.put("raw/9", b"stays")
         with pytest.raises(BlobNotFound):
             await blobs.multipart_parts("raw/9", ref)
         with pytest.raises(BlobNotFound):
             await blobs.multipart_complete("raw/9", ref, size_bytes=1, part_size_bytes=PART)
         await blobs.multipart_abort("raw/9", ref)
+        assert await read(blobs, "raw/9") == b"stays"
 
     async def test_open_uploads_are_listed_by_prefix(self, blobs: Blobs) -> None:
         first = await blobs.multipart_begin("raw/1", content_type="video/mp4")
@@ -407,6 +504,12 @@ class BlobsContract:
         with pytest.raises(ValueError, match="part"):
             await blobs.presign_part("raw/9", ref, number, size_bytes=1, expires_in_ms=MINUTE_MS)
 
+    async def test_preparing_is_repeatable_and_leaves_nothing(self, blobs: Blobs) -> None:
+        for upkeep in (None, UPKEEP, UPKEEP):
+            await blobs.prepare(upkeep)
+        assert await keys(blobs) == []
+        assert list(await blobs.multipart_list("")) == []
+
     async def test_closing_is_repeatable(self, blobs: Blobs) -> None:
         await blobs.close()
         await blobs.close()
@@ -414,6 +517,12 @@ class BlobsContract:
     async def complete(self, blobs: Blobs, ref: str, etags: dict[int, str] | None) -> BlobInfo:
         """Complete `raw/9` as WHOLE."""
         return await blobs.multipart_complete("raw/9", ref, size_bytes=len(WHOLE), part_size_bytes=PART, etags=etags)
+
+    async def check_unknown(self, blobs: Blobs, ref: str, content: bytes) -> None:
+        """The upload is not known any more, and what its key holds is left alone."""
+        with pytest.raises(BlobNotFound):
+            await blobs.multipart_complete("raw/9", ref, size_bytes=1, part_size_bytes=PART)
+        assert await read(blobs, "raw/9") == content
 
     async def check_open(self, blobs: Blobs, ref: str, numbers: list[int]) -> None:
         """Nothing was completed: no object, and all parts are still there."""

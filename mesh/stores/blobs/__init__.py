@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -16,18 +17,25 @@ __all__ = ["open_blobs", "upload_door"]
 
 
 def open_blobs(url: str, *, clock: Clock, url_key: bytes) -> Blobs:
-    """The store that CLIPMESH_BLOBS names. Raises InvalidSetting.
+    """The store that CLIPMESH_BLOBS names; `prepare` it before use. Raises InvalidSetting.
 
-    `url_key` signs upload links: at least 32 bytes, the same in every process that signs or takes them; empty in a process that does neither.
+    `url_key` signs upload links to our own door: at least 32 bytes, the same in every process that signs or takes them; empty in a process that
+    does neither. S3 signs with its own keys.
     """
     parts = urlsplit(url)
     if url_key and len(url_key) < MIN_KEY_BYTES:
         raise InvalidSetting(f"the secret blob_url_key has {len(url_key)} bytes; it needs {MIN_KEY_BYTES} or more")
     if parts.scheme == "s3":
-        # A URL may carry keys; only its host is repeated.
-        raise InvalidSetting(f"CLIPMESH_BLOBS=s3://{parts.hostname or ''}... needs the S3 engine: pip install 'clipmesh[cluster]'")
+        if find_spec("minio") is None:
+            # A URL may carry keys; only its host is repeated.
+            raise InvalidSetting(f"CLIPMESH_BLOBS=s3://{parts.hostname or ''}... needs the S3 engine: pip install 'clipmesh[cluster]'")
+        from mesh.stores.blobs.s3.engine import open_s3  # noqa: PLC0415 its client comes with an extra
+
+        return open_s3(url)
     if parts.scheme != "file":
-        raise InvalidSetting(f"CLIPMESH_BLOBS: {parts.scheme or 'no scheme'!r} is no engine for objects: use file:///FOLDER")
+        raise InvalidSetting(
+            f"CLIPMESH_BLOBS: {parts.scheme or 'no scheme'!r} is no engine for objects: use file:///FOLDER or s3://HOST/BUCKET"
+        )
     folder = Path(unquote(parts.path))
     if parts.netloc not in {"", "localhost"} or not folder.is_absolute() or folder == Path("/") or parts.query or parts.fragment:
         raise InvalidSetting(f"CLIPMESH_BLOBS={url!r} names no folder: use file:///FOLDER with an absolute path")

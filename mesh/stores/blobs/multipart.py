@@ -133,7 +133,8 @@ class MultipartFolders:
 
     def _made(self, key: str, reference: str) -> bool:
         try:
-            return self._objects.facts(key).upload_ref == reference
+            # Objects that no upload made have an empty reference.
+            return bool(reference) and self._objects.facts(key).upload_ref == reference
         except BlobNotFound:
             return False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -63,7 +63,9 @@ class BlobInfo:
     size_bytes: int
     etag: str
     content_type: str
+    """Empty in a listing: object stores do not list it."""
     modified_at_ms: int
+    """A store may know whole seconds only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +118,28 @@ class OpenMultipart:
     started_at_ms: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upkeep:
+    """What whoever owns the objects lets the store remove by itself, long after it should have been removed by other means."""
+
+    unfinished_days: int
+    """After this a multipart upload that nobody ended goes with its parts."""
+    left_over_days: Mapping[str, int]
+    """Prefix -> after how long nothing under it can be of use."""
+
+
 class Blobs(Protocol):
     """Objects by key. Every call takes its time limit from `mesh.deadline` (30 s when none is set). A write that returned is durable."""
+
+    @property
+    def links_origin(self) -> str:
+        """Scheme, host and port of upload links, as browsers write origins; empty for relative links, which are of the gateway's upload door."""
+        ...
+
+    async def prepare(self, upkeep: Upkeep | None = None) -> None:
+        """Look, before the first call, whether the store serves; the owner of the objects says what it may clear away.
+        Raises InvalidSetting, whose one line says what is wrong and how to mend it."""
+        ...
 
     async def put(self, key: str, content: bytes, *, content_type: str = "application/octet-stream") -> BlobInfo:
         """Write a whole object; readers see the old or the new one, never a mixture."""
@@ -129,7 +151,8 @@ class Blobs(Protocol):
 
     async def get(self, key: str, *, start: int = 0, end: int | None = None) -> BlobRange:
         """Open [start, end) of an object; `end` None or beyond the end means to the end; 0 of an empty object is no error.
-        What was opened stays whole though the object is replaced or deleted meanwhile. Raises BlobNotFound, BlobDamaged,
+        All bytes are of the object that was opened, though it is replaced or deleted meanwhile: up to 256 KiB stay whole, and what a store
+        cannot bring of the rest then is BlobNotFound while it is read, never bytes of another object. Raises BlobNotFound, BlobDamaged,
         RangeNotSatisfiable."""
         ...
 
@@ -142,7 +165,7 @@ class Blobs(Protocol):
         ...
 
     async def list(self, prefix: str, *, after: str = "", limit: int = 1000) -> BlobPage:
-        """Objects whose key begins with `prefix`, in key order, after a cursor."""
+        """Objects whose key begins with `prefix`, in key order, after a cursor. Where `a` is an object, a store may keep `a/b` and not list it."""
         ...
 
     async def delete(self, keys: Sequence[str]) -> None:
@@ -154,7 +177,12 @@ class Blobs(Protocol):
         ...
 
     async def presign_put(self, key: str, *, size_bytes: int, expires_in_ms: int) -> str:
-        """A URL that takes one PUT of exactly `size_bytes`; relative URLs are of the gateway's upload door."""
+        """A URL that takes one PUT of exactly `size_bytes`; relative URLs are of the gateway's upload door. It lives at most seven days."""
+        ...
+
+    async def send(self, link: str, content: bytes) -> str:
+        """PUT a body to an upload link of this store from here, for clients that cannot; the etag. Raises BlobNotFound when the upload is
+        over, and BlobsError, then nothing was kept, when the link is none of ours, has ended or is for another size."""
         ...
 
     async def multipart_begin(self, key: str, *, content_type: str) -> str:
@@ -174,7 +202,7 @@ class Blobs(Protocol):
     ) -> BlobInfo:
         """Make the object of parts 1..n: every part but the last has `part_size_bytes`, together `size_bytes`, checksums as in `etags` where
         given, quoted or not. Raises PartMismatch, then nothing changed. Safe to repeat after success; when the deadline passes, the work may
-        go on, and a repeat joins it."""
+        go on, and a repeat joins it. S3 joins no parts below 5 MiB but the last: smaller ones are for stores that only one machine uses."""
         ...
 
     async def multipart_abort(self, key: str, upload_ref: str) -> None:

@@ -21,6 +21,7 @@ from mesh.stores.blobs.port import (
     OpenMultipart,
     PartMismatch,
     RangeNotSatisfiable,
+    Upkeep,
 )
 from mesh.stores.protected.faults import Faults
 from mesh.stores.protected.lane import Lane, Operation, PortErrors
@@ -40,6 +41,7 @@ _HEAD = Operation("head")
 _LIST = Operation("list")
 _DELETE = Operation("delete")
 _DELETE_PREFIX = Operation("delete_prefix", timed=False)
+_SEND = Operation("send", timed=False)
 _MULTIPART_BEGIN = Operation("multipart_begin")
 _MULTIPART_PARTS = Operation("multipart_parts")
 _MULTIPART_COMPLETE = Operation("multipart_complete", timed=False)
@@ -90,6 +92,15 @@ class ProtectedBlobs:
         self._reads = self._protection.reads
         self._writes = self._protection.writes
 
+    @property
+    def links_origin(self) -> str:
+        """See the port."""
+        return self.engine.links_origin
+
+    async def prepare(self, upkeep: Upkeep | None = None) -> None:
+        """See the port. Before it nothing is known of the store, so nothing is counted."""
+        await self.engine.prepare(upkeep)
+
     async def put(self, key: str, content: bytes, *, content_type: str = "application/octet-stream") -> BlobInfo:
         """See the port."""
         return await self._writes.run(_PUT, self.engine.put, key, content, content_type=content_type)
@@ -126,6 +137,10 @@ class ProtectedBlobs:
     async def presign_put(self, key: str, *, size_bytes: int, expires_in_ms: int) -> str:
         """See the port. Signing asks nobody."""
         return await self.engine.presign_put(key, size_bytes=size_bytes, expires_in_ms=expires_in_ms)
+
+    async def send(self, link: str, content: bytes) -> str:
+        """See the port."""
+        return await self._writes.run(_SEND, self.engine.send, link, content)
 
     async def multipart_begin(self, key: str, *, content_type: str) -> str:
         """See the port."""

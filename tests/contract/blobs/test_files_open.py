@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import mesh.stores.blobs as blobs_package
 from mesh.settings import InvalidSetting
 from mesh.stores.blobs import open_blobs, upload_door
 from mesh.testing.clock import FakeClock
@@ -14,7 +15,6 @@ from mesh.testing.clock import FakeClock
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("s3://key:hidden@minio:9000/clips", r"pip install 'clipmesh\[cluster\]'"),
         ("gs://clips", "'gs' is no engine for objects"),
         ("", "'no scheme' is no engine"),
         ("/var/clips", "'no scheme' is no engine"),
@@ -29,6 +29,12 @@ def test_other_urls_are_refused_by_name(url: str, says: str) -> None:
     with pytest.raises(InvalidSetting, match=says) as refused:
         open_blobs(url, clock=FakeClock(), url_key=b"k" * 32)
     assert "hidden" not in str(refused.value)
+
+
+def test_without_the_extra_s3_is_refused_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blobs_package, "find_spec", lambda name: None)
+    with pytest.raises(InvalidSetting, match=r"^CLIPMESH_BLOBS=s3://minio\.\.\. needs the S3 engine: pip install 'clipmesh\[cluster\]'$"):
+        open_blobs("s3://key:hidden@minio:9000/clips", clock=FakeClock(), url_key=b"k" * 32)
 
 
 def test_a_short_key_is_refused(tmp_path: Path) -> None:
