@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 from mesh.events.stream.port import Consumption, Delivery, OwnedPartition, PartitionLost, Record, Stream, StreamUnavailable
 
-PATIENCE_S = 15.0
+T = TypeVar("T")
+
+PATIENCE_S = 30.0
 """How long the suite waits for what has to happen, in seconds."""
 LONG_LEASE_MS = 60_000
 """A lease that outlasts the suite's patience: what needs one to run out does not happen in time."""
@@ -59,6 +62,15 @@ async def eventually(condition: Callable[[], bool | Awaitable[bool]]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def outlast(call: Callable[[], Awaitable[T]]) -> T:
+    """The answer of a call, made until no outage is in its way."""
+    while True:
+        try:
+            return await call()
+        except StreamUnavailable:
+            await asyncio.sleep(0.05)
+
+
 class Reader:
     """Reads a group as a consumer would, and notes what it saw in order."""
 
@@ -74,27 +86,26 @@ class Reader:
     async def run(self, stream: Stream, topics: Sequence[str], *, group: str, member: str) -> None:
         """Read for ever."""
         async with stream.consume(topics, group=group, member=member) as consumption, asyncio.TaskGroup() as workers:
-            started: set[int] = set()
+            # The partitions themselves: the id of one that is gone may be given to the next.
+            started: set[OwnedPartition] = set()
             while True:
                 assignment = await consumption.next_assignment()
                 self.owned = {(partition.topic, partition.partition) for partition in assignment}
                 for partition in assignment:
-                    if id(partition) not in started:
-                        started.add(id(partition))
+                    if partition not in started:
+                        started.add(partition)
                         workers.create_task(self._work(partition))
 
     async def _work(self, partition: OwnedPartition) -> None:
         try:
             while True:
-                try:
-                    for delivery in await partition.read(limit=self._limit, wait_ms=1_000):
-                        if self._before is not None:
-                            await self._before()
-                        self.log.append(delivery)
-                        if self._acknowledges:
-                            await partition.acknowledge([delivery])
-                except StreamUnavailable:
-                    await asyncio.sleep(0.05)
+                for delivery in await outlast(lambda: partition.read(limit=self._limit, wait_ms=1_000)):
+                    if self._before is not None:
+                        await self._before()
+                    self.log.append(delivery)
+                    if self._acknowledges:
+                        # Whoever went on without would acknowledge with the next record what it never worked on.
+                        await outlast(partial(partition.acknowledge, [delivery]))
         except PartitionLost:
             return
 
@@ -118,6 +129,14 @@ async def owned_by(consumption: Consumption, count: int) -> list[OwnedPartition]
             assignment = list(await consumption.next_assignment())
             if len(assignment) == count:
                 return assignment
+
+
+async def lost(partition: OwnedPartition) -> None:
+    """Return when the partition is no longer its reader's; what it still gives is dropped."""
+    async with asyncio.timeout(PATIENCE_S):
+        with contextlib.suppress(PartitionLost):
+            while True:
+                await partition.read(limit=1, wait_ms=20)
 
 
 async def drain(partitions: Sequence[OwnedPartition], *, acknowledge: bool) -> list[Delivery]:

@@ -8,13 +8,40 @@ from mesh.events.stream.settings import StreamSettings
 from mesh.settings import InvalidSetting
 from mesh.stores.redis import Redis
 
-__all__ = ["Stream", "StreamSettings", "open_stream"]
+__all__ = ["Stream", "StreamSettings", "connect_stream", "open_stream"]
 
 
 def open_stream(url: str, *, redis: Redis, settings: StreamSettings | None = None) -> Stream:
-    """The stream that `CLIPMESH_EVENTS` names: empty for Redis Streams on the given Redis. The caller closes stream and Redis, in that order."""
+    """The stream that `CLIPMESH_EVENTS` names: empty for Redis Streams on the given Redis. The caller closes stream and Redis, in that order.
+
+    It connects with its first call. Raises InvalidSetting for what no call could mend.
+    """
+    settings = settings or StreamSettings()
     if not url:
-        return RedisStream(redis=redis, settings=settings or StreamSettings())
-    if url.startswith("kafka://"):
-        raise InvalidSetting("CLIPMESH_EVENTS=kafka://... is not supported by this version: leave it empty to use Redis Streams")
-    raise InvalidSetting(f"CLIPMESH_EVENTS={url!r} is not understood: leave it empty to use Redis Streams on CLIPMESH_REDIS")
+        return RedisStream(redis=redis, settings=settings)
+    scheme = url.partition(":")[0]
+    if scheme != "kafka":
+        raise InvalidSetting(
+            f"CLIPMESH_EVENTS={scheme}:... is not understood: write kafka://host:9092, or leave it empty to use Redis Streams"
+        )
+    try:
+        from mesh.events.stream.kafka.stream import open_kafka  # noqa: PLC0415 (its driver is an extra)
+    except ModuleNotFoundError as error:
+        if error.name != "confluent_kafka":
+            raise
+        raise InvalidSetting("CLIPMESH_EVENTS=kafka://... needs a driver; install it with `pip install 'clipmesh[cluster]'`") from error
+    return open_kafka(url, settings=settings)
+
+
+async def connect_stream(url: str, *, redis: Redis, settings: StreamSettings | None = None) -> Stream:
+    """The same for a process that starts: credentials, certificates and topics that do not fit are refused now. Raises InvalidSetting.
+
+    A server that is away is no refusal: events wait for it.
+    """
+    stream = open_stream(url, redis=redis, settings=settings)
+    try:
+        await stream.check()
+    except BaseException:
+        await stream.close()
+        raise
+    return stream

@@ -88,7 +88,7 @@ class Doorbell:
                     self.connected = True
                     self._ring_all()
                     async for _, key in subscription.messages():
-                        self.ring(key.decode())
+                        self.ring(key.decode(errors="replace"))
             except RedisUnavailable:
                 pass
             finally:

@@ -33,6 +33,20 @@ class Keys:
         """A group's lease and position in a partition."""
         return f"{self.prefix}hold:{group}:{topic}:{partition}"
 
+    @property
+    def any_hold(self) -> str:
+        """A pattern that all holds match."""
+        return f"{self.prefix}hold:*"
+
+    def held(self, hold: str) -> tuple[str, str]:
+        """Group and topic of a hold."""
+        group, topic, _ = hold.removeprefix(f"{self.prefix}hold:").split(":")
+        return group, topic
+
     def members(self, group: str, topic: str) -> str:
         """The live members of a group that read a topic, by the time their membership ends."""
         return f"{self.prefix}members:{group}:{topic}"
+
+    def mark(self, name: str) -> str:
+        """How far a publisher came."""
+        return f"{self.prefix}mark:{name}"

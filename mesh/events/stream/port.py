@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,12 +13,22 @@ class StreamError(Exception):
 
     StreamError
     ├── StreamUnavailable   cannot be reached or out of time; publishing again is safe
+    ├── StreamMoved         the stream does not stand where its publisher left it; nothing was appended
     └── PartitionLost       another consumer owns the partition now; nothing more may be acknowledged
     """
 
 
 class StreamUnavailable(StreamError):
     """The stream cannot be reached or the deadline passed; publishing again is safe."""
+
+
+class StreamMoved(StreamError):
+    """The stream does not stand at the mark that its publisher left: it lost acknowledged records, or another publishes. Nothing was appended."""
+
+    def __init__(self, at: str) -> None:
+        super().__init__(f"the stream stands at {at or 'no mark'!r}")
+        self.at = at
+        """Where it stands; empty when the mark is gone."""
 
 
 class PartitionLost(StreamError):
@@ -33,6 +43,18 @@ class Record:
     key: str
     value: bytes
     event_id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """How far a publisher came, kept beside its records and lost with them: so it can tell what the stream lost though it had acknowledged it."""
+
+    name: str
+    """Whose mark it is; one publisher at a time writes it."""
+    after: str
+    """Where the publisher believes the stream to stand; empty before the first mark."""
+    until: str
+    """Where it stands once the records are in it; never the same twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +109,20 @@ class Consumption(Protocol):
 class Stream(Protocol):
     """Records in partitions, ordered within a key. Every call takes its time limit from `mesh.deadline` (5 s when none is set)."""
 
-    async def publish(self, records: Sequence[Record]) -> None:
-        """Append records in the order given; returns when the stream has them durably. Repeats are possible after an error."""
+    async def check(self) -> None:
+        """Find out before a start whether it cannot go well. Raises InvalidSetting; a server that is away is none."""
+        ...
+
+    async def publish(self, records: Sequence[Record], *, mark: Mark | None = None) -> None:
+        """Append records in the order given; returns when the stream has them durably. Repeats are possible after an error.
+
+        With a mark, all are appended and the mark moves in one step, or none are and it raises StreamMoved, where the mark is not at `after`.
+        """
+        ...
+
+    async def marked(self, name: str) -> str | None:
+        """Where a mark is, empty when there is none. None from an engine whose acknowledged records outlive the loss of a server: it needs no
+        marks and `publish` pays no heed to them."""
         ...
 
     def consume(self, topics: Sequence[str], *, group: str, member: str) -> AbstractAsyncContextManager[Consumption]:
@@ -111,6 +145,10 @@ class Stream(Protocol):
 
     async def lag(self, topics: Sequence[str], *, group: str) -> Sequence[Lag]:
         """How far a group is behind, one entry a partition."""
+        ...
+
+    async def groups(self) -> Mapping[str, Sequence[str]]:
+        """Every group that ever acknowledged or holds a partition, with the topics that it reads."""
         ...
 
     async def generation(self) -> str:

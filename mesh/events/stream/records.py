@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,6 +15,9 @@ START: Final = "0-0"
 """The position before the oldest record."""
 
 
+_RUN_ID: Final = re.compile(rb"run_id:([0-9a-f]+)")
+
+
 def sequence_of(position: str) -> int:
     """Which record of its partition a position names, counted from 1; 0 for START."""
     return int(position.partition("-")[2])
@@ -24,13 +28,19 @@ def moment_of(position: str) -> int:
     return int(position.partition("-")[0])
 
 
-async def read_records(redis: Redis, places: Mapping[str, tuple[str, int, str]], *, limit: int) -> dict[str, list[Delivery]]:
-    """Records by stream key, at most `limit` a key, where `places` says for each key its topic, partition and position; empty keys are absent."""
+async def read_records(redis: Redis, places: Mapping[str, tuple[str, int, str]], *, limit: int) -> tuple[str, dict[str, list[Delivery]]]:
+    """Which server process answered, and records by stream key, at most `limit` a key, where `places` says for each key its topic, partition and
+    position; empty keys are absent. A position means nothing to a process that did not give it out: it may stand behind it."""
     positions = [position for _, _, position in places.values()]
     try:
-        answer = await redis.call("XREAD", "COUNT", limit, "STREAMS", *places, *positions, timeout_s=READ_TIMEOUT_S)
+        # One connection leads to one process, so both answers are of the same.
+        facts, answer = await redis.many(
+            [("INFO", "server"), ("XREAD", "COUNT", limit, "STREAMS", *places, *positions)], timeout_s=READ_TIMEOUT_S
+        )
     except RedisUnavailable as error:
         raise StreamUnavailable(str(error)) from error
+    found = _RUN_ID.search(facts)
+    server = found[1].decode() if found else ""
     read: dict[str, list[Delivery]] = {}
     for name, entries in answer or ():
         topic, partition, _ = places[name.decode()]
@@ -45,4 +55,4 @@ async def read_records(redis: Redis, places: Mapping[str, tuple[str, int, str]],
             )
             for position, fields in entries
         ]
-    return read
+    return server, read

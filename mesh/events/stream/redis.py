@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import logging
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final
 
@@ -15,19 +15,20 @@ from clipmesh.common.v1.envelope_pb2 import ChangeHint
 from mesh.events.stream.doorbell import Doorbell
 from mesh.events.stream.keys import Keys
 from mesh.events.stream.partitions import partition_of
-from mesh.events.stream.port import Delivery, Lag, Record, StreamUnavailable
+from mesh.events.stream.port import Delivery, Lag, Mark, Record, StreamMoved, StreamUnavailable
 from mesh.events.stream.records import START, moment_of, read_records, sequence_of
 from mesh.events.stream.redis_group import Membership
 from mesh.events.stream.scripts import PUBLISH, REWIND
 from mesh.events.stream.settings import StreamSettings
 from mesh.stores.redis import Redis, RedisUnavailable
+from mesh.stores.redis_checks import check_keeps_events
 
 CALL_TIMEOUT_S: Final = 5.0
 """Time limit of a call when no deadline is set, in seconds."""
 HINT_TIMEOUT_S: Final = 0.25
 """How long a hint may take before it is let go, in seconds."""
 PUBLISH_BATCH: Final = 200
-"""Records appended in one step: Redis answers nobody else meanwhile."""
+"""Records appended in one step, unless a mark holds more together: Redis answers nobody else meanwhile."""
 TAIL_BATCH: Final = 500
 """Records of one partition that a tail takes at once."""
 LEAVE_TIMEOUT_S: Final = 1.0
@@ -49,15 +50,27 @@ class RedisStream:
         self._keys = Keys(settings.prefix)
         self._doorbell = Doorbell(redis=redis, channel=self._keys.bell)
 
-    async def publish(self, records: Sequence[Record]) -> None:
+    async def check(self) -> None:
+        """See the port: a server that throws keys away when memory is short is no place for events."""
+        await check_keeps_events(self._redis)
+
+    async def publish(self, records: Sequence[Record], *, mark: Mark | None = None) -> None:
         """See the port."""
-        for begin in range(0, len(records), PUBLISH_BATCH):
+        size = PUBLISH_BATCH if mark is None else max(1, len(records))
+        for begin in range(0, len(records), size):
             await self._append(
-                records[begin : begin + PUBLISH_BATCH],
+                records[begin : begin + size],
                 max_records=self._settings.max_records,
                 retention_ms=self._settings.retention_ms,
                 timeout_s=CALL_TIMEOUT_S,
+                mark=mark,
             )
+
+    async def marked(self, name: str) -> str | None:
+        """See the port."""
+        with _unavailable():
+            mark = await self._redis.call("GET", self._keys.mark(name), timeout_s=CALL_TIMEOUT_S)
+        return mark.decode() if mark else ""
 
     async def publish_hint(self, topic: str, key: str, version: int) -> None:
         """See the port; a hint that does not get through at once is let go."""
@@ -67,15 +80,22 @@ class RedisStream:
                 [hint], max_records=self._settings.hint_records, retention_ms=self._settings.hint_retention_ms, timeout_s=HINT_TIMEOUT_S
             )
 
-    async def _append(self, records: Sequence[Record], *, max_records: int, retention_ms: int, timeout_s: float) -> None:
+    async def _append(
+        self, records: Sequence[Record], *, max_records: int, retention_ms: int, timeout_s: float, mark: Mark | None = None
+    ) -> None:
         places: dict[tuple[str, int], int] = {}
         arguments: list[str | bytes | int] = [self._keys.bell, max_records, retention_ms]
+        arguments += (mark.after, mark.until) if mark else ("", "")
         for record in records:
             place = (record.topic, partition_of(record.key, self._settings.partitions))
             arguments += (places.setdefault(place, len(places) + 1), record.key, record.value)
         keys = [key for place in places for key in (self._keys.stream(*place), self._keys.head(*place))]
+        if mark:
+            keys.append(self._keys.mark(mark.name))
         with _unavailable():
-            await self._redis.run(PUBLISH, keys=keys, arguments=arguments, repeat=True, timeout_s=timeout_s)
+            answer = await self._redis.run(PUBLISH, keys=keys, arguments=arguments, repeat=True, timeout_s=timeout_s)
+        if answer != b"ok":
+            raise StreamMoved(answer[2:].decode())
 
     @asynccontextmanager
     async def consume(self, topics: Sequence[str], *, group: str, member: str) -> AsyncIterator[Membership]:
@@ -100,10 +120,13 @@ class RedisStream:
             self._keys.stream(topic, number): (topic, number, position)
             for (topic, number), position in (await self._tail_positions(topics, since_ms)).items()
         }
+        first_server = ""
         with self._doorbell.listen(tuple(places)) as bell:
             while True:
                 bell.reset()
-                read = await read_records(self._redis, places, limit=TAIL_BATCH)
+                server, read = await read_records(self._redis, places, limit=TAIL_BATCH)
+                if server != (first_server := first_server or server):
+                    raise StreamUnavailable("another server answers; what it lost comes again behind the positions of the first")
                 for name, deliveries in read.items():
                     topic, number, position = places[name]
                     expected = sequence_of(position) + 1
@@ -158,6 +181,21 @@ class RedisStream:
             records = max(0, sequence_of(head.decode()) - sequence_of(first) + 1) if first and head else 0
             lags.append(Lag(topic=topic, partition=number, records=records, oldest_ms=max(0, now_ms - moment_of(first)) if first else 0))
         return lags
+
+    async def groups(self) -> Mapping[str, Sequence[str]]:
+        """See the port; walks all keys of the Redis."""
+        found: dict[str, set[str]] = {}
+        cursor = b"0"
+        with _unavailable():
+            while True:
+                cursor, keys = await self._redis.call(
+                    "SCAN", cursor, "MATCH", self._keys.any_hold, "COUNT", 1_000, timeout_s=CALL_TIMEOUT_S
+                )
+                for key in keys:
+                    group, topic = self._keys.held(key.decode())
+                    found.setdefault(group, set()).add(topic)
+                if cursor == b"0":
+                    return {group: sorted(topics) for group, topics in sorted(found.items())}
 
     async def generation(self) -> str:
         """See the port."""

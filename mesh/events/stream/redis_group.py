@@ -27,10 +27,12 @@ _log = logging.getLogger("clipmesh.events")
 class RedisPartition:
     """One partition under one fence."""
 
-    def __init__(self, *, membership: Membership, topic: str, partition: int, fence: str, position: str) -> None:
+    def __init__(self, *, membership: Membership, topic: str, partition: int, fence: str, position: str, server: str) -> None:
         self.topic = topic
         self.partition = partition
         self.fence = fence
+        self.server = server
+        """The process that gave the fence and the position; another one may have lost what this one read."""
         self.revoked = False
         self._membership = membership
         self._read_to = position
@@ -45,10 +47,13 @@ class RedisPartition:
             while True:
                 bell.reset()
                 await membership.confirm(self)
-                deliveries = (await read_records(membership.redis, {key: (self.topic, self.partition, self._read_to)}, limit=limit)).get(
-                    key, []
-                )
-                if deliveries:
+                place = {key: (self.topic, self.partition, self._read_to)}
+                server, read = await read_records(membership.redis, place, limit=limit)
+                if server != self.server:
+                    await membership.beat()
+                    await membership.confirm(self)
+                    raise StreamUnavailable("the server changes")
+                if deliveries := read.get(key, []):
                     self._advance(deliveries)
                     return deliveries
                 left_s = until - loop.time()
@@ -153,7 +158,8 @@ class Membership:
             )
         except RedisUnavailable as error:
             raise StreamUnavailable(str(error)) from error
-        ours = {int(number): (fence.decode(), position.decode()) for number, fence, position in answer}
+        server = answer[0].decode()
+        ours = {int(number): (fence.decode(), position.decode()) for number, fence, position in answer[1]}
         for number, partition in held.items():
             if ours.get(number, ("",))[0] != partition.fence:
                 partition.revoked = True
@@ -162,7 +168,9 @@ class Membership:
                 self.doorbell.ring(self.revocations)
         for number, (fence, position) in ours.items():
             if (topic, number) not in self._owned:
-                self._owned[topic, number] = RedisPartition(membership=self, topic=topic, partition=number, fence=fence, position=position)
+                self._owned[topic, number] = RedisPartition(
+                    membership=self, topic=topic, partition=number, fence=fence, position=position, server=server
+                )
                 self._changed.set()
 
     async def confirm(self, partition: RedisPartition) -> None:

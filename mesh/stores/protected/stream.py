@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
-from mesh.events.stream.port import Consumption, Delivery, Lag, OwnedPartition, PartitionLost, Record, Stream, StreamUnavailable
+from mesh.events.stream.port import (
+    Consumption,
+    Delivery,
+    Lag,
+    Mark,
+    OwnedPartition,
+    PartitionLost,
+    Record,
+    Stream,
+    StreamMoved,
+    StreamUnavailable,
+)
 from mesh.stores.protected.faults import Faults
 from mesh.stores.protected.lane import Operation, PortErrors
 from mesh.stores.protected.protection import Protection
 from mesh.stores.protected.settings import STREAM, ProtectionSettings
 from mesh.telemetry import Telemetry
 
-ERRORS: Final = PortErrors(unavailable=StreamUnavailable, failures=(StreamUnavailable,), answers=(PartitionLost,))
+ERRORS: Final = PortErrors(unavailable=StreamUnavailable, failures=(StreamUnavailable,), answers=(PartitionLost, StreamMoved))
 
 _PUBLISH = Operation("publish")
+_MARKED = Operation("marked")
 _PUBLISH_HINT = Operation("publish_hint")
 _CONSUME = Operation("consume")
 _READ = Operation("read")
 _ACKNOWLEDGE = Operation("acknowledge")
 _REWIND = Operation("rewind")
 _LAG = Operation("lag")
+_GROUPS = Operation("groups")
 _GENERATION = Operation("generation")
 
 
@@ -77,10 +90,18 @@ class ProtectedStream:
         self._protection = Protection(store="stream", settings=settings, errors=ERRORS, telemetry=telemetry, faults=faults, now_s=now_s)
         self._writes = self._protection.writes
 
-    async def publish(self, records: Sequence[Record]) -> None:
+    async def check(self) -> None:
+        """See the port. Before a start there is nothing to protect."""
+        await self.engine.check()
+
+    async def publish(self, records: Sequence[Record], *, mark: Mark | None = None) -> None:
         """See the port."""
         if records:
-            await self._writes.run(_PUBLISH, self.engine.publish, records)
+            await self._writes.run(_PUBLISH, self.engine.publish, records, mark=mark)
+
+    async def marked(self, name: str) -> str | None:
+        """See the port."""
+        return await self._writes.run(_MARKED, self.engine.marked, name)
 
     @asynccontextmanager
     async def consume(self, topics: Sequence[str], *, group: str, member: str) -> AsyncIterator[ProtectedConsumption]:
@@ -105,6 +126,10 @@ class ProtectedStream:
     async def lag(self, topics: Sequence[str], *, group: str) -> Sequence[Lag]:
         """See the port."""
         return await self._protection.share(_LAG, (*topics, group), lambda: self.engine.lag(topics, group=group), copy=tuple)
+
+    async def groups(self) -> Mapping[str, Sequence[str]]:
+        """See the port."""
+        return await self._writes.run(_GROUPS, self.engine.groups)
 
     async def generation(self) -> str:
         """See the port."""

@@ -1,0 +1,1 @@
+"""The stream port on Kafka, by the driver confluent-kafka, which comes with the extra `cluster`."""
