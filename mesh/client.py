@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar, cast
@@ -12,6 +11,8 @@ from opentelemetry.trace import SpanKind
 
 from mesh import deadline
 from mesh.access import Priority
+from mesh.addresses import NoAddress, address_of, may_be_several, target_of
+from mesh.attempts import Attempts, Budget
 from mesh.auth import VIEWER_METADATA_KEY, ServiceTokens, current_signed_viewer
 from mesh.certified_channel import AnyChannel, open_channel
 from mesh.clock import Clock
@@ -21,7 +22,7 @@ from mesh.levels import level_of
 from mesh.logs import request_id
 from mesh.metrics import CLIENT_CALLS, CLIENT_SECONDS, CLIENT_SHARE
 from mesh.secrets import Secrets
-from mesh.service_config import is_repeatable, service_config
+from mesh.service_config import is_read, is_repeatable, service_config
 from mesh.service_tokens import METADATA_KEY
 from mesh.status import RpcDeadlineExceeded, RpcFailed, RpcResourceExhausted, from_rpc_error
 from mesh.telemetry import Telemetry, trace_context
@@ -66,10 +67,6 @@ def keepalive(every_ms: int, timeout_ms: int) -> tuple[tuple[str, int], ...]:
     )
 
 
-class NoAddress(ValueError):
-    """The address of a service is not set or not one we can dial; the text names the variable."""
-
-
 class Channels:
     """The outward connections of one process; make stubs inside the event loop that uses them."""
 
@@ -97,25 +94,28 @@ class Channels:
         self._options = (*OPTIONS, *keepalive(ping_every_ms, ping_timeout_ms))
         self._stubs: dict[tuple[Any, str, frozenset[str]], Any] = {}
         self._throttles: dict[str, Throttle] = {}
+        self._budgets: dict[str, Budget] = {}
         self._channels: list[AnyChannel] = []
 
     def stub(self, stub_type: Callable[[grpc.aio.Channel], S], service: str, *, idempotent: Collection[str] = ()) -> S:
         """A stub of `service` whose calls carry identities, end in time and fail as RpcFailed.
 
         Methods named Get, List or BatchGet and those with an idempotency_level are retried while the service is UNAVAILABLE, and so are those named
-        in `idempotent`.
+        in `idempotent`. Those that only read are asked of a second instance, if there may be one, when the first takes
+        long.
         """
         key = (stub_type, service, frozenset(idempotent))
         if key not in self._stubs:
             channel = _Channel(
                 service=service,
-                target=target_of(service, self._address(service)),
+                target=target_of(service, address_of(service, self._addresses)),
                 idempotent=key[2],
                 tokens=self._tokens,
                 telemetry=self.telemetry,
                 default_timeout_s=self._default_timeout_s,
                 tls=self._tls,
                 throttle=self._throttle(service),
+                budget=self._budget(service),
             )
             stub = stub_type(cast(grpc.aio.Channel, channel))
             self._channels.append(channel.open(self._options))
@@ -136,24 +136,9 @@ class Channels:
             self.telemetry.watch(CLIENT_SHARE, lambda: throttle.share, service=service)
         return self._throttles[service]
 
-    def _address(self, service: str) -> str:
-        variable = f"CLIPMESH_{service.upper().replace('-', '_')}_ADDRESS"
-        address = os.environ.get(variable, "") if self._addresses is None else self._addresses.get(service, "")
-        if not address:
-            raise NoAddress(f"{variable} is not set; `clipmesh up` sets it, a deployment has to")
-        return address
-
-
-def target_of(service: str, address: str) -> str:
-    """The gRPC target of an address: unix:PATH, a DNS name with port, or a list of IP addresses with ports."""
-    parts = [part.strip() for part in address.split(",") if part.strip()]
-    if len(parts) == 1:
-        return parts[0]
-    if all(part.rpartition(":")[0].replace(".", "").isdecimal() for part in parts):
-        return "ipv4:" + ",".join(parts)
-    if all(part.startswith("[") for part in parts):
-        return "ipv6:" + ",".join(parts)
-    raise NoAddress(f"the address list of {service} has to hold IP addresses with ports of one family, or be one DNS name: {address!r}")
+    def _budget(self, service: str) -> Budget:
+        """One for all stubs of a service."""
+        return self._budgets.setdefault(service, Budget(telemetry=self.telemetry, service=service))
 
 
 class _Channel:
@@ -170,9 +155,11 @@ class _Channel:
         default_timeout_s: float,
         tls: Tls | None,
         throttle: Throttle,
+        budget: Budget,
     ) -> None:
         self._service = service
         self._throttle = throttle
+        self._budget = budget
         self._target = target
         self._idempotent = idempotent
         # The kernel carries a unix socket: nothing is altered on its way, and the folder's permissions say who may connect.
@@ -184,9 +171,16 @@ class _Channel:
 
     def unary_unary(self, path: str, request_serializer: Any, response_deserializer: Any, _registered_method: bool = False) -> _Method:
         """One method of the stub."""
+        service, name = path[1:].split("/")
+        attempts = Attempts(
+            budget=self._budget,
+            retried=name in self._idempotent or is_repeatable(service, name),
+            hedged=is_read(service, name) and may_be_several(self._target),
+        )
         method = _Method(
             service=self._service,
             path=path,
+            attempts=attempts,
             serializers=(request_serializer, response_deserializer),
             tokens=self._tokens,
             telemetry=self._telemetry,
@@ -197,12 +191,10 @@ class _Channel:
         return method
 
     def open(self, options: Sequence[tuple[str, int]]) -> AnyChannel:
-        """The real channel, with the retries of exactly these methods."""
-        names = [tuple(method.path[1:].split("/")) for method in self._methods]
-        if unknown := self._idempotent - {method for _, method in names}:
+        """The real channel, for exactly these methods."""
+        if unknown := self._idempotent - {method.path.rpartition("/")[2] for method in self._methods}:
             raise ValueError(f"{self._service} has no method {', '.join(sorted(unknown))}")
-        repeatable = [(service, method) for service, method in names if method in self._idempotent or is_repeatable(service, method)]
-        every_option = [*options, ("grpc.service_config", service_config(repeatable))]
+        every_option = [*options, ("grpc.service_config", service_config(several=may_be_several(self._target)))]
         channel = open_channel(service=self._service, target=self._target, options=every_option, tls=self._tls)
         for method in self._methods:
             method.bind(channel)
@@ -217,6 +209,7 @@ class _Method:
         *,
         service: str,
         path: str,
+        attempts: Attempts,
         serializers: tuple[Any, Any],
         tokens: ServiceTokens | None,
         telemetry: Telemetry,
@@ -224,6 +217,7 @@ class _Method:
         throttle: Throttle,
     ) -> None:
         self.path = path
+        self._attempts = attempts
         self._throttle = throttle
         self._service = service
         self._serializers = serializers
@@ -251,7 +245,9 @@ class _Method:
         self._hold_back()
         code, start = "OK", time.perf_counter()
         try:
-            answer = await self._call(request, timeout=timeout_s, metadata=self._metadata(timeout_s))
+            answer = await self._attempts.answer(
+                lambda left_s: self._call(request, timeout=left_s, metadata=self._metadata(left_s)), timeout_s
+            )
             self._throttle.ended(bad=False)
             return answer
         except grpc.aio.AioRpcError as error:

@@ -1,41 +1,51 @@
-"""What gRPC itself does for a client: balances over healthy backends and retries, within a budget, what may be repeated."""
+"""What gRPC itself does for a client: balances over healthy backends, and leaves out for a while whoever fails nearly every call."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool
 
-RETRY_POLICY: Mapping[str, object] = {
-    "maxAttempts": 3,
-    "initialBackoff": "0.05s",
-    "maxBackoff": "0.5s",
-    "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE"],
+OUTLIERS: Final[Mapping[str, object]] = {
+    "interval": "0.5s",
+    "baseEjectionTime": "10s",
+    "maxEjectionTime": "60s",
+    "maxEjectionPercent": 50,
+    "failurePercentageEjection": {"threshold": 90, "enforcementPercentage": 100, "minimumHosts": 2, "requestVolume": 5},
 }
-RETRY_BUDGET: Mapping[str, object] = {"maxTokens": 10, "tokenRatio": 0.1}
-"""A failure costs one token, a success earns a tenth; below half of them nothing is retried."""
+"""An instance that says SERVING and fails (gRFC A50): looked at twice a second, left out for ten seconds, longer each time.
+
+Every status but OK counts as a failure there, a NOT_FOUND like an INTERNAL: hence the high threshold, and never more than half of the instances.
+"""
 
 _READS = ("Get", "List", "BatchGet")
-_REPEATABLE = {descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS, descriptor_pb2.MethodOptions.IDEMPOTENT}
+_LEVELS = descriptor_pb2.MethodOptions
 
 
-def service_config(repeatable: Sequence[tuple[str, str]]) -> str:
-    """The gRPC service config: balance over healthy backends, retry the (service, method) pairs in `repeatable` within the budget."""
-    config: dict[str, object] = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}
-    if repeatable:
-        config["methodConfig"] = [
-            {"name": [{"service": service, "method": method} for service, method in repeatable], "retryPolicy": RETRY_POLICY}
-        ]
-        config["retryThrottling"] = RETRY_BUDGET
-    return json.dumps(config)
+def service_config(*, several: bool) -> str:
+    """The gRPC service config of a channel, which may lead to `several` instances; repeating calls is no part of it."""
+    balancing: dict[str, object] = {"round_robin": {}}
+    if several:
+        balancing = {"outlier_detection_experimental": {**OUTLIERS, "childPolicy": [balancing]}}
+    return json.dumps({"loadBalancingConfig": [balancing], "healthCheckConfig": {"serviceName": ""}})
+
+
+def is_read(service: str, method: str) -> bool:
+    """True when the proto's idempotency_level says that nothing is changed, or says nothing and the name is a read's."""
+    level = _level_of(service, method)
+    return level == _LEVELS.NO_SIDE_EFFECTS or (level == _LEVELS.IDEMPOTENCY_UNKNOWN and method.startswith(_READS))
 
 
 def is_repeatable(service: str, method: str) -> bool:
-    """True when the proto's idempotency_level says so, or the name is a read's."""
+    """True when twice is the same as once: for reads, and for what the proto's idempotency_level says so of."""
+    return is_read(service, method) or _level_of(service, method) == _LEVELS.IDEMPOTENT
+
+
+def _level_of(service: str, method: str) -> int:
     try:
         descriptor = descriptor_pool.Default().FindServiceByName(service).methods_by_name[method]
     except KeyError:
-        return method.startswith(_READS)
-    return descriptor.GetOptions().idempotency_level in _REPEATABLE or method.startswith(_READS)
+        return _LEVELS.IDEMPOTENCY_UNKNOWN
+    return int(descriptor.GetOptions().idempotency_level)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mesh.clock import Clock
 from mesh.events.backoff import OUTAGES, Backoff
-from mesh.events.metrics import OUTBOX_AGE, OUTBOX_AWAY, OUTBOX_PUBLISHED
+from mesh.events.metrics import OUTBOX_AGE, OUTBOX_AWAY, OUTBOX_PUBLISHED, OUTBOX_REWOUND
 from mesh.events.relay_shard import RelaySettings, ShardRelay
 from mesh.events.stream.port import Stream
 from mesh.stores.tables.port import Tables, TablesError
@@ -31,7 +31,8 @@ class RelayStatus:
     held_shards: int
     away: bool
     """True while the stream or the tables cannot be reached."""
-    dropped_buckets: int
+    rewound: int
+    """How often a shard's stream was found to lack what it had acknowledged."""
 
 
 class Relay:
@@ -63,9 +64,8 @@ class Relay:
         self._stopping = asyncio.Event()
         self._generation = ""
         self._generation_at_ms = 0
-        self._dropped_at_ms: int | None = None
         self._published = 0
-        self._dropped_buckets = 0
+        self._rewound = 0
         self._away = False
         if telemetry is not None:
             telemetry.watch(OUTBOX_AGE, lambda: self.status().oldest_ms / 1000)
@@ -79,7 +79,7 @@ class Relay:
             oldest_ms=max(0, self._clock.now_ms() - min(waiting)) if waiting else 0,
             held_shards=sum(shard.held for shard in self._shards),
             away=self._away,
-            dropped_buckets=self._dropped_buckets,
+            rewound=self._rewound,
         )
 
     def stop(self) -> None:
@@ -92,7 +92,6 @@ class Relay:
         while not self._stopping.is_set():
             try:
                 sent = await self.relay_once()
-                await self._drop_old_buckets()
             except Exception as error:
                 if not self._away:
                     expected = isinstance(error, OUTAGES)
@@ -121,11 +120,19 @@ class Relay:
         self._published += sent
         if self._telemetry is not None and sent:
             self._telemetry.count(OUTBOX_PUBLISHED, sent)
+        self._tell_of_losses()
         for result in results:
             if isinstance(result, BaseException):
                 self._forget()
                 raise result
         return sent
+
+    def _tell_of_losses(self) -> None:
+        before, self._rewound = self._rewound, sum(shard.rewound for shard in self._shards)
+        if self._rewound > before:
+            _log.warning("the stream lacks events that it had acknowledged; they go out again", extra={"count": self._rewound - before})
+            if self._telemetry is not None:
+                self._telemetry.count(OUTBOX_REWOUND, self._rewound - before)
 
     async def _check_generation(self) -> None:
         now_ms = self._clock.monotonic_ms()
@@ -162,15 +169,3 @@ class Relay:
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
-
-    async def _drop_old_buckets(self) -> None:
-        """Old buckets go only when every shard was published past them: a long outage of the stream must not cost an event."""
-        now_ms = self._clock.monotonic_ms()
-        if self._dropped_at_ms is not None and now_ms - self._dropped_at_ms < self._settings.drop_every_ms:
-            return
-        published_until_ms = min(shard.caught_up_at_ms for shard in self._shards)
-        if not published_until_ms:
-            return
-        self._dropped_at_ms = now_ms
-        before_ms = min(self._clock.now_ms() - self._settings.retention_ms, published_until_ms)
-        self._dropped_buckets += await self._tables.drop_outbox(before_ms=before_ms)

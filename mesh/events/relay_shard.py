@@ -9,8 +9,9 @@ from clipmesh.common.v1.envelope_pb2 import EventEnvelope
 
 from mesh import failpoints
 from mesh.clock import Clock
+from mesh.events.relay_marks import mark_text, new_standing, standing_of
 from mesh.events.rows import RelayPosition
-from mesh.events.stream.port import Record, Stream
+from mesh.events.stream.port import Mark, Record, Stream, StreamMoved
 from mesh.failpoints import Failpoint
 from mesh.stores.tables.port import OutboxEntry, OutcomeUnknown, RowExists, Tables, VersionConflict
 
@@ -19,18 +20,14 @@ from mesh.stores.tables.port import OutboxEntry, OutcomeUnknown, RowExists, Tabl
 class RelaySettings:
     """How a relay works."""
 
-    batch: int = 500
-    """Entries of a shard that are published at once."""
+    batch: int = 250
+    """Entries of a shard that are published in one step, during which Redis answers nobody else."""
     lease_ms: int = 30_000
     """How long a shard stays with a relay that does not write, in milliseconds."""
     overlap_ms: int = 30_000
     """What a new or returning relay sends again, in milliseconds: longer than any write's deadline and than the stream may forget in a crash."""
     generation_every_ms: int = 5_000
-    """How often the relay looks whether the stream lost its contents, in milliseconds."""
-    retention_ms: int = 7 * 24 * 3_600_000
-    """How long the outbox is kept, in milliseconds."""
-    drop_every_ms: int = 10 * 60_000
-    """How often old buckets are dropped, in milliseconds."""
+    """How often the relay looks whether the stream lost contents though there is nothing to publish, in milliseconds."""
     idle_ms: int = 1_000
     """Longest wait for new entries, in milliseconds."""
     backoff_ms: int = 50
@@ -64,8 +61,8 @@ class ShardRelay:
         self.held = False
         self.waiting_since_ms = 0
         """When the oldest entry known to be unpublished happened; 0 when there is none."""
-        self.caught_up_at_ms = 0
-        """Everything written before this moment is published; 0 when unknown."""
+        self.rewound = 0
+        """How often the stream was found to lack what it had acknowledged."""
         self._tables = tables
         self._stream = stream
         self._owner = owner
@@ -73,6 +70,9 @@ class ShardRelay:
         self._settings = settings
         self._row: RelayPosition | None = None
         self._cursor = ""
+        self._mark: str | None = None
+        """Where the stream stands; None when the engine needs no marks."""
+        self._looked_at_ms = 0
 
     def forget(self) -> None:
         """Read the row anew and send the overlap again: after an outage nobody knows what the stream kept."""
@@ -84,8 +84,8 @@ class ShardRelay:
         try:
             if not await self._hold(generation):
                 return 0
-            return await self._publish_next()
-        except (VersionConflict, RowExists):
+            return await self._publish_next() or await self._look_at_mark()
+        except (VersionConflict, RowExists, StreamMoved):
             self.forget()
             return 0
         except OutcomeUnknown:
@@ -121,7 +121,10 @@ class ShardRelay:
         if held.generation != generation:
             self._cursor = ""
             held = replace(held, generation=generation, position="", checkpoint="", overlap="", saved_at_ms=0, checkpoint_at_ms=0)
-        elif self._row is not None and held.held_until_ms - now_ms > self._settings.lease_ms // 2:
+            held = await self._compare(replace(held, lineage=""))
+        elif self._row is None:
+            held = await self._compare(held)
+        elif held.held_until_ms - now_ms > self._settings.lease_ms // 2:
             return True
         held = replace(held, owner=self._owner, held_until_ms=now_ms + self._settings.lease_ms)
         if row is None:
@@ -131,18 +134,48 @@ class ShardRelay:
         self.held = True
         return True
 
+    async def _compare(self, held: RelayPosition) -> RelayPosition:
+        """The row in step with the mark that the stream has, which may be an earlier one than the row remembers."""
+        standing = new_standing() if not held.lineage else None
+        self._looked_at_ms = self._clock.monotonic_ms()
+        self._mark = await self._stream.marked(standing.lineage if standing else held.lineage)
+        if self._mark is None:
+            return held
+        standing = standing or standing_of(self._mark, lineage=held.lineage, tick=held.tick)
+        self._mark = standing.mark
+        if standing.back_to is not None:
+            self._cursor = standing.back_to
+            self.rewound += 1
+        return replace(held, lineage=standing.lineage, tick=standing.tick)
+
+    async def _look_at_mark(self) -> int:
+        """Nothing to publish is no reason to believe that the stream still has what it had. Always 0."""
+        assert self._row is not None
+        now_ms = self._clock.monotonic_ms()
+        if self._mark is not None and now_ms - self._looked_at_ms >= self._settings.generation_every_ms:
+            self._looked_at_ms = now_ms
+            mark = await self._stream.marked(self._row.lineage)
+            if mark != self._mark:
+                raise StreamMoved(mark or "")
+        return 0
+
     async def _publish_next(self) -> int:
         assert self._row is not None
-        began_at_ms = self._clock.now_ms()
         page = await self._tables.read_outbox(self.shard, after=self._cursor, limit=self._settings.batch)
         self._note(page.entries)
         if not page.entries:
-            self.caught_up_at_ms = began_at_ms
             return 0
-        await self._stream.publish(_records(page.entries))
+        row = self._row
+        if self._mark is None:
+            await self._stream.publish(_records(page.entries))
+        else:
+            row = replace(row, tick=row.tick + 1)
+            mark = Mark(name=row.lineage, after=self._mark, until=mark_text(row.tick, page.position))
+            await self._stream.publish(_records(page.entries), mark=mark)
+            self._mark, self._looked_at_ms = mark.until, self._clock.monotonic_ms()
         failpoints.hit(Failpoint.RELAY_AFTER_PUBLISH)
         row = advanced(
-            self._row,
+            row,
             page.position,
             now_ms=self._clock.now_ms(),
             overlap_ms=self._settings.overlap_ms,

@@ -27,6 +27,10 @@ class RelayPosition:
     """A still earlier one: published an overlap before `checkpoint_at_ms`."""
     generation: str = ""
     """The stream's marker when `position` was begun; another marker means that the stream lost its contents."""
+    lineage: str = ""
+    """Which run of marks the stream carries; a mark of another run says nothing about this row."""
+    tick: int = 0
+    """The number of the last mark that was published."""
     version: int = 0
 
 

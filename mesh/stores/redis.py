@@ -1,4 +1,9 @@
-"""The one door to Redis: connection settings, time limits, bounded retries, one typed error; only commands of Redis 6.2."""
+"""The one door to Redis: time limits, bounded retries, typed errors; only commands of Redis 6.2.
+
+Unavailable
+└── RedisUnavailable      Redis cannot be reached or did not answer in time
+    └── RedisNotAllowed   Redis does not let this client in, or not to this command; an operator has to mend it
+"""
 
 from __future__ import annotations
 
@@ -6,17 +11,16 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Final
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis.asyncio as driver
-from redis.asyncio.connection import Connection, UnixDomainSocketConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import (
     AuthenticationError,
+    AuthorizationError,
     BusyLoadingError,
+    InvalidResponse,
     MasterDownError,
+    NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -27,19 +31,32 @@ from redis.exceptions import TimeoutError as DriverTimeout
 
 from mesh import deadline
 from mesh.errors import Unavailable
-from mesh.settings import InvalidSetting
+from mesh.stores.redis_connections import connection_pool
+from mesh.stores.redis_url import InvalidRedisUrl, RedisUrl
+
+__all__ = [
+    "CALL_TIMEOUT_S",
+    "READS",
+    "Argument",
+    "InvalidRedisUrl",
+    "Redis",
+    "RedisNotAllowed",
+    "RedisUnavailable",
+    "Script",
+    "Subscription",
+]
 
 Argument = str | bytes | int | float
 """What a command is made of; everything travels as bytes."""
 
 CALL_TIMEOUT_S: Final = 1.0
 """Time limit of one call when the caller's deadline leaves more, in seconds."""
-CONNECT_TIMEOUT_S: Final = 1.0
-"""Longest wait for a new connection, in seconds."""
-MAX_CONNECTIONS: Final = 32
-"""Connections of one process; further calls wait for a free one within their time limit."""
 REPEAT_AFTER_S: Final = (0.02, 0.1)
 """Pauses before a repeatable command is sent again after a broken connection, in seconds."""
+QUIET_S: Final = 2.0
+"""A subscription that heard nothing for so long asks for a sign of life, in seconds: a connection to a frozen server looks like a quiet one."""
+SIGN_OF_LIFE_S: Final = 1.0
+"""How long the sign of life may take, in seconds."""
 
 READS: Final = frozenset(
     {"EXISTS", "GET", "MGET", "GETRANGE", "STRLEN", "TTL", "PTTL", "TYPE", "PING", "TIME", "INFO", "SCAN", "DBSIZE"}
@@ -49,18 +66,21 @@ READS: Final = frozenset(
 )
 """Commands that change nothing."""
 
+_GARBLED: Final = (InvalidResponse, ValueError, LookupError, TypeError)
+"""How the driver meets an answer that is none: bytes were altered on the way, and the connection is given up."""
+_NOT_ALLOWED: Final = ("NOPERM", "NOAUTH", "WRONGPASS")
 _AWAY: Final = ("MISCONF", "OOM", "READONLY", "BUSY", "NOREPLICAS")
 """How a refusal begins that is the server's state and no fault of the command; inside a script's error it follows a dash."""
-
-
-class InvalidRedisUrl(InvalidSetting):
-    """The URL names no Redis that this build speaks to; the text says which forms it takes."""
 
 
 class RedisUnavailable(Unavailable):
     """Redis cannot be reached or did not answer in time; whether a write happened is unknown."""
 
     reason = "REDIS_UNAVAILABLE"
+
+
+class RedisNotAllowed(RedisUnavailable):
+    """Redis does not let this client in, or not to this command; the text says what it said."""
 
 
 class Script:
@@ -73,18 +93,29 @@ class Script:
 class Subscription:
     """Messages of some channels, from the moment it was opened."""
 
-    def __init__(self, pubsub: Any) -> None:
+    def __init__(self, pubsub: Any, *, quiet_s: float = QUIET_S, sign_of_life_s: float = SIGN_OF_LIFE_S) -> None:
         self._pubsub = pubsub
+        self._quiet_s = quiet_s
+        self._sign_of_life_s = sign_of_life_s
 
     async def messages(self) -> AsyncIterator[tuple[str, bytes]]:
         """(channel, payload) for ever; raises RedisUnavailable when the connection breaks, and then messages may have been missed."""
+        asked = False
         while True:
             try:
-                message = await self._pubsub.get_message(ignore_subscribe_messages=True, timeout=None)
-            except (RedisError, OSError) as error:
+                message = await self._pubsub.get_message(
+                    ignore_subscribe_messages=True, timeout=self._sign_of_life_s if asked else self._quiet_s
+                )
+                if message is None and asked:
+                    raise RedisUnavailable("the subscription is silent, and so is the server when it is asked")
+                asked = message is None
+                if asked:
+                    async with asyncio.timeout(self._sign_of_life_s):
+                        await self._pubsub.ping()
+            except (RedisError, OSError, *_GARBLED) as error:
                 raise RedisUnavailable(f"the subscription broke: {error}") from error
-            if message is not None:
-                yield message["channel"].decode(), message["data"]
+            if message is not None and message["type"] == "message":
+                yield message["channel"].decode(errors="replace"), message["data"]
 
 
 class Redis:
@@ -172,82 +203,35 @@ class Redis:
                 while True:
                     try:
                         return await send()
-                    except (ConnectionLost, DriverTimeout, BusyLoadingError, OSError) as error:
-                        if isinstance(error, AuthenticationError):
-                            raise
+                    except (AuthenticationError, AuthorizationError):
+                        raise
+                    except (ConnectionLost, DriverTimeout, BusyLoadingError, OSError, *_GARBLED) as error:
                         pause_s = next(pauses, None)
                         if pause_s is None:
                             raise RedisUnavailable(f"Redis cannot be reached: {error}") from error
                         await asyncio.sleep(pause_s)
         except TimeoutError as error:
             raise RedisUnavailable(f"Redis did not answer within {limit_s * 1000:.0f} ms") from error
+        except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
+            raise RedisNotAllowed(f"Redis refuses this client: {error}") from error
         except (ReadOnlyError, OutOfMemoryError, MasterDownError) as error:
             raise RedisUnavailable(f"Redis takes no writes now: {error}") from error
         except ResponseError as error:
-            if str(error).startswith(_AWAY) or any(f" -{word} " in str(error) for word in _AWAY):
+            if _says(error, _AWAY):
                 raise RedisUnavailable(f"Redis takes no writes now: {error}") from error
+            if _says(error, _NOT_ALLOWED):
+                raise RedisNotAllowed(f"Redis refuses this client: {error}") from error
             raise
 
 
+def _says(error: ResponseError, words: tuple[str, ...]) -> bool:
+    """Whether a refusal begins with one of the words; inside a script's error they follow a dash."""
+    return str(error).startswith(words) or any(f" -{word} " in str(error) for word in words)
+
+
 def open_redis(url: str) -> Redis:
-    """A client for `redis://[user:password@]host[:port][/db]`, `rediss://...` or `unix:PATH[?db=N]`; connects with the first call.
+    """A client for the server that `url` names, in one of the forms of `redis_url`; connects with the first call.
 
     Raises InvalidRedisUrl for everything else, by name for what other deployments use.
     """
-    return Redis(driver.Redis.from_pool(_pool(url)))
-
-
-def _pool(url: str) -> driver.BlockingConnectionPool:
-    parts = urlsplit(url)
-    try:
-        port = parts.port
-    except ValueError as error:
-        raise InvalidRedisUrl(f"CLIPMESH_REDIS={_shown(url)!r}: {error}") from None
-    if parts.scheme == "unix":
-        where = unquote(parts.netloc + parts.path)
-        if not where:
-            raise InvalidRedisUrl(f"CLIPMESH_REDIS={_shown(url)!r} names no socket; write unix:run/redis.sock or unix:///full/path.sock")
-        kind: dict[str, Any] = {"connection_class": UnixDomainSocketConnection, "path": where, "db": _database(url, parts.query)}
-    elif parts.scheme in {"redis", "rediss"}:
-        if not parts.hostname or "," in parts.netloc:
-            raise InvalidRedisUrl(f"CLIPMESH_REDIS={_shown(url)!r} has to name one host: redis://host:6379/0; clusters are not supported")
-        kind = {
-            "connection_class": driver.SSLConnection if parts.scheme == "rediss" else Connection,
-            "host": parts.hostname,
-            "port": port or 6379,
-            "db": _database(url, f"db={parts.path[1:]}" if parts.path.strip("/") else parts.query),
-            "username": unquote(parts.username) if parts.username else None,
-            "password": unquote(parts.password) if parts.password else None,
-            "socket_keepalive": True,
-        }
-    elif parts.scheme.endswith(("sentinel", "cluster")):
-        raise InvalidRedisUrl(f"CLIPMESH_REDIS={parts.scheme}://... is not supported: give the address of one Redis, redis://host:6379/0")
-    else:
-        raise InvalidRedisUrl(
-            f"CLIPMESH_REDIS={_shown(url)!r} is no Redis URL; write redis://host:6379/0, rediss://host:6380/0 or unix:run/redis.sock"
-        )
-    return driver.BlockingConnectionPool(
-        max_connections=MAX_CONNECTIONS,
-        timeout=None,
-        protocol=2,
-        decode_responses=False,
-        socket_timeout=None,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-        driver_info=None,
-        **kind,
-    )
-
-
-def _database(url: str, query: str) -> int:
-    options = parse_qs(query, keep_blank_values=True)
-    number = options.pop("db", ["0"])[0]
-    if options or not number.isdigit():
-        raise InvalidRedisUrl(f"CLIPMESH_REDIS={_shown(url)!r}: only a database number may follow, as /0 or ?db=0")
-    return int(number)
-
-
-def _shown(url: str) -> str:
-    """The URL as it may stand in a log: without what stands before an @."""
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}***@{rest.rpartition('@')[2]}" if "@" in rest else url
+    return Redis(driver.Redis.from_pool(connection_pool(RedisUrl.parse(url))))

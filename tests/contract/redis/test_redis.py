@@ -29,11 +29,11 @@ from mesh.testing.redis_server import RedisServer, start_redis
         ("http://localhost", "no Redis URL"),
         ("redis://", "one host"),
         ("redis://one,two/0", "one host"),
-        ("redis+sentinel://one:26379/main", "not supported"),
+        ("redis+sentinel://one:26379", "what they call the master"),
         ("redis+cluster://one:6379", "not supported"),
         ("unix:", "names no socket"),
         ("redis://localhost/first", "database number"),
-        ("unix:run/redis.sock?timeout=3", "database number"),
+        ("unix:run/redis.sock?timeout=3", "takes no timeout"),
     ],
 )
 def test_urls_that_name_no_single_redis_are_refused_by_name(url: str, named: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import grpc
@@ -65,14 +66,16 @@ class Authority:
         ends: timedelta = HOUR,
         uses: Sequence[x509.ObjectIdentifier] = BOTH,
         self_signed: bool = False,
+        addresses: Sequence[str] = (),
     ) -> Certificate:
-        """A certificate that names `services`, beside a host and a URI that nobody asks for."""
+        """A certificate that names `services` and IP `addresses`, beside a host and a URI that nobody asks for."""
         key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
         subject = x509.Name([])
         builder = _builder(subject, subject if self_signed else self._name, key.public_key(), now + starts, now + ends)
         others = [x509.DNSName("host.example"), x509.UniformResourceIdentifier("spiffe://clipmesh/gateway")]
         names = [x509.DNSName(name_of(service)) for service in services]
-        builder = builder.add_extension(x509.SubjectAlternativeName([*others, *names]), True)
+        places = [x509.IPAddress(ip_address(address)) for address in addresses]
+        builder = builder.add_extension(x509.SubjectAlternativeName([*others, *names, *places]), True)
         signed = builder.add_extension(x509.ExtendedKeyUsage(uses), False).sign(key if self_signed else self._key, hashes.SHA256())
         return Certificate(
             chain=signed.public_bytes(Encoding.PEM),

@@ -19,14 +19,15 @@ import pytest
 from clipmesh.rights.v1 import publication_service_pb2_grpc
 
 from mesh import client, deadline
+from mesh.addresses import NoAddress, target_of
 from mesh.auth import current_viewer, without_viewer
-from mesh.client import Channels, NoAddress, target_of
+from mesh.client import Channels
 from mesh.clock import SystemClock
 from mesh.errors import DeadlineExceeded, NotFound, Unavailable
 from mesh.logs import request_id
 from mesh.metrics import CLIENT_CALLS
 from mesh.server import Access, Server
-from mesh.service_config import RETRY_POLICY, service_config
+from mesh.service_config import OUTLIERS, is_read, is_repeatable, service_config
 from mesh.status import RpcFailed
 from mesh.telemetry import Telemetry, trace_context
 from mesh.testing.rpc import process_for, secrets_for, serve, viewer
@@ -115,18 +116,19 @@ async def test_retries_have_a_budget() -> None:
         for _ in range(40):
             with pytest.raises(Unavailable):
                 await stub.ListReviews(ListReviewsRequest())
-    assert 40 <= probe.listed <= 46
+    assert 40 < probe.listed <= 50
 
 
 def test_the_service_config_says_what_it_should() -> None:
-    config = json.loads(service_config([("a.B", "Get")]))
-    assert config == {
-        "loadBalancingConfig": [{"round_robin": {}}],
-        "healthCheckConfig": {"serviceName": ""},
-        "methodConfig": [{"name": [{"service": "a.B", "method": "Get"}], "retryPolicy": dict(RETRY_POLICY)}],
-        "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
-    }
-    assert "methodConfig" not in json.loads(service_config([]))
+    alone, several = (json.loads(service_config(several=several)) for several in (False, True))
+    assert alone == {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}
+    outliers = {"outlier_detection_experimental": {**OUTLIERS, "childPolicy": [{"round_robin": {}}]}}
+    assert several == {"loadBalancingConfig": [outliers], "healthCheckConfig": {"serviceName": ""}}
+
+
+def test_the_name_of_a_method_says_whether_it_may_be_repeated_unless_its_proto_does() -> None:
+    for method, read in (("Get", True), ("ListReviews", True), ("BatchGetVideos", True), ("DecideReview", False)):
+        assert (is_read("a.B", method), is_repeatable("a.B", method)) == (read, read)
 
 
 def test_keepalive_has_all_three_settings_and_reconnects_come_soon() -> None:
@@ -334,8 +336,9 @@ def test_addresses_are_understood_or_refused() -> None:
     assert target_of("video", "unix:run/video.sock") == "unix:run/video.sock"
     assert target_of("video", "dns:///video:50051") == "dns:///video:50051"
     assert target_of("video", "10.0.0.1:1, 10.0.0.2:1") == "ipv4:10.0.0.1:1,10.0.0.2:1"
+    assert target_of("video", "unix:run/a.sock, unix:run/b.sock") == "unix:run/a.sock,run/b.sock"
     assert target_of("video", "[::1]:1,[::2]:1") == "ipv6:[::1]:1,[::2]:1"
-    for bad in ("unix:a,unix:b", "host-a:1,host-b:1", "10.0.0.1:1,[::1]:1"):
+    for bad in ("unix:a,127.0.0.1:1", "host-a:1,host-b:1", "10.0.0.1:1,[::1]:1"):
         with pytest.raises(NoAddress):
             target_of("video", bad)
 

@@ -12,7 +12,7 @@ from mesh import failpoints
 from mesh.events.relay import RelaySettings
 from mesh.events.relay_shard import advanced, resume_position
 from mesh.events.rows import RelayPosition
-from mesh.events.stream.port import Record, Stream, StreamUnavailable
+from mesh.events.stream.port import Mark, Record, Stream, StreamUnavailable
 from mesh.failpoints import Failpoint
 from mesh.stores.redis import Redis
 from mesh.testing.clock import FakeClock
@@ -32,9 +32,9 @@ class Flaky:
         self.away = False
         self.calls = 0
 
-    async def publish(self, records: Sequence[Record]) -> None:
+    async def publish(self, records: Sequence[Record], *, mark: Mark | None = None) -> None:
         self._answer()
-        await self._stream.publish(records)
+        await self._stream.publish(records, mark=mark)
 
     async def generation(self) -> str:
         self._answer()
@@ -227,21 +227,3 @@ async def test_a_relay_that_stops_hands_over_at_once(world: World) -> None:
         await task
     await world.write(1)
     assert await second.relay_once() == 1
-
-
-async def test_old_buckets_go_only_after_they_were_published(world: World, clock: FakeClock) -> None:
-    flaky = Flaky(world.stream)
-    relay = world.relay(stream=flaky, settings=RelaySettings(idle_ms=50, backoff_ms=5, batch=1, drop_every_ms=0))
-    async with running(relay.run()):
-        await world.write(1)
-        await until(lambda: relay.status().published == 1 and not relay.status().oldest_ms)
-        flaky.away = True
-        clock.advance(3_600_000)
-        await world.write(1, steps=30)
-        clock.advance(8 * 24 * 3_600_000)
-        await until(lambda: relay.status().away)
-        assert relay.status().dropped_buckets <= 1
-        flaky.away = False
-        await until(lambda: relay.status().dropped_buckets == 2)
-    assert by_key(await world.published()) == {"1": list(range(1, 32))}
-    assert all([not (await world.tables.read_outbox(shard)).entries for shard in range(world.tables.outbox_shards)])

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import re
+from collections import Counter
 from pathlib import Path
 
 import grpc
@@ -196,6 +197,22 @@ async def test_spans_go_to_a_file_when_asked(tmp_path: Path) -> None:
     assert [(line["name"], line["service"], line["trace_id"], line["parent_id"]) for line in lines] == [
         ("job", "video", "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
     ]
+
+
+async def test_processes_may_share_the_file_and_what_is_linked_is_told_without_junk(tmp_path: Path) -> None:
+    other = f"00-{'c' * 32}-{'3' * 16}-01"
+    processes = [Telemetry(service=name, traces=f"file:{tmp_path}/spans.jsonl") for name in ("video", "feed")]
+    for number in range(300):
+        with processes[number % 2].span("job", links=(A_TRACE, "junk", "", other), attributes={"words": "x" * 200}):
+            pass
+    await asyncio.gather(*(telemetry.close() for telemetry in processes))
+    lines = [json.loads(line) for line in (tmp_path / "spans.jsonl").read_text().splitlines()]
+    assert Counter(line["service"] for line in lines) == {"video": 150, "feed": 150}
+    linked = [
+        {"trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "b7ad6b7169203331"},
+        {"trace_id": "c" * 32, "span_id": "3" * 16},
+    ]
+    assert all(line["links"] == linked and line["parent_id"] == "" for line in lines)
 
 
 def test_traces_that_cannot_be_sent_are_refused_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
