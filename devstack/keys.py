@@ -17,6 +17,7 @@ PROCESSES = ("gateway", "feed", "video", "sound", "social", "rights", "operator"
 NAMED = {
     "blob_url_key": ("gateway", "video"),
     "page_token_key": ("gateway", "feed", "video", "sound", "social", "rights"),
+    "archive_key": ("feed", "video", "sound", "social", "rights"),
     "feed_token_key": ("feed",),
     "email_hash_key": ("social",),
     "sealing_key": ("social",),

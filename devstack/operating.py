@@ -55,7 +55,7 @@ class Operating:
     """What an operator asks of one service. Everything raises RpcFailed."""
 
     def __init__(self, channels: Channels, service: str) -> None:
-        self._stub = channels.stub(OperatorServiceStub, service, idempotent={"RewindConsumerGroup"})
+        self._stub = channels.stub(OperatorServiceStub, service, idempotent={"RewindConsumerGroup", "ReplayArchive"})
 
     async def groups(self) -> Sequence[pb.ConsumerGroup]:
         """Its consumer groups, with what waits for each."""
@@ -85,6 +85,18 @@ class Operating:
         """Let the group try an event again."""
         with deadline.scope(MEND_S):
             await self._stub.ReplayDeadLetter(pb.ReplayDeadLetterRequest(group=group, event_id=event_id))
+
+    async def replay_archive(self, group: str, from_at_ms: int) -> AsyncIterator[int]:
+        """Let the group take archived events from a moment on, file after file; how many each gave."""
+        token = ""
+        while True:
+            with deadline.scope(MEND_S):
+                asked = pb.ReplayArchiveRequest(group=group, from_at_ms=from_at_ms, page_token=token)
+                answer = await self._stub.ReplayArchive(asked)
+            yield answer.events
+            token = answer.next_page_token
+            if not token:
+                return
 
     async def rewind(self, group: str, from_at_ms: int) -> Sequence[str]:
         """Let the group read again from a moment; the topics that it reads."""

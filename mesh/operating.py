@@ -16,6 +16,7 @@ from clipmesh.common.v1 import operator_service_pb2_grpc
 
 from mesh.access import Access, Priority
 from mesh.errors import NotFound
+from mesh.events.archive.replaying import ArchiveReplay, NoArchive
 from mesh.events.consumers import ConsumerGroup
 from mesh.events.dead_letters import DeadLetters
 from mesh.events.rows import DeadLetter
@@ -43,11 +44,14 @@ class ConsumerGroupNotFound(NotFound):
 class OperatorServicer(operator_service_pb2_grpc.OperatorServiceServicer):
     """Answers OperatorService for one process; `groups` may still grow while it starts."""
 
-    def __init__(self, *, groups: Sequence[ConsumerGroup], letters: DeadLetters, stream: Stream, tokens: PageTokens) -> None:
+    def __init__(
+        self, *, groups: Sequence[ConsumerGroup], letters: DeadLetters, stream: Stream, tokens: PageTokens, archive: ArchiveReplay | None
+    ) -> None:
         self._groups = groups
         self._letters = letters
         self._stream = stream
         self._tokens = tokens
+        self._archive = archive
 
     async def ListConsumerGroups(  # noqa: N802
         self, request: pb.ListConsumerGroupsRequest, context: Context
@@ -88,6 +92,17 @@ class OperatorServicer(operator_service_pb2_grpc.OperatorServiceServicer):
         group = self._group(request.group)
         await self._stream.rewind(group.consumer.topics, group=group.group, to_ms=request.from_at_ms)
         return pb.RewindConsumerGroupResponse(topics=group.consumer.topics)
+
+    async def ReplayArchive(  # noqa: N802
+        self, request: pb.ReplayArchiveRequest, context: Context
+    ) -> pb.ReplayArchiveResponse:
+        """Give a group the events of one archived file again."""
+        group = self._group(request.group)
+        if self._archive is None:
+            raise NoArchive()
+        after = self._tokens.decode("ReplayArchive", group.group, request.page_token)
+        events, following = await self._archive.step(group, from_ms=request.from_at_ms, after=after)
+        return pb.ReplayArchiveResponse(events=events, next_page_token=self._tokens.encode("ReplayArchive", group.group, following))
 
     def _group(self, name: str) -> ConsumerGroup:
         for group in self._groups:
@@ -134,6 +149,7 @@ def operator_service(servicer: OperatorServicer) -> ServedService:
             "ListConsumerGroups": reads,
             "ListDeadLetters": reads,
             "ReplayDeadLetter": Access(callers=_CALLERS, priority=Priority.WRITE, max_deadline_ms=_LONGEST_MS),
+            "ReplayArchive": Access(callers=_CALLERS, idempotent=True, priority=Priority.WRITE, max_deadline_ms=_LONGEST_MS),
             "RewindConsumerGroup": Access(callers=_CALLERS, idempotent=True, priority=Priority.WRITE, max_deadline_ms=_LONGEST_MS),
         },
     )

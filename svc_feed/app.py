@@ -33,6 +33,7 @@ class FeedApp:
         settings, process = self._settings, self.process
         backbone = await Backbone.open(process, tables=settings.tables, redis=settings.redis, events=settings.events, row_types=ROW_TYPES)
         self._backbone = backbone
+        await backbone.archive(settings, topics=("feed",))
         feed = Feed(
             tables=backbone.tables,
             events=backbone.events,

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mesh.app import ServiceSettings
+from mesh.store_settings import StoreSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeedSettings(ServiceSettings):
+class FeedSettings(StoreSettings):
     """Read once from CLIPMESH_* at start."""
 
-    tables: str
-    """URL of the tables, `sqlite:///FOLDER`."""
-    redis: str
-    """URL of Redis, which carries the event streams unless `events` names another engine."""
-    events: str = ""
-    """URL of the event streams; empty means Redis Streams."""
     feed_budget_ms: int = 500
     """The whole of one For You page, in milliseconds (spec: 500)."""
     feed_stage_ms: int = 150
@@ -27,7 +21,7 @@ class FeedSettings(ServiceSettings):
 
     def check(self) -> None:
         """ValueError for numbers out of range."""
-        ServiceSettings.check(self)
+        StoreSettings.check(self)
         if not 10 <= self.feed_stage_ms <= self.feed_budget_ms:
             raise ValueError("CLIPMESH_FEED_STAGE_MS lies between 10 and CLIPMESH_FEED_BUDGET_MS")
         if self.feed_refresh_s <= 0:

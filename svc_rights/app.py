@@ -32,6 +32,7 @@ class RightsApp:
             self.process, tables=settings.tables, redis=settings.redis, events=settings.events, row_types=ROW_TYPES
         )
         self._backbone = backbone
+        await backbone.archive(settings, topics=("rights",))
         rights = wire(
             tables=backbone.tables,
             clock=self.process.clock,

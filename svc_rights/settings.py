@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from mesh.app import ServiceSettings
+from mesh.store_settings import StoreSettings
 from svc_rights.publication.tables import VerdictKind
 
 
@@ -23,15 +23,9 @@ class UnclassifiedPolicy(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RightsSettings(ServiceSettings):
+class RightsSettings(StoreSettings):
     """What the rights service reads from its environment."""
 
-    tables: str
-    """Where rows live, for example `sqlite:///FOLDER`."""
-    redis: str
-    """The Redis that carries the event streams."""
-    events: str = ""
-    """Another event stream; empty for Redis Streams on the same Redis."""
     unclassified_policy: UnclassifiedPolicy = UnclassifiedPolicy.ALLOW
     """ALLOW, LIMIT or REVIEW for media that no classifier looked at. No model ships with this release, so all media is unclassified: ALLOW
     leaves the decision to the other rules, LIMIT keeps every clip out of recommendations, REVIEW sends every clip to a moderator."""

@@ -64,6 +64,7 @@ class SocialApp:
             self.process, tables=settings.tables, redis=settings.redis, events=settings.events, row_types=ROW_TYPES
         )
         self._backbone = backbone
+        await backbone.archive(settings, topics=("social", "keys"))
         identity = wire(
             tables=backbone.tables,
             clock=self.process.clock,

@@ -6,22 +6,16 @@ from dataclasses import dataclass
 
 from clipmesh.common.v1 import viewer_pb2
 
-from mesh.app import ServiceSettings
+from mesh.store_settings import StoreSettings
 from svc_social.identity.clients import check_redirect_setting
 
 _ROLES = {name.removeprefix("ROLE_").lower(): role for name, role in viewer_pb2.Role.items() if role}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SocialSettings(ServiceSettings):
+class SocialSettings(StoreSettings):
     """What the social service reads from its environment."""
 
-    tables: str
-    """Where rows live, for example `sqlite:///FOLDER`."""
-    redis: str
-    """The Redis that carries the event streams."""
-    events: str = ""
-    """Another event stream; empty for Redis Streams on the same Redis."""
     oauth_redirects: tuple[str, ...] = ("http://127.0.0.1:8080/callback", "http://localhost:8080/callback")
     """Redirect URIs of the application `clipmesh-web`, compared to the letter; https, or http on loopback."""
     bootstrap_roles: tuple[str, ...] = ()
@@ -36,7 +30,7 @@ class SocialSettings(ServiceSettings):
 
     def check(self) -> None:
         """ValueError for a value that cannot be."""
-        ServiceSettings.check(self)
+        StoreSettings.check(self)
         for uri in self.oauth_redirects:
             check_redirect_setting(uri)
         roles_by_handle(self.bootstrap_roles)

@@ -26,6 +26,7 @@ class SoundApp:
         settings, process = self._settings, self.process
         backbone = await Backbone.open(process, tables=settings.tables, redis=settings.redis, events=settings.events, row_types=ROW_TYPES)
         self._backbone = backbone
+        await backbone.archive(settings, topics=("sound",))
         sounds = Sounds(
             tables=backbone.tables,
             events=backbone.events,

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mesh.app import ServiceSettings
+from mesh.store_settings import StoreSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SoundSettings(ServiceSettings):
+class SoundSettings(StoreSettings):
     """Read once from CLIPMESH_* at start."""
-
-    tables: str
-    """URL of the tables, `sqlite:///FOLDER`."""
-    redis: str
-    """URL of Redis, which carries the event streams unless `events` names another engine."""
-    events: str = ""
-    """URL of the event streams; empty means Redis Streams."""

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mesh.app import ServiceSettings
+from mesh.store_settings import StoreSettings
 from svc_video.uploads.rules import MAX_PARTS, Limits, part_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VideoSettings(ServiceSettings):
+class VideoSettings(StoreSettings):
     """What the video service reads at start; the numbers of uploads are those of the specification."""
 
-    tables: str
-    """Where rows live, for example sqlite:///FOLDER."""
-    blobs: str
-    """Where objects live, for example file:///FOLDER."""
-    redis: str
-    """The Redis of events and hints, redis://... or unix://..."""
-    events: str = ""
-    """Where event streams live; empty for streams on the same Redis."""
     upload_max_bytes: int = 4 * 1024**3
     """Largest file, in bytes."""
     upload_part_bytes: int = 8 * 1024**2
@@ -49,7 +41,7 @@ class VideoSettings(ServiceSettings):
 
     def check(self) -> None:
         """ValueError for numbers that do not go together."""
-        ServiceSettings.check(self)
+        StoreSettings.check(self)
         for name in (
             "max_bytes",
             "part_bytes",

@@ -23,6 +23,7 @@ from mesh.clock import SystemClock
 from mesh.events.consumers import Incoming, Rejected, VersionedRow
 from mesh.secrets import Secrets
 from mesh.server import Server
+from mesh.store_settings import StoreSettings
 from mesh.telemetry import Telemetry
 from mesh.testing.folders import socket_folder
 from mesh.testing.redis_server import RedisServer
@@ -72,6 +73,8 @@ async def system(tmp_path: Path, redis_server: RedisServer) -> AsyncIterator[Sys
             settings=ServiceSettings(secrets=""), secrets=secrets, clock=SystemClock(), telemetry=Telemetry(service="video"), addresses={}
         )
         backbone = await Backbone.open(process, tables=f"sqlite:///{tmp_path}", redis=redis_server.url, events="", row_types=())
+        stores = StoreSettings(secrets="", tables="", redis="", blobs=f"file://{tmp_path}/blobs", archive_every_ms=1)
+        await backbone.archive(stores, topics=("video",))
         server = Server(services=(backbone.operator_service(),), secrets=secrets, clock=process.clock, telemetry=process.telemetry)
         try:
             await server.start(f"unix:{folder}/run/video.sock")
@@ -82,6 +85,8 @@ async def system(tmp_path: Path, redis_server: RedisServer) -> AsyncIterator[Sys
                 event = backbone.events.make(MediaFailed(video_id=video_id), key=str(video_id), key_version=1)
                 event_ids.append(event.event_id)
                 await backbone.tables.put(events=[event])
+            assert backbone.archiver is not None
+            await backbone.archiver.step()
             async with operator_channels(folder) as channels, asyncio.timeout(15):
                 while (await Operating(channels, "video").groups())[0].dead_letters < 2:
                     await asyncio.sleep(0.02)
@@ -133,9 +138,9 @@ async def test_replays_tell_what_worked_and_what_did_not(system: System, capsys:
 async def test_a_group_is_rewound_by_its_name_with_or_without_the_service(system: System, capsys: Captured, group: str) -> None:
     system.consumer.mended = {1, 2}
     assert await system.run("rewind", "video", group, "--to", "oldest") == 0
-    assert capsys.readouterr().out == "video.failures reads video again\n"
+    assert capsys.readouterr().out == "video.failures took 2 events from the archive and reads video again\n"
     async with asyncio.timeout(15):
-        while sorted(system.consumer.seen) != [1, 1, 2, 2]:
+        while sorted(system.consumer.seen) != [1, 1, 1, 2, 2, 2]:
             await asyncio.sleep(0.02)
 
 

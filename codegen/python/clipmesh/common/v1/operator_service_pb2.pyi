@@ -324,3 +324,59 @@ class RewindConsumerGroupResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RewindConsumerGroupResponse: _TypeAlias = RewindConsumerGroupResponse  # noqa: Y015
+
+@_typing.final
+class ReplayArchiveRequest(_message.Message):
+    """ReplayArchiveRequest names a group, a moment and how far the replay has come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: _builtins.int
+    FROM_AT_MS_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    group: _builtins.str
+    """group is who takes the events, `<service>.<consumer>`."""
+    from_at_ms: _builtins.int
+    """from_at_ms is the moment from which on events come again, milliseconds since the Unix epoch; 0 means the oldest that is kept."""
+    page_token: _builtins.str
+    """page_token continues a replay; empty means the beginning."""
+    def __init__(
+        self,
+        *,
+        group: _builtins.str = ...,
+        from_at_ms: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_at_ms", b"from_at_ms", "group", b"group", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayArchiveRequest: _TypeAlias = ReplayArchiveRequest  # noqa: Y015
+
+@_typing.final
+class ReplayArchiveResponse(_message.Message):
+    """ReplayArchiveResponse says what became of one file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    events: _builtins.int
+    """events counts those whose effect is recorded now."""
+    next_page_token: _builtins.str
+    """next_page_token continues the replay; empty means the end."""
+    def __init__(
+        self,
+        *,
+        events: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayArchiveResponse: _TypeAlias = ReplayArchiveResponse  # noqa: Y015

@@ -55,6 +55,11 @@ class OperatorServiceStub:
                 request_serializer=clipmesh_dot_common_dot_v1_dot_operator__service__pb2.RewindConsumerGroupRequest.SerializeToString,
                 response_deserializer=clipmesh_dot_common_dot_v1_dot_operator__service__pb2.RewindConsumerGroupResponse.FromString,
                 _registered_method=True)
+        self.ReplayArchive = channel.unary_unary(
+                '/clipmesh.common.v1.OperatorService/ReplayArchive',
+                request_serializer=clipmesh_dot_common_dot_v1_dot_operator__service__pb2.ReplayArchiveRequest.SerializeToString,
+                response_deserializer=clipmesh_dot_common_dot_v1_dot_operator__service__pb2.ReplayArchiveResponse.FromString,
+                _registered_method=True)
 
 
 class OperatorServiceServicer:
@@ -93,6 +98,14 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReplayArchive(self, request, context):
+        """ReplayArchive lets a group take archived events again, a file at a call, before a rewind gives it what the stream still has; what it knows
+        already changes nothing. Reasons: CONSUMER_GROUP_NOT_FOUND, ARCHIVE_DAMAGED, INVALID_PAGE_TOKEN, DEPENDENCY_UNAVAILABLE, REPLAY_FAILED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperatorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -115,6 +128,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.RewindConsumerGroup,
                     request_deserializer=clipmesh_dot_common_dot_v1_dot_operator__service__pb2.RewindConsumerGroupRequest.FromString,
                     response_serializer=clipmesh_dot_common_dot_v1_dot_operator__service__pb2.RewindConsumerGroupResponse.SerializeToString,
+            ),
+            'ReplayArchive': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayArchive,
+                    request_deserializer=clipmesh_dot_common_dot_v1_dot_operator__service__pb2.ReplayArchiveRequest.FromString,
+                    response_serializer=clipmesh_dot_common_dot_v1_dot_operator__service__pb2.ReplayArchiveResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -226,6 +244,33 @@ class OperatorService:
             '/clipmesh.common.v1.OperatorService/RewindConsumerGroup',
             clipmesh_dot_common_dot_v1_dot_operator__service__pb2.RewindConsumerGroupRequest.SerializeToString,
             clipmesh_dot_common_dot_v1_dot_operator__service__pb2.RewindConsumerGroupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayArchive(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clipmesh.common.v1.OperatorService/ReplayArchive',
+            clipmesh_dot_common_dot_v1_dot_operator__service__pb2.ReplayArchiveRequest.SerializeToString,
+            clipmesh_dot_common_dot_v1_dot_operator__service__pb2.ReplayArchiveResponse.FromString,
             options,
             channel_credentials,
             insecure,

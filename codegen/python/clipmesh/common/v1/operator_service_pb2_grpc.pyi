@@ -32,6 +32,10 @@ class OperatorServiceStub:
     """RewindConsumerGroup lets a group read its topics again from a moment; what it knows already changes nothing.
     Reasons: CONSUMER_GROUP_NOT_FOUND, DEPENDENCY_UNAVAILABLE.
     """
+    ReplayArchive: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ReplayArchiveRequest, _operator_service_pb2.ReplayArchiveResponse]
+    """ReplayArchive lets a group take archived events again, a file at a call, before a rewind gives it what the stream still has; what it knows
+    already changes nothing. Reasons: CONSUMER_GROUP_NOT_FOUND, ARCHIVE_DAMAGED, INVALID_PAGE_TOKEN, DEPENDENCY_UNAVAILABLE, REPLAY_FAILED.
+    """
 
 class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     """OperatorService is what the operator of a service may look at and mend; every service that consumes events serves it, to the identity `operator` alone."""
@@ -74,6 +78,16 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_operator_service_pb2.RewindConsumerGroupResponse]:
         """RewindConsumerGroup lets a group read its topics again from a moment; what it knows already changes nothing.
         Reasons: CONSUMER_GROUP_NOT_FOUND, DEPENDENCY_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def ReplayArchive(
+        self,
+        request: _operator_service_pb2.ReplayArchiveRequest,
+        context: _aio.ServicerContext[_operator_service_pb2.ReplayArchiveRequest, _abc.Awaitable[_operator_service_pb2.ReplayArchiveResponse]],
+    ) -> _abc.Awaitable[_operator_service_pb2.ReplayArchiveResponse]:
+        """ReplayArchive lets a group take archived events again, a file at a call, before a rewind gives it what the stream still has; what it knows
+        already changes nothing. Reasons: CONSUMER_GROUP_NOT_FOUND, ARCHIVE_DAMAGED, INVALID_PAGE_TOKEN, DEPENDENCY_UNAVAILABLE, REPLAY_FAILED.
         """
 
 def add_OperatorServiceServicer_to_server(servicer: OperatorServiceServicer, server: _aio.Server) -> None: ...

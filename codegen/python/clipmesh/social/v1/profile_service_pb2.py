@@ -23,16 +23,25 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from clipmesh.common.v1 import personal_pb2 as clipmesh_dot_common_dot_v1_dot_personal__pb2
 from clipmesh.common.v1 import viewer_pb2 as clipmesh_dot_common_dot_v1_dot_viewer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(clipmesh/social/v1/profile_service.proto\x12\x12\x63lipmesh.social.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x63lipmesh/common/v1/viewer.proto\"\xe8\x01\n\x07Profile\x12\x17\n\x07user_id\x18\x01 \x01(\x03R\x06userId\x12\x16\n\x06handle\x18\x02 \x01(\tR\x06handle\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tR\x0b\x64isplayName\x12\x10\n\x03\x62io\x18\x04 \x01(\tR\x03\x62io\x12\x1a\n\x08verified\x18\x05 \x01(\x08R\x08verified\x12\x1d\n\nis_private\x18\x06 \x01(\x08R\tisPrivate\x12\"\n\rcreated_at_ms\x18\x07 \x01(\x03R\x0b\x63reatedAtMs\x12\x18\n\x07version\x18\x08 \x01(\x03R\x07version\"\x9c\x02\n\x07\x41\x63\x63ount\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\x12\x14\n\x05\x65mail\x18\x02 \x01(\tR\x05\x65mail\x12\x36\n\x08\x61ge_band\x18\x03 \x01(\x0e\x32\x1b.clipmesh.common.v1.AgeBandR\x07\x61geBand\x12.\n\x05roles\x18\x04 \x03(\x0e\x32\x18.clipmesh.common.v1.RoleR\x05roles\x12>\n\x08\x63onsents\x18\x05 \x03(\x0e\x32\".clipmesh.common.v1.ConsentPurposeR\x08\x63onsents\x12\x1c\n\tlanguages\x18\x06 \x03(\tR\tlanguages\"\xd6\x01\n\x08Standing\x12\x17\n\x07user_id\x18\x01 \x01(\x03R\x06userId\x12\x37\n\x05level\x18\x02 \x01(\x0e\x32!.clipmesh.social.v1.StandingLevelR\x05level\x12$\n\x0e\x61\x63\x63ount_age_ms\x18\x03 \x01(\x03R\x0c\x61\x63\x63ountAgeMs\x12\x1a\n\x08verified\x18\x04 \x01(\x08R\x08verified\x12\x36\n\x08\x61ge_band\x18\x05 \x01(\x0e\x32\x1b.clipmesh.common.v1.AgeBandR\x07\x61geBand\"?\n\x17\x42\x61tchGetProfilesRequest\x12$\n\x08user_ids\x18\x01 \x03(\x03\x42\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x07userIds\"S\n\x18\x42\x61tchGetProfilesResponse\x12\x37\n\x08profiles\x18\x01 \x03(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x08profiles\">\n\x19GetProfileByHandleRequest\x12!\n\x06handle\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06handle\"S\n\x1aGetProfileByHandleResponse\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\"\x15\n\x13GetMyAccountRequest\"M\n\x14GetMyAccountResponse\x12\x35\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.AccountR\x07\x61\x63\x63ount\"\xed\x01\n\x14UpdateProfileRequest\x12\x31\n\x0c\x64isplay_name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32H\x00R\x0b\x64isplayName\x88\x01\x01\x12\x1f\n\x03\x62io\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x01H\x01R\x03\x62io\x88\x01\x01\x12>\n\tlanguages\x18\x03 \x01(\x0b\x32 .clipmesh.social.v1.LanguageListR\tlanguages\x12(\n\nrequest_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestIdB\x0f\n\r_display_nameB\x06\n\x04_bio\">\n\x0cLanguageList\x12.\n\tlanguages\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x08\"\x06r\x04\x10\x01\x18#R\tlanguages\"N\n\x15UpdateProfileResponse\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\"j\n\x15UpdateConsentsRequest\x12Q\n\x08\x63onsents\x18\x01 \x03(\x0e\x32\".clipmesh.common.v1.ConsentPurposeB\x11\xbaH\x0e\x92\x01\x0b\x10\x10\"\x07\x82\x01\x04\x10\x01 \x00R\x08\x63onsents\"O\n\x16UpdateConsentsResponse\x12\x35\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.AccountR\x07\x61\x63\x63ount\"@\n\x18\x42\x61tchGetStandingsRequest\x12$\n\x08user_ids\x18\x01 \x03(\x03\x42\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x07userIds\"W\n\x19\x42\x61tchGetStandingsResponse\x12:\n\tstandings\x18\x01 \x03(\x0b\x32\x1c.clipmesh.social.v1.StandingR\tstandings*\x9a\x01\n\rStandingLevel\x12\x1e\n\x1aSTANDING_LEVEL_UNSPECIFIED\x10\x00\x12\x16\n\x12STANDING_LEVEL_NEW\x10\x01\x12\x17\n\x13STANDING_LEVEL_GOOD\x10\x02\x12\x1a\n\x16STANDING_LEVEL_LIMITED\x10\x03\x12\x1c\n\x18STANDING_LEVEL_SUSPENDED\x10\x04\x32\x98\x05\n\x0eProfileService\x12m\n\x10\x42\x61tchGetProfiles\x12+.clipmesh.social.v1.BatchGetProfilesRequest\x1a,.clipmesh.social.v1.BatchGetProfilesResponse\x12s\n\x12GetProfileByHandle\x12-.clipmesh.social.v1.GetProfileByHandleRequest\x1a..clipmesh.social.v1.GetProfileByHandleResponse\x12\x61\n\x0cGetMyAccount\x12\'.clipmesh.social.v1.GetMyAccountRequest\x1a(.clipmesh.social.v1.GetMyAccountResponse\x12\x64\n\rUpdateProfile\x12(.clipmesh.social.v1.UpdateProfileRequest\x1a).clipmesh.social.v1.UpdateProfileResponse\x12g\n\x0eUpdateConsents\x12).clipmesh.social.v1.UpdateConsentsRequest\x1a*.clipmesh.social.v1.UpdateConsentsResponse\x12p\n\x11\x42\x61tchGetStandings\x12,.clipmesh.social.v1.BatchGetStandingsRequest\x1a-.clipmesh.social.v1.BatchGetStandingsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(clipmesh/social/v1/profile_service.proto\x12\x12\x63lipmesh.social.v1\x1a\x1b\x62uf/validate/validate.proto\x1a!clipmesh/common/v1/personal.proto\x1a\x1f\x63lipmesh/common/v1/viewer.proto\"\xfa\x01\n\x07Profile\x12\x17\n\x07user_id\x18\x01 \x01(\x03R\x06userId\x12\x1c\n\x06handle\x18\x02 \x01(\tB\x04\x88\xb5\x18\x01R\x06handle\x12\'\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x04\x88\xb5\x18\x01R\x0b\x64isplayName\x12\x16\n\x03\x62io\x18\x04 \x01(\tB\x04\x88\xb5\x18\x01R\x03\x62io\x12\x1a\n\x08verified\x18\x05 \x01(\x08R\x08verified\x12\x1d\n\nis_private\x18\x06 \x01(\x08R\tisPrivate\x12\"\n\rcreated_at_ms\x18\x07 \x01(\x03R\x0b\x63reatedAtMs\x12\x18\n\x07version\x18\x08 \x01(\x03R\x07version\"\xa2\x02\n\x07\x41\x63\x63ount\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\x12\x1a\n\x05\x65mail\x18\x02 \x01(\tB\x04\x88\xb5\x18\x01R\x05\x65mail\x12\x36\n\x08\x61ge_band\x18\x03 \x01(\x0e\x32\x1b.clipmesh.common.v1.AgeBandR\x07\x61geBand\x12.\n\x05roles\x18\x04 \x03(\x0e\x32\x18.clipmesh.common.v1.RoleR\x05roles\x12>\n\x08\x63onsents\x18\x05 \x03(\x0e\x32\".clipmesh.common.v1.ConsentPurposeR\x08\x63onsents\x12\x1c\n\tlanguages\x18\x06 \x03(\tR\tlanguages\"\xd6\x01\n\x08Standing\x12\x17\n\x07user_id\x18\x01 \x01(\x03R\x06userId\x12\x37\n\x05level\x18\x02 \x01(\x0e\x32!.clipmesh.social.v1.StandingLevelR\x05level\x12$\n\x0e\x61\x63\x63ount_age_ms\x18\x03 \x01(\x03R\x0c\x61\x63\x63ountAgeMs\x12\x1a\n\x08verified\x18\x04 \x01(\x08R\x08verified\x12\x36\n\x08\x61ge_band\x18\x05 \x01(\x0e\x32\x1b.clipmesh.common.v1.AgeBandR\x07\x61geBand\"?\n\x17\x42\x61tchGetProfilesRequest\x12$\n\x08user_ids\x18\x01 \x03(\x03\x42\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x07userIds\"S\n\x18\x42\x61tchGetProfilesResponse\x12\x37\n\x08profiles\x18\x01 \x03(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x08profiles\">\n\x19GetProfileByHandleRequest\x12!\n\x06handle\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06handle\"S\n\x1aGetProfileByHandleResponse\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\"\x15\n\x13GetMyAccountRequest\"M\n\x14GetMyAccountResponse\x12\x35\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.AccountR\x07\x61\x63\x63ount\"\xed\x01\n\x14UpdateProfileRequest\x12\x31\n\x0c\x64isplay_name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32H\x00R\x0b\x64isplayName\x88\x01\x01\x12\x1f\n\x03\x62io\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x01H\x01R\x03\x62io\x88\x01\x01\x12>\n\tlanguages\x18\x03 \x01(\x0b\x32 .clipmesh.social.v1.LanguageListR\tlanguages\x12(\n\nrequest_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestIdB\x0f\n\r_display_nameB\x06\n\x04_bio\">\n\x0cLanguageList\x12.\n\tlanguages\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x08\"\x06r\x04\x10\x01\x18#R\tlanguages\"N\n\x15UpdateProfileResponse\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\"j\n\x15UpdateConsentsRequest\x12Q\n\x08\x63onsents\x18\x01 \x03(\x0e\x32\".clipmesh.common.v1.ConsentPurposeB\x11\xbaH\x0e\x92\x01\x0b\x10\x10\"\x07\x82\x01\x04\x10\x01 \x00R\x08\x63onsents\"O\n\x16UpdateConsentsResponse\x12\x35\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.AccountR\x07\x61\x63\x63ount\"@\n\x18\x42\x61tchGetStandingsRequest\x12$\n\x08user_ids\x18\x01 \x03(\x03\x42\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x07userIds\"W\n\x19\x42\x61tchGetStandingsResponse\x12:\n\tstandings\x18\x01 \x03(\x0b\x32\x1c.clipmesh.social.v1.StandingR\tstandings*\x9a\x01\n\rStandingLevel\x12\x1e\n\x1aSTANDING_LEVEL_UNSPECIFIED\x10\x00\x12\x16\n\x12STANDING_LEVEL_NEW\x10\x01\x12\x17\n\x13STANDING_LEVEL_GOOD\x10\x02\x12\x1a\n\x16STANDING_LEVEL_LIMITED\x10\x03\x12\x1c\n\x18STANDING_LEVEL_SUSPENDED\x10\x04\x32\x98\x05\n\x0eProfileService\x12m\n\x10\x42\x61tchGetProfiles\x12+.clipmesh.social.v1.BatchGetProfilesRequest\x1a,.clipmesh.social.v1.BatchGetProfilesResponse\x12s\n\x12GetProfileByHandle\x12-.clipmesh.social.v1.GetProfileByHandleRequest\x1a..clipmesh.social.v1.GetProfileByHandleResponse\x12\x61\n\x0cGetMyAccount\x12\'.clipmesh.social.v1.GetMyAccountRequest\x1a(.clipmesh.social.v1.GetMyAccountResponse\x12\x64\n\rUpdateProfile\x12(.clipmesh.social.v1.UpdateProfileRequest\x1a).clipmesh.social.v1.UpdateProfileResponse\x12g\n\x0eUpdateConsents\x12).clipmesh.social.v1.UpdateConsentsRequest\x1a*.clipmesh.social.v1.UpdateConsentsResponse\x12p\n\x11\x42\x61tchGetStandings\x12,.clipmesh.social.v1.BatchGetStandingsRequest\x1a-.clipmesh.social.v1.BatchGetStandingsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clipmesh.social.v1.profile_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_PROFILE'].fields_by_name['handle']._loaded_options = None
+  _globals['_PROFILE'].fields_by_name['handle']._serialized_options = b'\210\265\030\001'
+  _globals['_PROFILE'].fields_by_name['display_name']._loaded_options = None
+  _globals['_PROFILE'].fields_by_name['display_name']._serialized_options = b'\210\265\030\001'
+  _globals['_PROFILE'].fields_by_name['bio']._loaded_options = None
+  _globals['_PROFILE'].fields_by_name['bio']._serialized_options = b'\210\265\030\001'
+  _globals['_ACCOUNT'].fields_by_name['email']._loaded_options = None
+  _globals['_ACCOUNT'].fields_by_name['email']._serialized_options = b'\210\265\030\001'
   _globals['_BATCHGETPROFILESREQUEST'].fields_by_name['user_ids']._loaded_options = None
   _globals['_BATCHGETPROFILESREQUEST'].fields_by_name['user_ids']._serialized_options = b'\272H\006\222\001\003\020\310\001'
   _globals['_GETPROFILEBYHANDLEREQUEST'].fields_by_name['handle']._loaded_options = None
@@ -49,40 +58,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATECONSENTSREQUEST'].fields_by_name['consents']._serialized_options = b'\272H\016\222\001\013\020\020\"\007\202\001\004\020\001 \000'
   _globals['_BATCHGETSTANDINGSREQUEST'].fields_by_name['user_ids']._loaded_options = None
   _globals['_BATCHGETSTANDINGSREQUEST'].fields_by_name['user_ids']._serialized_options = b'\272H\006\222\001\003\020\310\001'
-  _globals['_STANDINGLEVEL']._serialized_start=1995
-  _globals['_STANDINGLEVEL']._serialized_end=2149
-  _globals['_PROFILE']._serialized_start=127
-  _globals['_PROFILE']._serialized_end=359
-  _globals['_ACCOUNT']._serialized_start=362
-  _globals['_ACCOUNT']._serialized_end=646
-  _globals['_STANDING']._serialized_start=649
-  _globals['_STANDING']._serialized_end=863
-  _globals['_BATCHGETPROFILESREQUEST']._serialized_start=865
-  _globals['_BATCHGETPROFILESREQUEST']._serialized_end=928
-  _globals['_BATCHGETPROFILESRESPONSE']._serialized_start=930
-  _globals['_BATCHGETPROFILESRESPONSE']._serialized_end=1013
-  _globals['_GETPROFILEBYHANDLEREQUEST']._serialized_start=1015
-  _globals['_GETPROFILEBYHANDLEREQUEST']._serialized_end=1077
-  _globals['_GETPROFILEBYHANDLERESPONSE']._serialized_start=1079
-  _globals['_GETPROFILEBYHANDLERESPONSE']._serialized_end=1162
-  _globals['_GETMYACCOUNTREQUEST']._serialized_start=1164
-  _globals['_GETMYACCOUNTREQUEST']._serialized_end=1185
-  _globals['_GETMYACCOUNTRESPONSE']._serialized_start=1187
-  _globals['_GETMYACCOUNTRESPONSE']._serialized_end=1264
-  _globals['_UPDATEPROFILEREQUEST']._serialized_start=1267
-  _globals['_UPDATEPROFILEREQUEST']._serialized_end=1504
-  _globals['_LANGUAGELIST']._serialized_start=1506
-  _globals['_LANGUAGELIST']._serialized_end=1568
-  _globals['_UPDATEPROFILERESPONSE']._serialized_start=1570
-  _globals['_UPDATEPROFILERESPONSE']._serialized_end=1648
-  _globals['_UPDATECONSENTSREQUEST']._serialized_start=1650
-  _globals['_UPDATECONSENTSREQUEST']._serialized_end=1756
-  _globals['_UPDATECONSENTSRESPONSE']._serialized_start=1758
-  _globals['_UPDATECONSENTSRESPONSE']._serialized_end=1837
-  _globals['_BATCHGETSTANDINGSREQUEST']._serialized_start=1839
-  _globals['_BATCHGETSTANDINGSREQUEST']._serialized_end=1903
-  _globals['_BATCHGETSTANDINGSRESPONSE']._serialized_start=1905
-  _globals['_BATCHGETSTANDINGSRESPONSE']._serialized_end=1992
-  _globals['_PROFILESERVICE']._serialized_start=2152
-  _globals['_PROFILESERVICE']._serialized_end=2816
+  _globals['_STANDINGLEVEL']._serialized_start=2054
+  _globals['_STANDINGLEVEL']._serialized_end=2208
+  _globals['_PROFILE']._serialized_start=162
+  _globals['_PROFILE']._serialized_end=412
+  _globals['_ACCOUNT']._serialized_start=415
+  _globals['_ACCOUNT']._serialized_end=705
+  _globals['_STANDING']._serialized_start=708
+  _globals['_STANDING']._serialized_end=922
+  _globals['_BATCHGETPROFILESREQUEST']._serialized_start=924
+  _globals['_BATCHGETPROFILESREQUEST']._serialized_end=987
+  _globals['_BATCHGETPROFILESRESPONSE']._serialized_start=989
+  _globals['_BATCHGETPROFILESRESPONSE']._serialized_end=1072
+  _globals['_GETPROFILEBYHANDLEREQUEST']._serialized_start=1074
+  _globals['_GETPROFILEBYHANDLEREQUEST']._serialized_end=1136
+  _globals['_GETPROFILEBYHANDLERESPONSE']._serialized_start=1138
+  _globals['_GETPROFILEBYHANDLERESPONSE']._serialized_end=1221
+  _globals['_GETMYACCOUNTREQUEST']._serialized_start=1223
+  _globals['_GETMYACCOUNTREQUEST']._serialized_end=1244
+  _globals['_GETMYACCOUNTRESPONSE']._serialized_start=1246
+  _globals['_GETMYACCOUNTRESPONSE']._serialized_end=1323
+  _globals['_UPDATEPROFILEREQUEST']._serialized_start=1326
+  _globals['_UPDATEPROFILEREQUEST']._serialized_end=1563
+  _globals['_LANGUAGELIST']._serialized_start=1565
+  _globals['_LANGUAGELIST']._serialized_end=1627
+  _globals['_UPDATEPROFILERESPONSE']._serialized_start=1629
+  _globals['_UPDATEPROFILERESPONSE']._serialized_end=1707
+  _globals['_UPDATECONSENTSREQUEST']._serialized_start=1709
+  _globals['_UPDATECONSENTSREQUEST']._serialized_end=1815
+  _globals['_UPDATECONSENTSRESPONSE']._serialized_start=1817
+  _globals['_UPDATECONSENTSRESPONSE']._serialized_end=1896
+  _globals['_BATCHGETSTANDINGSREQUEST']._serialized_start=1898
+  _globals['_BATCHGETSTANDINGSREQUEST']._serialized_end=1962
+  _globals['_BATCHGETSTANDINGSRESPONSE']._serialized_start=1964
+  _globals['_BATCHGETSTANDINGSRESPONSE']._serialized_end=2051
+  _globals['_PROFILESERVICE']._serialized_start=2211
+  _globals['_PROFILESERVICE']._serialized_end=2875
 # @@protoc_insertion_point(module_scope)
