@@ -36,8 +36,10 @@ async def run(plan: Plan) -> Outcome:
         trials=[trial],
         sources=[clip.described, tools.version],
         notes=[
-            "System: one worker as `clipmesh up` starts it, from the answer to the last part to the last byte of the MP4 over HTTP; "
-            "queue, probe, audio, packaging and a look every 20 ms are in it.",
+            "System: one worker as `clipmesh up` starts it, which does as many jobs at once as it may use cores.",
+            "Playing: from the answer to the last part until the owner's player has fetched the playlist that grows, its tracks' playlists, init "
+            "and first segments, and decoded the first picture.",
+            "Complete: to the last byte of the MP4 over HTTP. Queue, probe, audio, packaging and a look every 20 ms are in both.",
             "Plain ffmpeg: pictures of the first rendition alone, all cores, from a file to a file.",
         ],
     )
@@ -47,7 +49,7 @@ def _system(plan: Plan, tools: MediaTools, clip: Source, playable: list[float]) 
     async def turn() -> Run:
         name = f"system-{len(playable)}"
         async with running(plan, name) as system:
-            moments = await upload_once(system, clip.path)
+            moments = await upload_once(system, clip.path, tools)
             playable.append(moments.playable_s)
         whole = plan.folder / f"{name}.mp4"
         await asyncio.to_thread(whole.write_bytes, moments.whole_bytes)

@@ -8,8 +8,8 @@ from dataclasses import replace
 from mesh.clock import Clock
 from mesh.grants import GRANT_LIFE_MS, GRANT_SKEW_MS, Grant, GrantKind, grant_expires_at_ms, sign_grant
 from mesh.pages import clamp
-from svc_video.layout import POSTER_NAME, PREVIEW_NAME, STORYBOARD_NAME, WAVEFORM_NAME, images_prefix
-from svc_video.playback.rules import Network, Playback, Refusal, refusal_of, start_rendition
+from svc_video.layout import GROWING_NAME, POSTER_NAME, PREVIEW_NAME, STORYBOARD_NAME, WAVEFORM_NAME, images_prefix
+from svc_video.playback.rules import Network, Playback, Refusal, may_watch_growing, refusal_of, start_rendition
 from svc_video.playback.store import RevocationStore
 from svc_video.playback.tables import Revocation
 from svc_video.videos.actions import MediaFacts, RenditionFacts, Video, VideoActions
@@ -65,14 +65,29 @@ class PlaybackActions:
         """A playback or a refusal for each id, in the order asked."""
         videos = await self._videos.get_many(video_ids)
         refusals = {video_id: refusal_of(videos.get(video_id), viewer) for video_id in video_ids}
-        facts = await self._videos.facts_of_many([video_id for video_id, refusal in refusals.items() if refusal is Refusal.NONE])
-        renditions = await self._videos.renditions_of_many(list(facts.values()))
-        return [
-            self._granted(videos[video_id], facts[video_id], renditions[video_id], network=network, save_data=save_data)
-            if refusals[video_id] is Refusal.NONE and renditions.get(video_id)
-            else Playback(video_id=video_id, refusal=refusals[video_id] or Refusal.NOT_READY)
-            for video_id in video_ids
-        ]
+        growing = {video_id for video_id, video in videos.items() if may_watch_growing(video, viewer)}
+        playing = {video_id for video_id, refusal in refusals.items() if refusal is Refusal.NONE}
+        facts = await self._videos.facts_of_many([*playing, *growing])
+        renditions = await self._videos.renditions_of_many([facts[video_id] for video_id in playing if video_id in facts])
+
+        def playback(video_id: int) -> Playback:
+            if video_id in playing and renditions.get(video_id):
+                return self._granted(videos[video_id], facts[video_id], renditions[video_id], network=network, save_data=save_data)
+            if video_id in growing and video_id in facts and facts[video_id].growing_prefix:
+                return self._growing(videos[video_id], facts[video_id])
+            return Playback(video_id=video_id, refusal=refusals[video_id] or Refusal.NOT_READY)
+
+        return [playback(video_id) for video_id in video_ids]
+
+    def _growing(self, video: Video, facts: MediaFacts) -> Playback:
+        expires_at_ms = grant_expires_at_ms(self._clock.now_ms())
+        grant = Grant(video_id=video.video_id, epoch=video.epoch, expires_at_ms=expires_at_ms, prefix=facts.growing_prefix)
+        return Playback(
+            video_id=video.video_id,
+            refusal=Refusal.NOT_READY,
+            growing_playlist_path=f"/m/{self._token(grant)}/{GROWING_NAME}",
+            expires_at_ms=expires_at_ms,
+        )
 
     def _granted(
         self, video: Video, facts: MediaFacts, renditions: Sequence[RenditionFacts], *, network: Network, save_data: bool

@@ -22,6 +22,7 @@ def playback_to_proto(playback: Playback) -> pb2.Playback:
         start_playlist_path=playback.start_playlist_path,
         dash_manifest_path=playback.dash_manifest_path,
         mp4_path=playback.mp4_path,
+        growing_playlist_path=playback.growing_playlist_path,
         poster_path=playback.poster_path,
         preview_path=playback.preview_path,
         storyboard_path=playback.storyboard_path,

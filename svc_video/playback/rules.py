@@ -43,6 +43,8 @@ class Playback:
     start_playlist_path: str = ""
     dash_manifest_path: str = ""
     mp4_path: str = ""
+    growing_playlist_path: str = ""
+    """Beside the refusal NOT_READY."""
     poster_path: str = ""
     preview_path: str = ""
     storyboard_path: str = ""
@@ -54,6 +56,7 @@ class Playback:
 
 _WANTED = {Network.SLOW: 360, Network.G3: 480, Network.G4: 720, Network.G5: 1080, Network.WIFI: 1080}
 _WANTED_SAVING = {Network.SLOW: 360, Network.G3: 360, Network.G4: 480, Network.G5: 720, Network.WIFI: 720}
+_REFUSED = frozenset({PublicationState.REJECTED, PublicationState.TAKEN_DOWN, PublicationState.DELETED})
 _SHOWN = frozenset({PublicationState.PUBLISHED, PublicationState.RESTRICTED})
 
 
@@ -76,6 +79,12 @@ def refusal_of(video: Video | None, viewer: Viewer) -> Refusal:
     if is_down:
         return Refusal.TAKEN_DOWN
     return Refusal.PRIVATE if video.publication_state in _SHOWN and plays(video) else Refusal.NOT_READY
+
+
+def may_watch_growing(video: Video, viewer: Viewer) -> bool:
+    """Whether a viewer may watch what there is of a clip that does not play yet: its creator may, while it is made and nobody refused it."""
+    is_own = bool(viewer.user_id) and viewer.user_id == video.creator_id
+    return is_own and video.media_state is MediaState.PROCESSING and video.publication_state not in _REFUSED
 
 
 def start_rendition(renditions: Sequence[RenditionFacts], *, network: Network, save_data: bool) -> RenditionFacts:

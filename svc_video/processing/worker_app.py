@@ -18,6 +18,7 @@ from mesh.stores.blobs import open_blobs
 from mesh.stores.protected.blobs import protected_blobs
 from svc_video.processing.media import locate_tools
 from svc_video.processing.worker.loop import Worker
+from svc_video.processing.worker.room import jobs_here
 from svc_video.processing.worker.scratch import Scratch
 from svc_video.processing.worker.settings import WorkerSettings
 from svc_video.processing.worker.steps import Steps
@@ -44,20 +45,23 @@ class WorkerApp:
     async def start(self) -> None:
         """Find the tools, clean the scratch folder, begin to work."""
         tools = await asyncio.to_thread(locate_tools)
+        await self._blobs.prepare()
         await self._scratch.open()
         self._worker = Worker(
             worker_id=f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}",
             stub=self._stub,
-            steps=Steps(tools=tools, blobs=self._blobs, scratch=self._scratch),
+            steps=Steps(tools=tools, blobs=self._blobs, scratch=self._scratch, telemetry=self.process.telemetry),
             scratch=self._scratch,
             clock=self.process.clock,
             heartbeat_ms=self._settings.job_heartbeat_ms,
             wait_ms=self._settings.job_wait_ms,
+            telemetry=self.process.telemetry,
+            jobs=self._settings.jobs or jobs_here(),
         )
         self._running = asyncio.create_task(self._worker.run())
 
     async def stop(self) -> None:
-        """Give the job at hand back and remove the scratch folder."""
+        """Give the jobs at hand back and remove the scratch folder."""
         if self._worker is not None and self._running is not None:
             self._worker.stop()
             await self._running

@@ -22,6 +22,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway import pages
+from tests.browser.fake_media import grown
 from tests.browser.fake_root import Root, password_fits
 from tests.browser.fake_world import World
 
@@ -34,6 +35,8 @@ TYPES = {
     ".m3u8": "application/vnd.apple.mpegurl",
     ".jpg": "image/jpeg",
     ".json": "application/json",
+    ".vtt": "text/vtt",
+    ".webp": "image/webp",
 }
 
 
@@ -214,4 +217,8 @@ class FakeGateway:
         self.world.ranges.append((request.path_params["path"], headers.get("range", ""), headers.get("sec-fetch-dest", "")))
         if self.world.gone_suffix and path.name.endswith(self.world.gone_suffix):
             return JSONResponse({"code": "GRANT_EXPIRED"}, status_code=403)
+        if path.name in {"growing.m3u8", "grows.m3u8"}:
+            return Response(
+                grown(path, self.world.grown_segments), media_type=TYPES[path.suffix], headers={"cache-control": "private, max-age=1"}
+            )
         return FileResponse(path, media_type=TYPES[path.suffix], headers={"cache-control": "private, max-age=600"})

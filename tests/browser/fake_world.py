@@ -58,6 +58,8 @@ class World:
     """How many parts fail before one is taken."""
     gone_suffix: str = ""
     """Media files with this ending answer 403, as after the end of a grant."""
+    grown_segments: int = 99
+    """How many segments the playlists that grow name by now."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     revoked: list[str] = field(default_factory=list)
     token_delay_s: float = 0.0
@@ -145,13 +147,25 @@ class World:
             "startPlaylistUrl": f"{base}/start.m3u8",
             "dashManifestUrl": None,
             "mp4Url": f"{base}/clip.mp4",
+            "growingPlaylistUrl": None,
             "posterUrl": f"{base}/poster.jpg",
             "previewUrl": None,
-            "storyboardUrl": None,
+            "storyboardUrl": f"{base}/storyboard.vtt",
             "waveformUrl": f"{base}/waveform.json",
             "startLevel": 216,
             "renditions": [108, 216],
             "expiresAt": iso(datetime.now(UTC) + timedelta(minutes=10)),
+        }
+
+    def growing(self, number: int) -> dict[str, Any]:
+        """The address of one of the folders whose clip is still made."""
+        whole = self.playback(number)
+        return {
+            **{name: None if name.endswith("Url") else whole[name] for name in whole},
+            "refusal": "NOT_READY",
+            "growingPlaylistUrl": whole["masterPlaylistUrl"].replace("master.m3u8", "growing.m3u8"),
+            "startLevel": None,
+            "renditions": [],
         }
 
     def review(self, video: dict[str, Any], *, policy: str = "links", severity: int = 40) -> dict[str, Any]:

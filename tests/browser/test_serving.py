@@ -82,3 +82,10 @@ def test_the_sign_in_page_has_its_markers_once_each() -> None:
     assert [page.count(marker) for marker in ("<!--hidden-->", "<!--error-->", "<!--login-->")] == [1, 1, 1]
     assert 'value="<!--login-->"' in page
     assert 'action="/oauth/authorize"' in page
+
+
+async def test_pages_may_send_to_the_store_that_takes_uploads_and_nowhere_else() -> None:
+    transport = httpx.ASGITransport(app=Starlette(routes=pages.routes(uploads="https://up.example:8443")))
+    async with httpx.AsyncClient(transport=transport, base_url="http://clips.test:8080") as client:
+        policy = (await client.get("/upload")).headers["content-security-policy"]
+    assert policy.endswith("connect-src 'self' ws://clips.test:8080 wss://clips.test:8080 https://up.example:8443")

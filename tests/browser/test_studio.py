@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from playwright.async_api import Locator, Page, expect
@@ -140,6 +141,10 @@ async def test_processing_moves_live_and_open_uploads_can_be_ended(page: Page, w
     await expect(meter).to_have_attribute("aria-valuenow", "0")
     world.progress(moving, "ENCODING_FIRST", 41)
     await expect(meter).to_have_attribute("aria-valuenow", "41")
+    world.videos[moving]["playback"] = world.growing(1)
+    await asyncio.sleep(1.6)
+    world.progress(moving, "ENCODING_FIRST", 45)
+    await expect(row(page, "Moving").get_by_role("link", name="Watch while it is made")).to_have_attribute("href", f"/?video={moving}")
     world.progress(moving, "DONE", 100)
     await expect(row(page, "Moving")).to_contain_text("Draft")
     await page.get_by_role("button", name="Cancel upload").click()

@@ -56,6 +56,25 @@ async def test_a_file_goes_from_the_page_to_ready_with_live_progress(page: Page,
     await expect(page.get_by_role("button", name="Upload another")).to_be_visible()
 
 
+async def test_a_clip_that_grows_is_offered_while_it_is_processed_and_one_that_is_refused_is_not(
+    page: Page, world: World, clip: Path
+) -> None:
+    await open_as(page, world, "alice")
+    await choose(page, clip)
+    await expect(page.locator("#step")).to_have_text("Waiting for its turn")
+    [upload] = world.uploads
+    watch = page.get_by_role("link", name="Watch it")
+    world.progress(upload, "ENCODING_FIRST", 10)
+    await expect(page.locator("#step")).to_have_text("Making it playable")
+    await expect(watch).to_be_hidden()
+    world.videos[upload]["playback"] = world.growing(1)
+    await asyncio.sleep(1.6)
+    world.progress(upload, "ENCODING_FIRST", 20)
+    await expect(watch).to_have_attribute("href", f"/?video={upload}")
+    world.progress(upload, "FAILED", 20, failureCode="CORRUPT_MEDIA", failureDetail="x")
+    await expect(watch).to_be_hidden()
+
+
 async def test_words_are_published_while_the_file_is_processed(page: Page, world: World, clip: Path) -> None:
     await open_as(page, world, "alice")
     await expect(page.get_by_role("button", name="Publish")).to_be_disabled()

@@ -1,4 +1,4 @@
-"""The worker's life: ask for a job, do it, answer, ask again; stop within seconds and leave nothing half done."""
+"""The worker's life: ask for jobs, do them, answer, ask again; stop within seconds and leave nothing half done."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import logging
 
 from clipmesh.video.v1 import job_service_pb2 as pb2
 from clipmesh.video.v1.job_service_pb2_grpc import JobServiceStub
+from opentelemetry.trace import SpanKind
 
 from mesh import failpoints
 from mesh.clock import Clock
 from mesh.errors import MeshError
 from mesh.failpoints import Failpoint
 from mesh.stores.blobs.port import BlobDamaged, BlobNotFound, BlobsUnavailable
+from mesh.telemetry import Telemetry
 from svc_video.processing.media import MediaRejected, MediaToolFailed, MediaToolMissing, MediaToolOverLimit, MediaToolTimedOut
 from svc_video.processing.rules import RECIPE_CHANGED, GivenBack
 from svc_video.processing.worker.errors import LeaseGone, RecipeChanged, SourceChanged, SourceRejected
@@ -32,7 +34,7 @@ _LAST_WORD_S = 4.0
 
 
 class Worker:
-    """Does one job after the other."""
+    """Does one job after the other in each of its lanes; a lane knows nothing of the others."""
 
     def __init__(
         self,
@@ -44,22 +46,32 @@ class Worker:
         clock: Clock,
         heartbeat_ms: int,
         wait_ms: int,
+        telemetry: Telemetry,
+        jobs: int = 1,
     ) -> None:
+        """`jobs` is how many it does at once."""
         self._worker_id = worker_id
+        self._jobs = jobs
         self._stub = stub
         self._steps = steps
         self._scratch = scratch
         self._clock = clock
         self._heartbeat_ms = heartbeat_ms
         self._wait_ms = wait_ms
+        self._telemetry = telemetry
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Let `run` return soon: a job at hand is given back and counts as no attempt."""
+        """Let `run` return soon: jobs at hand are given back and count as no attempts."""
         self._stopping.set()
 
     async def run(self) -> None:
         """Work until `stop`."""
+        async with asyncio.TaskGroup() as lanes:
+            for _ in range(self._jobs):
+                lanes.create_task(self._run_lane())
+
+    async def _run_lane(self) -> None:
         pause_s = _SHORTEST_PAUSE_S
         while not self._stopping.is_set():
             try:
@@ -75,7 +87,15 @@ class Worker:
                 await self.do(job)
 
     async def do(self, job: pb2.Job) -> None:
-        """One job from lease to answer; what goes wrong is told to the service, not raised."""
+        """One job from lease to answer, in the trace of who asked for it; what goes wrong is told to the service, not raised."""
+        attributes: dict[str, str | int] = {"video_id": job.video_id, "job_key": job.job_key, "attempt": job.attempt}
+        name = f"job {job.job_key.partition('/')[0]}"
+        with self._telemetry.span(
+            name, traceparent=job.trace_context, links=job.joined_trace_contexts, kind=SpanKind.CONSUMER, attributes=attributes
+        ):
+            await self._do(job)
+
+    async def _do(self, job: pb2.Job) -> None:
         held = HeldJob(stub=self._stub, job=job, clock=self._clock, heartbeat_ms=self._heartbeat_ms)
         working = asyncio.create_task(self._work(job, held))
         keeping = asyncio.create_task(held.keep())
@@ -115,7 +135,7 @@ class Worker:
             await asyncio.gather(asking, stopping, return_exceptions=True)
 
     async def _work(self, job: pb2.Job, held: HeldJob) -> str:
-        async with self._scratch.job_folder() as folder:
+        async with self._scratch.job_folder(job.video_id) as folder:
             return await self._steps.run(AtWork(job=job, folder=folder, report=held.report, still_ours=held.still_ours))
 
     async def _answer(self, held: HeldJob, working: asyncio.Task[str]) -> None:
@@ -133,11 +153,12 @@ class Worker:
     async def _end(self, held: HeldJob, working: asyncio.Task[str]) -> None:
         try:
             failure = failure_of(working)
-            if failure is None:
-                failpoints.hit(Failpoint.JOB_AFTER_OUTPUT)
-                await held.commit(working.result())
-            else:
-                await held.fail(failure)
+            with self._telemetry.span("report", attributes={"outcome": failure.reason if failure is not None else "DONE"}):
+                if failure is None:
+                    failpoints.hit(Failpoint.JOB_AFTER_OUTPUT)
+                    await held.commit(working.result())
+                else:
+                    await held.fail(failure)
         except LeaseGone:
             _log.info("the answer came too late: the lease is lost")
         except MeshError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 
 from mesh.stores.blobs.port import Blobs
@@ -36,6 +36,17 @@ async def publish(
             await before_masters()
             asked = True
         await put(file)
+
+
+async def put_all(blobs: Blobs, files: Mapping[str, Path], *, content_type: str) -> None:
+    """Put files under their keys, several at once."""
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def put(key: str, path: Path) -> None:
+        async with slots:
+            await blobs.put_file(key, path, content_type=content_type)
+
+    await together(*(put(key, path) for key, path in files.items()))
 
 
 async def together(*works: Awaitable[object]) -> None:

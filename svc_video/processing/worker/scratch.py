@@ -1,4 +1,4 @@
-"""A worker's folder on the local disk: sources that are kept for the next chunk, a folder for the job at hand, nothing left behind."""
+"""A worker's folder on the local disk: sources that are kept for the next chunk, a folder for each job at hand, nothing left behind."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from weakref import WeakValueDictionary
 
 from mesh import deadline
 from mesh.stores.blobs.port import Blobs
 
 _SOURCES_KEPT = 2
+"""Those of jobs at hand come on top."""
 _COPY_S = 900.0
 """A source of the largest size from a slow store."""
 _WRITE_BYTES = 4 * 1024 * 1024
@@ -44,6 +46,8 @@ class Scratch:
         self._folder = self._root / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
         self._lock: IO[bytes] | None = None
         self._sources: OrderedDict[int, Source] = OrderedDict()
+        self._used: Counter[int] = Counter()
+        self._fetching: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     async def open(self) -> None:
         """Make the folder, and remove those whose workers are dead."""
@@ -57,17 +61,20 @@ class Scratch:
             self._lock = None
 
     async def source(self, video_id: int, key: str) -> Source:
-        """A local copy of a video's raw object; at most two are kept. Raises BlobsError."""
-        if video_id in self._sources:
-            self._sources.move_to_end(video_id)
-            return self._sources[video_id]
-        while len(self._sources) >= _SOURCES_KEPT:
-            _, oldest = self._sources.popitem(last=False)
-            await asyncio.to_thread(oldest.path.unlink, missing_ok=True)
-        with deadline.scope(_COPY_S):
-            source = await self._fetch(key, self._folder / f"source-{video_id}")
-        self._sources[video_id] = source
-        return source
+        """A local copy of a video's raw object, one for all jobs that ask at once. Raises BlobsError.
+
+        At most two are kept, but for those of jobs whose folders are open.
+        """
+        async with self._fetching.setdefault(video_id, asyncio.Lock()):
+            if video_id in self._sources:
+                self._sources.move_to_end(video_id)
+                return self._sources[video_id]
+            for idle in [kept for kept in self._sources if not self._used[kept]]:
+                if len(self._sources) >= _SOURCES_KEPT:
+                    await self.forget(idle)
+            with deadline.scope(_COPY_S):
+                source = self._sources[video_id] = await self._fetch(key, self._folder / f"source-{video_id}")
+            return source
 
     async def forget(self, video_id: int) -> None:
         """Drop the copy of a source."""
@@ -102,13 +109,17 @@ class Scratch:
         return Source(path=path, size_bytes=size_bytes, sha256=digest.digest())
 
     @contextlib.asynccontextmanager
-    async def job_folder(self) -> AsyncIterator[Path]:
-        """An empty folder that is gone afterwards."""
+    async def job_folder(self, video_id: int) -> AsyncIterator[Path]:
+        """An empty folder that is gone afterwards; the source of its video stays meanwhile."""
         folder = self._folder / f"job-{secrets.token_hex(4)}"
         await asyncio.to_thread(folder.mkdir)
+        self._used[video_id] += 1
         try:
             yield folder
         finally:
+            self._used[video_id] -= 1
+            if not self._used[video_id]:
+                del self._used[video_id]
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
 
     def _open(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mesh.app import ServiceSettings
 
 _LONGEST_WAIT_MS = 20_000
+_MOST_JOBS = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +17,11 @@ class WorkerSettings(ServiceSettings):
     blobs: str
     """Where objects are, the same as the video service's."""
     scratch: str = "scratch"
-    """Folder for sources and outputs at work; workers of one machine may share it. Needs room for two sources and one clip's renditions."""
+    """Folder for sources and outputs at work; workers of one machine may share it. Needs room for two sources, or as many as jobs at once where that
+    is more, and one clip's renditions."""
+    jobs: int = 0
+    """How many jobs are done at once, each with a lease of its own; 0: one for each core that the process may use, and at most one for each GiB of
+    memory. A job takes one core, less than 512 MiB for clips up to 1080p, and at most four GiB whatever its input."""
     job_heartbeat_ms: int = 5_000
     """How often a lease is renewed, in milliseconds; at most a third of the service's CLIPMESH_JOB_LEASE_MS."""
     job_wait_ms: int = 5_000
@@ -27,5 +32,7 @@ class WorkerSettings(ServiceSettings):
         ServiceSettings.check(self)
         if self.job_heartbeat_ms < 1:
             raise ValueError("CLIPMESH_JOB_HEARTBEAT_MS has to be at least 1")
+        if not 0 <= self.jobs <= _MOST_JOBS:
+            raise ValueError(f"CLIPMESH_JOBS has to be within 0 and {_MOST_JOBS}")
         if not 0 <= self.job_wait_ms <= _LONGEST_WAIT_MS:
             raise ValueError(f"CLIPMESH_JOB_WAIT_MS has to be within 0 and {_LONGEST_WAIT_MS}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from clipmesh.video.v1 import job_service_pb2 as pb2
 
 from mesh import deadline
 from mesh.stores.blobs.port import Blobs
+from mesh.telemetry import Telemetry
 from svc_video.layout import POSTER_NAME, PREVIEW_NAME, STORYBOARD_NAME, WAVEFORM_NAME
 from svc_video.processing import media
 from svc_video.processing.media import (
@@ -22,17 +23,16 @@ from svc_video.processing.media import (
     MediaTools,
     PackagedFile,
     PerceptualFacts,
+    Pieces,
     Recipe,
     Rendition,
 )
-from svc_video.processing.places import chunk_object
-from svc_video.processing.results import MAX_HASHES, PackagedRendition, PackageResult, PicturesResult, PlannedRendition, ProbeResult
+from svc_video.processing.places import chunk_object, growing_prefix
 from svc_video.processing.worker.errors import RecipeChanged, SourceChanged, SourceRejected
-from svc_video.processing.worker.publish import publish, together
+from svc_video.processing.worker.publish import publish, put_all, together
 from svc_video.processing.worker.scratch import Scratch, Source
+from svc_video.processing.worker.telling import package_result, pictures_result, pieces_result, probe_result
 
-_TELLING_QUALITY = 50
-"""Frames of less detail than this match one another without being the same picture."""
 _COPY_S = 600.0
 
 
@@ -52,10 +52,11 @@ class AtWork:
 class Steps:
     """Does jobs with the tools of this machine."""
 
-    def __init__(self, *, tools: MediaTools, blobs: Blobs, scratch: Scratch) -> None:
+    def __init__(self, *, tools: MediaTools, blobs: Blobs, scratch: Scratch, telemetry: Telemetry) -> None:
         self._tools = tools
         self._blobs = blobs
         self._scratch = scratch
+        self._span = telemetry.span
 
     async def run(self, work: AtWork) -> str:
         """Do one job; its result as JSON, empty where the outputs say everything.
@@ -70,70 +71,101 @@ class Steps:
         if recipe.version != work.job.recipe_version:
             raise RecipeChanged(f"the plan follows {work.job.recipe_version}, this worker {recipe.version}")
         if kind == pb2.JOB_KIND_AUDIO:
-            await self._audio(work, facts, recipe)
-        elif kind == pb2.JOB_KIND_CHUNK:
-            await self._chunk(work, facts, recipe)
-        elif kind == pb2.JOB_KIND_PACKAGE:
+            return await self._audio(work, facts, recipe)
+        if kind == pb2.JOB_KIND_CHUNK:
+            return await self._chunk(work, facts, recipe)
+        if kind == pb2.JOB_KIND_PACKAGE:
             return await self._package(work, recipe)
-        elif kind == pb2.JOB_KIND_PICTURES:
+        if kind == pb2.JOB_KIND_PICTURES:
             return await self._pictures(work, recipe)
-        else:
-            raise ValueError(f"no step for kind {kind}")
-        return ""
+        raise ValueError(f"no step for kind {kind}")
 
     async def _probe(self, work: AtWork) -> str:
         fetched = await self._source(work.job)
-        facts = await media.probe(self._tools, fetched.path)
+        with self._span("probe"):
+            facts = await media.probe(self._tools, fetched.path, scratch=work.folder)
         recipe = media.make_recipe(facts, self._tools.version)
         return probe_result(facts, recipe, source_sha256=fetched.sha256).to_json()
 
-    async def _audio(self, work: AtWork, facts: MediaFacts, recipe: Recipe) -> None:
+    async def _audio(self, work: AtWork, facts: MediaFacts, recipe: Recipe) -> str:
         source = await self._source(work.job)
-        path = await media.encode_audio(
-            self._tools, source=source.path, facts=facts, recipe=recipe, out_dir=work.folder, on_progress=work.report
+        with self._span("encode audio"):
+            path = await media.encode_audio(
+                self._tools, source=source.path, facts=facts, recipe=recipe, out_dir=work.folder, on_progress=work.report
+            )
+        if path is None:
+            return ""
+        with self._span("pieces"):
+            pieces = await media.audio_pieces(self._tools, audio=path, out_dir=await _made(work.folder / "pieces"))
+        await work.still_ours()
+        await together(
+            self._put(work.job.images_prefix + WAVEFORM_NAME, work.folder / media.WAVEFORM),
+            self._put(work.job.audio_key, path, content_type="audio/mp4"),
+            self._put_pieces(work, recipe, pieces),
         )
-        if path is not None:
-            await work.still_ours()
-            await self._put(work.job.images_prefix + WAVEFORM_NAME, work.folder / media.WAVEFORM)
-            await self._put(work.job.audio_key, path, content_type="audio/mp4")
+        return pieces_result(pieces, peak_kbps=recipe.audio_peak_kbps).to_json()
 
-    async def _chunk(self, work: AtWork, facts: MediaFacts, recipe: Recipe) -> None:
+    async def _chunk(self, work: AtWork, facts: MediaFacts, recipe: Recipe) -> str:
         job = work.job
-        encoded = await media.encode_chunk(
-            self._tools,
-            source=(await self._source(job)).path,
-            facts=facts,
-            recipe=recipe,
-            group=Group(job.group),
-            chunk=recipe.chunks[job.chunk_index],
-            out_dir=work.folder,
-            on_progress=work.report,
-        )
+        source, group = await self._source(job), Group(job.group)
+        with self._span("encode chunk", attributes={"renditions": ",".join(one.name for one in recipe.of_group(group))}):
+            encoded = await media.encode_chunk(
+                self._tools,
+                source=source.path,
+                facts=facts,
+                recipe=recipe,
+                group=group,
+                chunk=recipe.chunks[job.chunk_index],
+                out_dir=work.folder,
+                on_progress=work.report,
+            )
+        pieces = await self._pieces(work, recipe, encoded[0].path) if group is Group.FIRST else None
         await work.still_ours()
         for output in encoded:
             key = chunk_object(job.work_prefix, recipe.version, output.rendition, job.chunk_index)
             with deadline.scope(_COPY_S):
                 await self._blobs.put_file(key, output.path)
+        if pieces is None:
+            return ""
+        await self._put_pieces(work, recipe, pieces)
+        [rendition] = recipe.of_group(group)
+        return pieces_result(pieces, peak_kbps=rendition.peak_kbps, fps=recipe.fps).to_json()
+
+    async def _pieces(self, work: AtWork, recipe: Recipe, encoded: Path) -> Pieces:
+        """What the creator can play of a chunk before the clip is whole."""
+        [rendition] = recipe.of_group(Group.FIRST)
+        chunk, folder = recipe.chunks[work.job.chunk_index], await _made(work.folder / "pieces")
+        with self._span("pieces"):
+            return await media.picture_pieces(self._tools, rendition=rendition, chunk=chunk, encoded=encoded, out_dir=folder)
+
+    async def _put_pieces(self, work: AtWork, recipe: Recipe, pieces: Pieces) -> None:
+        """All have one init segment but for the length of the clip that it tells: that of the first is the one that is named."""
+        prefix = growing_prefix(work.job.work_prefix, recipe.version)
+        paths = [*((pieces.init,) if pieces.first == 1 else ()), *pieces.segments]
+        with deadline.scope(_COPY_S):
+            await put_all(self._blobs, {f"{prefix}{path.parent.name}/{path.name}": path for path in paths}, content_type="video/mp4")
 
     async def _package(self, work: AtWork, recipe: Recipe) -> str:
         group = Group(work.job.group)
-        inputs, tree = work.folder / "inputs", work.folder / "tree"
-        for folder in (inputs, tree):
-            await asyncio.to_thread(folder.mkdir)
+        inputs, tree = await _made(work.folder / "inputs"), await _made(work.folder / "tree")
         audio = await self._get(work.job.audio_key, inputs) if recipe.has_audio else None
         renditions = {rendition.name: await self._joined(work, recipe, rendition, inputs) for rendition in recipe.of_group(group)}
         work.report(0.4)
         first = recipe.of_group(Group.FIRST)[0].name
+        packaged: list[PackagedFile] = []
+
+        async def cut() -> None:
+            with self._span("package"):
+                packaged.extend(await media.package(self._tools, recipe=recipe, renditions=renditions, audio=audio, out_dir=tree))
+
+        there: tuple[str, ...] = ()
         if group is Group.FIRST:
-            whole = await media.mux_fast_start(self._tools, video=renditions[first], audio=audio, out=inputs / f"{first}-whole.mp4")
-            await work.still_ours()
-            await self._put(f"{work.job.output_prefix}{first}.mp4", whole)
-            there: tuple[str, ...] = ()
+            await together(cut(), self._fast_start(work, video=renditions[first], audio=audio, name=f"{first}.mp4"))
         else:
             # Its picture is taken out again bit by bit; what was published of it stays as it is.
             renditions[first] = await self._get(f"{work.job.output_prefix}{first}.mp4", inputs)
             there = (f"{first}/", "audio/", f"{first}.m3u8")
-        packaged = await media.package(self._tools, recipe=recipe, renditions=renditions, audio=audio, out_dir=tree)
+            await cut()
         work.report(0.7)
         await work.still_ours()
         await publish(
@@ -146,6 +178,11 @@ class Steps:
         codecs = media.picture_codecs(await asyncio.to_thread((tree / media.MASTER).read_text))
         return package_result(recipe, group, packaged, codecs).to_json()
 
+    async def _fast_start(self, work: AtWork, *, video: Path, audio: Path | None, name: str) -> None:
+        whole = await media.mux_fast_start(self._tools, video=video, audio=audio, out=work.folder / name)
+        await work.still_ours()
+        await self._put(f"{work.job.output_prefix}{name}", whole)
+
     async def _pictures(self, work: AtWork, recipe: Recipe) -> str:
         """What shows the clip and what is seen of it, from its first rendition: quick to look into, and known to be whole."""
         first = recipe.of_group(Group.FIRST)[0]
@@ -156,15 +193,18 @@ class Steps:
         boards: list[tuple[Path, Path] | None] = []
 
         async def look() -> None:
-            seen.append(await media.perceptual_facts(tools, source=source, facts=facts))
+            with self._span("hashes"):
+                seen.append(await media.perceptual_facts(tools, source=source, facts=facts, scratch=out_dir))
 
         async def picture(name: str, make: Callable[..., Awaitable[Path]]) -> None:
-            path = await make(tools, source=source, facts=facts, out_dir=out_dir)
+            with self._span(name.partition(".")[0]):
+                path = await make(tools, source=source, facts=facts, out_dir=out_dir)
             await work.still_ours()
             await self._put(prefix + name, path)
 
         async def storyboard() -> None:
-            boards.append(await media.make_storyboard(tools, source=source, recipe=recipe, rendition=first, out_dir=out_dir))
+            with self._span("storyboard"):
+                boards.append(await media.make_storyboard(tools, source=source, recipe=recipe, rendition=first, out_dir=out_dir))
             if boards[0] is not None:
                 sheet, cues = boards[0]
                 await work.still_ours()
@@ -183,13 +223,15 @@ class Steps:
         for chunk, path in zip(recipe.chunks, chunks, strict=True):
             with deadline.scope(_COPY_S):
                 await self._blobs.get_file(chunk_object(work.job.work_prefix, recipe.version, rendition.name, chunk.index), path)
-        joined = await media.join_chunks(self._tools, chunks=chunks, recipe=recipe, out=folder / f"{rendition.name}.mp4")
+        with self._span(f"join {rendition.name}"):
+            joined = await media.join_chunks(self._tools, chunks=chunks, recipe=recipe, out=folder / f"{rendition.name}.mp4")
         for path in chunks:
             await asyncio.to_thread(path.unlink)
         return joined
 
     async def _source(self, job: pb2.Job) -> Source:
-        source = await self._scratch.source(job.video_id, job.source_key)
+        with self._span("source"):
+            source = await self._scratch.source(job.video_id, job.source_key)
         try:
             _check_source(source, job)
         except (SourceRejected, SourceChanged):
@@ -221,43 +263,6 @@ def _check_source(source: Source, job: pb2.Job) -> None:
         raise SourceRejected("CHECKSUM_MISMATCH", detail)
 
 
-def probe_result(facts: MediaFacts, recipe: Recipe, *, source_sha256: bytes) -> ProbeResult:
-    """What the planner and later workers need."""
-    return ProbeResult(
-        facts_json=facts.to_json(),
-        source_sha256=source_sha256.hex(),
-        recipe_version=recipe.version,
-        duration_ms=recipe.duration_ms,
-        width=facts.width,
-        height=facts.height,
-        has_audio=recipe.has_audio,
-        chunks=len(recipe.chunks),
-        renditions=tuple(
-            PlannedRendition(name=rendition.name, group=rendition.group.value, width=rendition.width, height=rendition.height)
-            for rendition in recipe.renditions
-        ),
-        has_waveform=recipe.has_audio,
-    )
-
-
-def pictures_result(seen: PerceptualFacts, *, has_storyboard: bool) -> PicturesResult:
-    """What the publish gate and players need."""
-    telling = sorted((frame for frame in seen.frames if frame.quality >= _TELLING_QUALITY), key=lambda frame: -frame.quality)
-    # As they are first: whoever compares only some sees the most telling ones.
-    hashes = [frame.hash_hex for frame in telling] + [turned for frame in telling for turned in frame.dihedral_hex[1:]]
-    return PicturesResult(
-        hashes_hex=tuple(hashes[:MAX_HASHES]),
-        findings=(("black_ratio", seen.black_share), ("frozen_ratio", seen.frozen_share)),
-        has_storyboard=has_storyboard,
-    )
-
-
-def package_result(recipe: Recipe, group: Group, packaged: Sequence[PackagedFile], codecs: Mapping[str, str]) -> PackageResult:
-    """What was published of a group."""
-    made = []
-    for rendition in recipe.of_group(group):
-        folder = f"{rendition.name}/"
-        size_bytes = sum(file.size_bytes for file in packaged if file.name.startswith(folder) and not file.name.endswith(".m3u8"))
-        bitrate_bps = size_bytes * 8_000 // recipe.duration_ms
-        made.append(PackagedRendition(name=rendition.name, codec=codecs[rendition.name], bitrate_bps=bitrate_bps, size_bytes=size_bytes))
-    return PackageResult(renditions=tuple(made))
+async def _made(folder: Path) -> Path:
+    await asyncio.to_thread(folder.mkdir)
+    return folder

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from clipmesh.common.v1.envelope_pb2 import EventEnvelope
 from clipmesh.video.v1 import job_service_pb2 as pb2
 from clipmesh.video.v1.job_service_pb2_grpc import JobServiceStub
 
@@ -18,11 +20,12 @@ from devstack.clips.maker import make_clip
 from mesh.clock import Clock
 from mesh.errors import Unavailable
 from mesh.events.event import EventMaker
+from mesh.events.incoming import open_envelope
 from mesh.stores.blobs import open_blobs
-from mesh.stores.blobs.port import Blobs
+from mesh.stores.blobs.port import BlobNotFound, Blobs
 from mesh.stores.tables import open_tables
 from mesh.stores.tables.port import Tables
-from mesh.telemetry import Telemetry
+from mesh.telemetry import Telemetry, trace_context
 from mesh.testing.clock import FakeClock
 from mesh.testing.rpc import Served, process_for, serve
 from svc_video.creators import Creator, Trust
@@ -41,6 +44,8 @@ from svc_video.videos.tables import VIDEO_TABLES, Rendition
 
 CLIP_WIDTH, CLIP_HEIGHT = 242, 430
 """The smallest picture that has further renditions."""
+TRACE = f"00-{'a' * 32}-{'1' * 16}-01"
+"""Of the request that makes a job."""
 LEASE_MS = 20_000
 RETRY_MS = 2_000
 AGEING_MS = 600_000
@@ -105,6 +110,8 @@ class World:
     settings: Settings = field(default_factory=Settings)
     creators: dict[int, Creator] = field(default_factory=dict)
     social_is_away: bool = False
+    traces: Telemetry | None = None
+    """Where spans go; None: nowhere."""
     tables: Tables = field(init=False)
     blobs: Blobs = field(init=False)
     board: ProgressBoard = field(init=False)
@@ -129,13 +136,14 @@ class World:
         ids = itertools.count(clock.now_ms())
         changes = VideoChanges(
             store=store,
-            events=EventMaker(producer="video", next_id=lambda: next(ids), clock=clock),
+            events=EventMaker(producer="video", next_id=lambda: next(ids), clock=clock, trace_context=trace_context),
             clock=clock,
             wakeups=Wakeups(),
             revoke=_revoke_nothing,
         )
         self.media = MediaActions(store=store, changes=changes, progress=self.board)
         process = process_for("video", clock=clock)
+        process = replace(process, telemetry=self.traces or process.telemetry)
         self.telemetry = process.telemetry
         self.jobs = self.replica()
         self.stack.push_async_callback(self.jobs.stop)
@@ -184,11 +192,12 @@ class World:
         await self.jobs.open(video_id=video_id, creator_id=7, source_key=f"raw/{video_id}", size_bytes=size, sha256=sha256)
 
     async def objects(self, prefix: str) -> dict[str, str]:
-        """sha256 of every object under a prefix."""
+        """sha256 of every object under a prefix, but for those that go meanwhile."""
         found = {}
         for blob in (await self.blobs.list(prefix)).blobs:
-            content = await (await self.blobs.get(blob.key)).read()
-            found[blob.key.removeprefix(prefix)] = hashlib.sha256(content).hexdigest()
+            with contextlib.suppress(BlobNotFound):
+                content = await (await self.blobs.get(blob.key)).read()
+                found[blob.key.removeprefix(prefix)] = hashlib.sha256(content).hexdigest()
         return found
 
     async def open_jobs(self, video_id: int, *, creator_id: int = 7) -> None:
@@ -216,7 +225,18 @@ class World:
             text = packaged(plan, job.group).to_json()
         elif job.kind == pb2.JOB_KIND_PICTURES:
             text = PICTURED.to_json()
+        await self.commit_text(job, text)
+
+    async def commit_text(self, job: pb2.Job, text: str) -> None:
+        """Commit a job with any result."""
         await self.stub.CommitJob(pb2.CommitJobRequest(video_id=job.video_id, job_key=job.job_key, fence=job.fence, result_json=text))
+
+    async def settle(self, video_id: int) -> None:
+        """Return when everything that follows from the rows so far was told."""
+        await until(lambda: self._is_settled(video_id))
+
+    async def _is_settled(self, video_id: int) -> bool:
+        return video_id not in self.jobs._following._tasks
 
     async def beat(self, job: pb2.Job, percent: int = 0) -> int:
         """Heartbeat; when the lease ends now."""
@@ -275,6 +295,11 @@ class World:
     async def has_state(self, video_id: int, state: MediaState) -> bool:
         """Whether the media state machine is there."""
         return (await self.video(video_id)).media_state is state
+
+    async def events(self) -> list[EventEnvelope]:
+        """Every event that was written."""
+        entries = [entry for shard in range(self.tables.outbox_shards) for entry in (await self.tables.read_outbox(shard)).entries]
+        return [open_envelope(entry.envelope) for entry in entries]
 
     async def until_forgotten(self, video_id: int) -> None:
         """Wait until nothing more follows from a video."""

@@ -17,7 +17,7 @@ from svc_video.videos.actions import Finding, MediaState, ProcessingStage, Publi
 from svc_video.videos.progress import Progress
 from svc_video.videos.rules import needs_verdict
 from svc_video.videos.store import VideoStore
-from tests.service.processing.conftest import LEASE_MS, NEW_CREATOR, REGULAR_CREATOR, World, probed, until
+from tests.service.processing.conftest import LEASE_MS, NEW_CREATOR, REGULAR_CREATOR, TRACE, World, probed, until
 
 FULL_ORDER = [
     *("probe", "audio", "chunk/first/0", "chunk/first/1", "package/first", "pictures"),
@@ -310,8 +310,9 @@ async def test_closing_before_opening_holds(world: World) -> None:
 
 
 async def test_the_longest_clip_fits_into_its_batches(world: World) -> None:
-    await world.upload(1)
-    result = probed(chunks=60)
+    with world.telemetry.span("upload", traceparent=TRACE):
+        await world.upload(1)
+    result = replace(probed(chunks=60), facts_json="x" * 4_000)
     keys = await world.work_off(result)
     assert len(keys) == 1 + 1 + 60 + 1 + 1 + 60 + 1
     await world.until_media(1, MediaState.COMPLETE)

@@ -11,7 +11,7 @@ from svc_video.processing.results import ProbeResult
 from svc_video.processing.rules import MAX_RESTARTS
 from svc_video.processing.tables import JobState
 from svc_video.videos.actions import MediaState
-from tests.service.processing.conftest import World, probed
+from tests.service.processing.conftest import TRACE, World, probed
 from tests.service.processing.test_redo import PAUSES_MS, dead, wear_out
 
 REST_AGAIN = ["probe", "chunk/rest/0", "chunk/rest/1", "package/rest"]
@@ -128,7 +128,8 @@ async def test_a_fleet_with_two_kinds_of_tools_begins_anew_only_so_often(world: 
 
 
 async def test_a_plan_of_the_longest_clip_is_begun_anew_in_one_batch_whatever_its_jobs_said(world: World) -> None:
-    await world.upload(1)
+    with world.telemetry.span("upload", traceparent=TRACE):
+        await world.upload(1)
     await world.commit(await world.leased(), probed(has_audio=False, chunks=60))
     for _ in range(60):
         await world.fail(await world.leased(), "TOOL_FAILED", detail="x" * 4_000)

@@ -16,7 +16,7 @@ from svc_video.processing.worker.errors import LeaseGone
 from svc_video.processing.worker.steps import AtWork
 from svc_video.videos.actions import MediaState
 from tests.service.processing.conftest import LEASE_MS, World
-from tests.service.processing.test_worker import Rig
+from tests.service.processing.test_worker import JOBS, Rig
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -123,7 +123,7 @@ async def test_a_worker_whose_lease_is_lost_writes_nothing(rig: Rig, world: Worl
             await rig.steps.run(AtWork(job=job, folder=folder, report=lambda share: None, still_ours=lost))
         assert rig.blobs.put_keys == before, job.job_key
         await rig.worker.do(job)
-    assert keys == ["probe", "audio", "chunk/first/0", "package/first", "pictures", "chunk/rest/0", "package/rest"]
+    assert keys == JOBS
 
 
 async def test_a_damaged_source_counts_and_ends_the_video_though_its_bytes_stay(rig: Rig, world: World, clip: Path, tmp_path: Path) -> None:

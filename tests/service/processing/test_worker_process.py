@@ -99,7 +99,7 @@ async def test_a_killed_worker_costs_one_attempt_of_one_job_and_a_stopped_one_no
 ) -> None:
     world = real_world
     await world.upload_file(1, clip)
-    killed = await workers.start({"CLIPMESH_FAILPOINTS": "job.after_output:3"})
+    killed = await workers.start({"CLIPMESH_FAILPOINTS": "job.after_output:3", "CLIPMESH_JOBS": "1"})
     assert await killed.wait() == -signal.SIGKILL
     rows = await world.rows(1)
     assert [key for key, row in rows.items() if row.state is JobState.LEASED] == ["chunk/first/0"]
@@ -116,6 +116,22 @@ async def test_a_killed_worker_costs_one_attempt_of_one_job_and_a_stopped_one_no
     await until(lambda: world.has_state(1, MediaState.COMPLETE), timeout_s=120)
     attempts = {key: row.attempt for key, row in (await world.rows(1)).items() if row.attempt > 1}
     assert attempts == {"chunk/first/0": 2}
+    await world.blobs.get_file("video/1/360p.mp4", tmp_path / "whole.mp4")
+    assert await check_mp4(tools, tmp_path / "whole.mp4", frames=360) == []
+
+
+async def test_a_killed_worker_costs_at_most_as_many_attempts_as_it_does_jobs_at_once(
+    real_world: World, workers: Workers, clip: Path, tools: MediaTools, tmp_path: Path
+) -> None:
+    world = real_world
+    await world.upload_file(1, clip)
+    killed = await workers.start({"CLIPMESH_FAILPOINTS": "job.after_output:3", "CLIPMESH_JOBS": "3"})
+    assert await killed.wait() == -signal.SIGKILL
+    left = {key for key, row in (await world.rows(1)).items() if row.state is JobState.LEASED}
+    assert 1 <= len(left) <= 3
+    await workers.start({"CLIPMESH_JOBS": "3"})
+    await until(lambda: world.has_state(1, MediaState.COMPLETE), timeout_s=120)
+    assert {key: row.attempt for key, row in (await world.rows(1)).items() if row.attempt > 1} == dict.fromkeys(left, 2)
     await world.blobs.get_file("video/1/360p.mp4", tmp_path / "whole.mp4")
     assert await check_mp4(tools, tmp_path / "whole.mp4", frames=360) == []
 

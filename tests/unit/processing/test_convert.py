@@ -17,6 +17,8 @@ from svc_video.processing.results import PlannedRendition, ProbeResult
 from svc_video.processing.tables import FIRST, PLAN_KEY, Job, JobKind
 
 SOURCE = "ab" * 32
+TRACE = f"00-{'a' * 32}-{'1' * 16}-01"
+OTHER_TRACE = f"00-{'a' * 32}-{'2' * 16}-01"
 PROBED = ProbeResult(
     facts_json='{"codec": "h264"}',
     source_sha256=SOURCE,
@@ -43,15 +45,17 @@ def fields(message: Message) -> set[str]:
 
 
 def test_every_field_of_a_job_is_told() -> None:
-    job = job_to_proto(Leased(plan=PLAN, job=CHUNK, probe_json=PROBED.to_json()), lease_ms=30_000)
+    leased = Leased(plan=PLAN, job=CHUNK, probe_json=PROBED.to_json(), trace_context=TRACE, joined_trace_contexts=(OTHER_TRACE,))
+    job = job_to_proto(leased, lease_ms=30_000)
     assert told(job) == fields(job)
     of_job = {field.name for field in dataclasses.fields(Job)} | {"group", "chunk_index"}
     of_plan = {"source_key", "source_size_bytes", "declared_sha256"}
-    for name in (of_job - of_plan) & fields(job) - {"kind"}:
+    for name in (of_job - of_plan) & fields(job) - {"kind", "trace_context"}:
         assert getattr(job, name) == getattr(CHUNK, name), name
     for name in of_plan:
         assert getattr(job, name) == getattr(PLAN, name), name
     assert (job.kind, job.lease_ms) == (pb2.JOB_KIND_CHUNK, 30_000)
+    assert (job.trace_context, list(job.joined_trace_contexts)) == (TRACE, [OTHER_TRACE])
     assert (job.facts_json, job.recipe_version, job.source_sha256.hex()) == (PROBED.facts_json, PROBED.recipe_version, SOURCE)
     places = (video_prefix(7), images_prefix(7), audio_key(7), source_work_prefix(7, SOURCE))
     assert (job.output_prefix, job.images_prefix, job.audio_key, job.work_prefix) == places
@@ -60,7 +64,8 @@ def test_every_field_of_a_job_is_told() -> None:
 def test_a_probe_is_told_nothing_that_only_a_probe_finds() -> None:
     probe = Job(video_id=7, job_key="probe", kind=JobKind.PROBE, fence=1, lease_expires_at_ms=12, attempt=1)
     job = job_to_proto(Leased(plan=PLAN, job=probe, probe_json=""), lease_ms=30_000)
-    assert fields(job) - told(job) == {"facts_json", "recipe_version", "source_sha256", "work_prefix", "group", "chunk_index"}
+    of_others = {"facts_json", "recipe_version", "source_sha256", "work_prefix", "group", "chunk_index"}
+    assert fields(job) - told(job) == of_others | {"trace_context", "joined_trace_contexts"}
 
 
 def test_kinds_have_the_names_and_numbers_of_the_proto() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from pathlib import Path
 
@@ -48,6 +49,53 @@ async def test_a_source_is_copied_once_and_the_oldest_of_three_goes(tmp_path: Pa
     await scratch.forget(1)
     with pytest.raises(BlobNotFound):
         await scratch.source(1, "raw/1")
+    await scratch.close()
+    await blobs.close()
+
+
+async def test_sources_of_jobs_at_hand_stay_however_many(tmp_path: Path) -> None:
+    blobs = open_blobs(f"file://{tmp_path / 'blobs'}", clock=FakeClock(), url_key=b"")
+    scratch = Scratch(root=tmp_path / "scratch", blobs=blobs)
+    await scratch.open()
+    for video_id in (1, 2, 3, 4):
+        await blobs.put(f"raw/{video_id}", b"x" * video_id)
+    async with scratch.job_folder(1), scratch.job_folder(2):
+        kept = [await scratch.source(video_id, f"raw/{video_id}") for video_id in (1, 2, 3, 4)]
+        assert [source.path.exists() for source in kept] == [True, True, False, True]
+        async with scratch.job_folder(1):
+            pass
+        await scratch.source(3, "raw/3")
+        assert [source.path.exists() for source in kept] == [True, True, True, False]
+    await scratch.source(4, "raw/4")
+    assert [source.path.exists() for source in kept] == [False, False, True, True]
+    await scratch.close()
+    await blobs.close()
+
+
+async def test_one_copy_serves_all_who_ask_at_once_and_one_who_gives_up_takes_it_from_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = open_blobs(f"file://{tmp_path / 'blobs'}", clock=FakeClock(), url_key=b"")
+    scratch = Scratch(root=tmp_path / "scratch", blobs=blobs)
+    await scratch.open()
+    await blobs.put("raw/1", b"content")
+    real, opened, may_go = blobs.get, [], asyncio.Event()
+
+    async def get(key: str, *, start: int = 0, end: int | None = None) -> BlobRange:
+        opened.append(key)
+        await may_go.wait()
+        return await real(key, start=start, end=end)
+
+    monkeypatch.setattr(blobs, "get", get)
+    first, *others = [asyncio.create_task(scratch.source(1, "raw/1")) for _ in range(3)]
+    while not opened:
+        await asyncio.sleep(0)
+    first.cancel()
+    may_go.set()
+    found = await asyncio.gather(*others)
+    assert found[0] == found[1]
+    assert found[0].path.read_bytes() == b"content"
+    assert opened == ["raw/1", "raw/1"]
     await scratch.close()
     await blobs.close()
 

@@ -80,6 +80,8 @@ class Job(_message.Message):
     WORK_PREFIX_FIELD_NUMBER: _builtins.int
     SOURCE_SHA256_FIELD_NUMBER: _builtins.int
     LEASE_MS_FIELD_NUMBER: _builtins.int
+    TRACE_CONTEXT_FIELD_NUMBER: _builtins.int
+    JOINED_TRACE_CONTEXTS_FIELD_NUMBER: _builtins.int
     video_id: _builtins.int
     """video_id is the video."""
     job_key: _builtins.str
@@ -118,6 +120,12 @@ class Job(_message.Message):
     """source_sha256 is the hash of the source that was probed, which every later job has to meet again; empty for PROBE."""
     lease_ms: _builtins.int
     """lease_ms is how long the lease lasts from the moment it was given."""
+    trace_context: _builtins.str
+    """trace_context is the W3C traceparent of the lease, in the trace of the request that made the job; empty means none."""
+    @_builtins.property
+    def joined_trace_contexts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """joined_trace_contexts are the W3C traceparents of what this job joins, such as the chunks of a package; at most 70, for links only."""
+
     def __init__(
         self,
         *,
@@ -140,10 +148,12 @@ class Job(_message.Message):
         work_prefix: _builtins.str = ...,
         source_sha256: _builtins.bytes = ...,
         lease_ms: _builtins.int = ...,
+        trace_context: _builtins.str = ...,
+        joined_trace_contexts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "audio_key", b"audio_key", "chunk_index", b"chunk_index", "declared_sha256", b"declared_sha256", "facts_json", b"facts_json", "fence", b"fence", "group", b"group", "images_prefix", b"images_prefix", "job_key", b"job_key", "kind", b"kind", "lease_expires_at_ms", b"lease_expires_at_ms", "lease_ms", b"lease_ms", "output_prefix", b"output_prefix", "recipe_version", b"recipe_version", "source_key", b"source_key", "source_sha256", b"source_sha256", "source_size_bytes", b"source_size_bytes", "video_id", b"video_id", "work_prefix", b"work_prefix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "audio_key", b"audio_key", "chunk_index", b"chunk_index", "declared_sha256", b"declared_sha256", "facts_json", b"facts_json", "fence", b"fence", "group", b"group", "images_prefix", b"images_prefix", "job_key", b"job_key", "joined_trace_contexts", b"joined_trace_contexts", "kind", b"kind", "lease_expires_at_ms", b"lease_expires_at_ms", "lease_ms", b"lease_ms", "output_prefix", b"output_prefix", "recipe_version", b"recipe_version", "source_key", b"source_key", "source_sha256", b"source_sha256", "source_size_bytes", b"source_size_bytes", "trace_context", b"trace_context", "video_id", b"video_id", "work_prefix", b"work_prefix"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(clipmesh/video/v1/playback_service.proto\x12\x11\x63lipmesh.video.v1\x1a\x1b\x62uf/validate/validate.proto\"@\n\x17\x42\x61tchGetPlaybackRequest\x12%\n\tvideo_ids\x18\x01 \x03(\x03\x42\x08\xbaH\x05\x92\x01\x02\x10\x32R\x08videoIds\"U\n\x18\x42\x61tchGetPlaybackResponse\x12\x39\n\tplaybacks\x18\x01 \x03(\x0b\x32\x1b.clipmesh.video.v1.PlaybackR\tplaybacks\"\x85\x04\n\x08Playback\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12<\n\x07refusal\x18\x02 \x01(\x0e\x32\".clipmesh.video.v1.PlaybackRefusalR\x07refusal\x12\x30\n\x14master_playlist_path\x18\x03 \x01(\tR\x12masterPlaylistPath\x12.\n\x13start_playlist_path\x18\x04 \x01(\tR\x11startPlaylistPath\x12,\n\x12\x64\x61sh_manifest_path\x18\x05 \x01(\tR\x10\x64\x61shManifestPath\x12\x19\n\x08mp4_path\x18\x06 \x01(\tR\x07mp4Path\x12\x1f\n\x0bposter_path\x18\x07 \x01(\tR\nposterPath\x12!\n\x0cpreview_path\x18\x08 \x01(\tR\x0bpreviewPath\x12\x1f\n\x0bstart_level\x18\t \x01(\x05R\nstartLevel\x12\"\n\rexpires_at_ms\x18\n \x01(\x03R\x0b\x65xpiresAtMs\x12\x1e\n\nrenditions\x18\x0b \x03(\x05R\nrenditions\x12\'\n\x0fstoryboard_path\x18\x0c \x01(\tR\x0estoryboardPath\x12#\n\rwaveform_path\x18\r \x01(\tR\x0cwaveformPath\"]\n\x16ListRevocationsRequest\x12\x1d\n\x05\x61\x66ter\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x05\x61\x66ter\x12$\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\"v\n\x17ListRevocationsResponse\x12?\n\x0brevocations\x18\x01 \x03(\x0b\x32\x1d.clipmesh.video.v1.RevocationR\x0brevocations\x12\x1a\n\x08position\x18\x02 \x01(\x03R\x08position\"=\n\nRevocation\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x14\n\x05\x65poch\x18\x02 \x01(\x03R\x05\x65poch*\xe9\x01\n\x0fPlaybackRefusal\x12 \n\x1cPLAYBACK_REFUSAL_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPLAYBACK_REFUSAL_NOT_FOUND\x10\x01\x12\x1e\n\x1aPLAYBACK_REFUSAL_NOT_READY\x10\x02\x12\x1c\n\x18PLAYBACK_REFUSAL_PRIVATE\x10\x03\x12\x1f\n\x1bPLAYBACK_REFUSAL_TAKEN_DOWN\x10\x04\x12\x1b\n\x17PLAYBACK_REFUSAL_REGION\x10\x05\x12\x18\n\x14PLAYBACK_REFUSAL_AGE\x10\x06\x32\xe8\x01\n\x0fPlaybackService\x12k\n\x10\x42\x61tchGetPlayback\x12*.clipmesh.video.v1.BatchGetPlaybackRequest\x1a+.clipmesh.video.v1.BatchGetPlaybackResponse\x12h\n\x0fListRevocations\x12).clipmesh.video.v1.ListRevocationsRequest\x1a*.clipmesh.video.v1.ListRevocationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(clipmesh/video/v1/playback_service.proto\x12\x11\x63lipmesh.video.v1\x1a\x1b\x62uf/validate/validate.proto\"@\n\x17\x42\x61tchGetPlaybackRequest\x12%\n\tvideo_ids\x18\x01 \x03(\x03\x42\x08\xbaH\x05\x92\x01\x02\x10\x32R\x08videoIds\"U\n\x18\x42\x61tchGetPlaybackResponse\x12\x39\n\tplaybacks\x18\x01 \x03(\x0b\x32\x1b.clipmesh.video.v1.PlaybackR\tplaybacks\"\xb9\x04\n\x08Playback\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12<\n\x07refusal\x18\x02 \x01(\x0e\x32\".clipmesh.video.v1.PlaybackRefusalR\x07refusal\x12\x30\n\x14master_playlist_path\x18\x03 \x01(\tR\x12masterPlaylistPath\x12.\n\x13start_playlist_path\x18\x04 \x01(\tR\x11startPlaylistPath\x12,\n\x12\x64\x61sh_manifest_path\x18\x05 \x01(\tR\x10\x64\x61shManifestPath\x12\x19\n\x08mp4_path\x18\x06 \x01(\tR\x07mp4Path\x12\x1f\n\x0bposter_path\x18\x07 \x01(\tR\nposterPath\x12!\n\x0cpreview_path\x18\x08 \x01(\tR\x0bpreviewPath\x12\x1f\n\x0bstart_level\x18\t \x01(\x05R\nstartLevel\x12\"\n\rexpires_at_ms\x18\n \x01(\x03R\x0b\x65xpiresAtMs\x12\x1e\n\nrenditions\x18\x0b \x03(\x05R\nrenditions\x12\'\n\x0fstoryboard_path\x18\x0c \x01(\tR\x0estoryboardPath\x12#\n\rwaveform_path\x18\r \x01(\tR\x0cwaveformPath\x12\x32\n\x15growing_playlist_path\x18\x0e \x01(\tR\x13growingPlaylistPath\"]\n\x16ListRevocationsRequest\x12\x1d\n\x05\x61\x66ter\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x05\x61\x66ter\x12$\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\"v\n\x17ListRevocationsResponse\x12?\n\x0brevocations\x18\x01 \x03(\x0b\x32\x1d.clipmesh.video.v1.RevocationR\x0brevocations\x12\x1a\n\x08position\x18\x02 \x01(\x03R\x08position\"=\n\nRevocation\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x14\n\x05\x65poch\x18\x02 \x01(\x03R\x05\x65poch*\xe9\x01\n\x0fPlaybackRefusal\x12 \n\x1cPLAYBACK_REFUSAL_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPLAYBACK_REFUSAL_NOT_FOUND\x10\x01\x12\x1e\n\x1aPLAYBACK_REFUSAL_NOT_READY\x10\x02\x12\x1c\n\x18PLAYBACK_REFUSAL_PRIVATE\x10\x03\x12\x1f\n\x1bPLAYBACK_REFUSAL_TAKEN_DOWN\x10\x04\x12\x1b\n\x17PLAYBACK_REFUSAL_REGION\x10\x05\x12\x18\n\x14PLAYBACK_REFUSAL_AGE\x10\x06\x32\xe8\x01\n\x0fPlaybackService\x12k\n\x10\x42\x61tchGetPlayback\x12*.clipmesh.video.v1.BatchGetPlaybackRequest\x1a+.clipmesh.video.v1.BatchGetPlaybackResponse\x12h\n\x0fListRevocations\x12).clipmesh.video.v1.ListRevocationsRequest\x1a*.clipmesh.video.v1.ListRevocationsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,20 +38,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTREVOCATIONSREQUEST'].fields_by_name['after']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_LISTREVOCATIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTREVOCATIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
-  _globals['_PLAYBACKREFUSAL']._serialized_start=1044
-  _globals['_PLAYBACKREFUSAL']._serialized_end=1277
+  _globals['_PLAYBACKREFUSAL']._serialized_start=1096
+  _globals['_PLAYBACKREFUSAL']._serialized_end=1329
   _globals['_BATCHGETPLAYBACKREQUEST']._serialized_start=92
   _globals['_BATCHGETPLAYBACKREQUEST']._serialized_end=156
   _globals['_BATCHGETPLAYBACKRESPONSE']._serialized_start=158
   _globals['_BATCHGETPLAYBACKRESPONSE']._serialized_end=243
   _globals['_PLAYBACK']._serialized_start=246
-  _globals['_PLAYBACK']._serialized_end=763
-  _globals['_LISTREVOCATIONSREQUEST']._serialized_start=765
-  _globals['_LISTREVOCATIONSREQUEST']._serialized_end=858
-  _globals['_LISTREVOCATIONSRESPONSE']._serialized_start=860
-  _globals['_LISTREVOCATIONSRESPONSE']._serialized_end=978
-  _globals['_REVOCATION']._serialized_start=980
-  _globals['_REVOCATION']._serialized_end=1041
-  _globals['_PLAYBACKSERVICE']._serialized_start=1280
-  _globals['_PLAYBACKSERVICE']._serialized_end=1512
+  _globals['_PLAYBACK']._serialized_end=815
+  _globals['_LISTREVOCATIONSREQUEST']._serialized_start=817
+  _globals['_LISTREVOCATIONSREQUEST']._serialized_end=910
+  _globals['_LISTREVOCATIONSRESPONSE']._serialized_start=912
+  _globals['_LISTREVOCATIONSRESPONSE']._serialized_end=1030
+  _globals['_REVOCATION']._serialized_start=1032
+  _globals['_REVOCATION']._serialized_end=1093
+  _globals['_PLAYBACKSERVICE']._serialized_start=1332
+  _globals['_PLAYBACKSERVICE']._serialized_end=1564
 # @@protoc_insertion_point(module_scope)

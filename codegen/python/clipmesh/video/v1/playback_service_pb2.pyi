@@ -126,6 +126,7 @@ class Playback(_message.Message):
     RENDITIONS_FIELD_NUMBER: _builtins.int
     STORYBOARD_PATH_FIELD_NUMBER: _builtins.int
     WAVEFORM_PATH_FIELD_NUMBER: _builtins.int
+    GROWING_PLAYLIST_PATH_FIELD_NUMBER: _builtins.int
     video_id: _builtins.int
     """video_id is the video."""
     refusal: Global___PlaybackRefusal.ValueType
@@ -150,6 +151,10 @@ class Playback(_message.Message):
     """storyboard_path is a WebVTT file whose cues name small pictures of the clip as fragments (#xywh) of one sheet beside it; empty means none."""
     waveform_path: _builtins.str
     """waveform_path is a JSON file: version 1, duration_ms, samples_per_second and at most 2,400 peaks of 0 to 255; empty means none."""
+    growing_playlist_path: _builtins.str
+    """growing_playlist_path is an HLS playlist of what is made already, for the creator alone and beside PLAYBACK_REFUSAL_NOT_READY: it grows until its
+    end is marked, its segments go some seconds after the clip plays, and the other paths follow then; empty means none.
+    """
     @_builtins.property
     def renditions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """renditions are the levels that exist now, ascending, short side in pixels."""
@@ -170,10 +175,11 @@ class Playback(_message.Message):
         renditions: _abc.Iterable[_builtins.int] | None = ...,
         storyboard_path: _builtins.str = ...,
         waveform_path: _builtins.str = ...,
+        growing_playlist_path: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dash_manifest_path", b"dash_manifest_path", "expires_at_ms", b"expires_at_ms", "master_playlist_path", b"master_playlist_path", "mp4_path", b"mp4_path", "poster_path", b"poster_path", "preview_path", b"preview_path", "refusal", b"refusal", "renditions", b"renditions", "start_level", b"start_level", "start_playlist_path", b"start_playlist_path", "storyboard_path", b"storyboard_path", "video_id", b"video_id", "waveform_path", b"waveform_path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dash_manifest_path", b"dash_manifest_path", "expires_at_ms", b"expires_at_ms", "growing_playlist_path", b"growing_playlist_path", "master_playlist_path", b"master_playlist_path", "mp4_path", b"mp4_path", "poster_path", b"poster_path", "preview_path", b"preview_path", "refusal", b"refusal", "renditions", b"renditions", "start_level", b"start_level", "start_playlist_path", b"start_playlist_path", "storyboard_path", b"storyboard_path", "video_id", b"video_id", "waveform_path", b"waveform_path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
