@@ -56,7 +56,7 @@ async def run(plan: Plan) -> Outcome:
         sources=[clip.described, f"{len(calls)} calls of ffmpeg; {tools.version}"],
         notes=[
             "Both sides call ffmpeg with the same arguments, at the same niceness.",
-            "The whole walk also probes, hashes pictures, draws poster and preview, joins and packages; nobody aimed at a figure for that.",
+            "The whole walk also probes, joins, packages, and makes of the first rendition hashes, poster, preview and storyboard; nobody aimed at a figure for that.",
         ],
     )
 
@@ -66,9 +66,9 @@ def recorded() -> Iterator[list[Call]]:
     """What the toolbox calls to encode, argument by argument."""
     calls: list[Call] = []
 
-    async def listening(tools: MediaTools, argv: Sequence[str | Path], **how: Any) -> Any:
+    async def listening(argv: Sequence[str | Path], **how: Any) -> Any:
         calls.append(Call(tuple(str(part) for part in argv)))
-        return await run_tool(tools, argv, **how)
+        return await run_tool(argv, **how)
 
     with patch("svc_video.processing.media.encode.run_tool", listening):
         yield calls
@@ -107,10 +107,7 @@ def _walk(tools: MediaTools, clip: Source, folder: Path) -> Turn:
         source, recipe = clip.path, clip.recipe
         for part in (encoded, folder / "images", folder / "joined", folder / "first", folder / "rest"):
             part.mkdir()
-        facts = await media.probe(tools, source)
-        await media.perceptual_facts(tools, source=source, facts=facts)
-        await media.make_poster(tools, source=source, facts=facts, out_dir=folder / "images")
-        await media.make_preview(tools, source=source, facts=facts, out_dir=folder / "images")
+        await media.probe(tools, source, scratch=folder)
         audio = await _encode(tools, clip, encoded)
         joined: dict[str, Path] = {}
         for group in dict.fromkeys(rendition.group for rendition in recipe.renditions):
@@ -119,8 +116,22 @@ def _walk(tools: MediaTools, clip: Source, folder: Path) -> Turn:
                 out = folder / "joined" / f"{rendition.name}.mp4"
                 joined[rendition.name] = await media.join_chunks(tools, chunks=chunks, recipe=recipe, out=out)
             await media.package(tools, recipe=recipe, renditions=joined, audio=audio, out_dir=folder / group.value)
+            if group is Group.FIRST:
+                await _pictures(tools, clip, joined, audio, folder / "images")
 
     return timed(act, lambda: made(tools, encoded))
+
+
+async def _pictures(tools: MediaTools, clip: Source, joined: dict[str, Path], audio: Path | None, folder: Path) -> None:
+    """As workers do it: of the first rendition, whose facts are known because we made it."""
+    recipe = clip.recipe
+    first = recipe.of_group(Group.FIRST)[0]
+    whole = await media.mux_fast_start(tools, video=joined[first.name], audio=audio, out=folder / f"{first.name}.mp4")
+    facts = media.facts_of_made(recipe, first, size_bytes=(await asyncio.to_thread(whole.stat)).st_size)
+    await media.perceptual_facts(tools, source=whole, facts=facts, scratch=folder)
+    await media.make_poster(tools, source=whole, facts=facts, out_dir=folder)
+    await media.make_preview(tools, source=whole, facts=facts, out_dir=folder)
+    await media.make_storyboard(tools, source=whole, recipe=recipe, rendition=first, out_dir=folder)
 
 
 async def made(tools: MediaTools, folder: Path) -> str:

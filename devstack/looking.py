@@ -7,9 +7,9 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -17,12 +17,12 @@ from devstack.doors import Doors
 from devstack.health import gateway_serves, metrics_of, service_serves, short_folder
 from devstack.layout import SERVICES
 from devstack.operating import NothingRuns, Operating, operator_channels
+from devstack.refusals import BreakerStatus, Overload, Samples, breakers_of, overload_of
+from devstack.stores import EMBEDDED
 from devstack.streams import GroupLag, waiting
 from mesh.client import RpcFailed
 from mesh.events.stream.port import StreamUnavailable
 from mesh.stores.redis import RedisUnavailable
-
-Samples: TypeAlias = dict[str, list[tuple[dict[str, str], float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +82,24 @@ class SystemStatus:
     groups: Sequence[GroupLag]
     letters: Sequence[LetterCount]
     numbers: Sequence[Number]
+    keepers: Mapping[str, str] = field(default_factory=dict)
+    """What keeps each store: `embedded`, or the URL of a server without its password."""
+    breakers: Sequence[BreakerStatus] = ()
+    """Of every process that tells."""
+    overload: Sequence[Overload] = ()
+    """Nothing where every call is made and taken at once."""
 
     @property
     def good(self) -> bool:
-        """True when everything serves and reaches what it needs."""
-        return all(process.serves for process in self.processes) and not any(store.down_for for store in self.stores)
+        """True when everything serves, reaches what it needs and is not refused by it."""
+        serves = all(process.serves for process in self.processes)
+        return serves and not any(store.down_for for store in self.stores) and all(breaker.closed for breaker in self.breakers)
 
 
 async def look(folder: Path) -> SystemStatus:
     """The system that runs in `folder`. Raises FileNotFoundError when none does."""
     state = json.loads(await asyncio.to_thread((folder / "run" / "state.json").read_text))
-    processes = state["processes"]
+    processes, keepers = state["processes"], state.get("stores", {})
     names = [name for name in processes if name != "all"] + ([*SERVICES, "gateway"] if "all" in processes else [])
     with short_folder(folder) as short:
         pages = await asyncio.gather(*(_samples(short / "run" / f"{name}.metrics.sock") for name in names))
@@ -100,9 +107,12 @@ async def look(folder: Path) -> SystemStatus:
         doors = Doors.of(short, addresses=state.get("addresses", {}))
         asked = (_process(name, facts, doors, state["origin"], samples.get(name, {})) for name, facts in processes.items())
         rows = await asyncio.gather(*asked)
-        groups = await _groups(short / "run" / "redis.sock")
+        # The system's own stream answers by itself, whatever its processes do; how to ask another one only they know.
+        groups = await (_groups(short / "run" / "redis.sock") if _own_stream(keepers) else _told_groups(folder))
     letters = await _letters(folder)
-    return SystemStatus(state["origin"], rows, stores_of(samples), groups or (), letters or (), numbers_of(samples, groups, letters))
+    numbers = numbers_of(samples, groups, letters)
+    stores, breakers, overload = stores_of(samples), breakers_of(samples), overload_of(samples)
+    return SystemStatus(state["origin"], rows, stores, groups or (), letters or (), numbers, keepers, breakers, overload)
 
 
 def stores_of(samples: Mapping[str, Samples]) -> list[StoreStatus]:
@@ -147,6 +157,25 @@ async def _groups(socket: Path) -> list[GroupLag] | None:
         return await waiting(socket)
     except (StreamUnavailable, RedisUnavailable):
         return None
+
+
+def _own_stream(keepers: Mapping[str, str]) -> bool:
+    return keepers.get("events", EMBEDDED) == EMBEDDED
+
+
+async def _told_groups(folder: Path) -> list[GroupLag] | None:
+    """None when a service does not tell, or the stream does not answer it."""
+    found: list[GroupLag] = []
+    try:
+        async with operator_channels(folder) as channels:
+            for service in SERVICES:
+                for group in await Operating(channels, service).groups():
+                    if group.waiting < 0:
+                        return None
+                    found.append(GroupLag(group.group, tuple(sorted(group.topics)), group.waiting, group.oldest_ms))
+    except (RpcFailed, NothingRuns, ValueError):
+        return None
+    return sorted(found, key=lambda lag: lag.group)
 
 
 async def _letters(folder: Path) -> list[LetterCount] | None:

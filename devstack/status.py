@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from devstack.looking import LetterCount, Number, ProcessStatus, StoreStatus, SystemStatus, look
+from devstack.refusals import BreakerStatus
 from devstack.streams import GroupLag
+from devstack.troubles import Trouble, troubles_of
 
 _PROCESSES: Final[dict[str, Literal["left", "right"]]] = {
     "process": "left",
@@ -46,9 +48,13 @@ def as_document(status: SystemStatus) -> dict[str, Any]:
     return {
         "ok": status.good,
         "origin": status.origin,
+        "keepers": dict(status.keepers),
         "processes": [asdict(process) for process in status.processes],
         "stores": [asdict(store) for store in status.stores],
         "groups": [asdict(group) for group in status.groups],
+        "breakers": [asdict(breaker) for breaker in status.breakers],
+        "overload": [asdict(one) for one in status.overload],
+        "troubles": [asdict(trouble) for trouble in troubles_of(status)],
         "dead_letters": [asdict(letter) for letter in status.letters],
         "numbers": {number.what: number.value for number in status.numbers},
     }
@@ -57,8 +63,13 @@ def as_document(status: SystemStatus) -> dict[str, Any]:
 def show(status: SystemStatus, folder: Path, console: Console) -> None:
     """Print it for people."""
     console.print(f"[bold]{status.origin}[/bold]  {folder}", soft_wrap=True)
+    for keeper, names in kept(status.keepers).items():
+        console.print(f"  {', '.join(names)}: {keeper}", soft_wrap=True)
+    _show_troubles(troubles_of(status), console)
+    console.print()
     console.print(_table(_PROCESSES, [_process(process) for process in status.processes]))
-    for headings, rows in ((_STORES, [_store(store) for store in status.stores]), (_GROUPS, [_group(group) for group in status.groups])):
+    stores = [*(_store(store) for store in status.stores), *_breakers(status.breakers), *_overload(status)]
+    for headings, rows in ((_STORES, stores), (_GROUPS, [_group(group) for group in status.groups])):
         if rows:
             console.print()
             console.print(_table(headings, rows))
@@ -68,8 +79,23 @@ def show(status: SystemStatus, folder: Path, console: Console) -> None:
         if number.what == "dead letters":
             for letter in status.letters:
                 console.print(_letter(letter), soft_wrap=True)
-    if status.letters:
-        console.print("[dim]clipmesh dead-letters lists them; mend the cause, then: clipmesh dead-letters replay[/dim]", soft_wrap=True)
+
+
+def _show_troubles(troubles: Sequence[Trouble], console: Console) -> None:
+    """First of all: whether there is anything to do."""
+    if not troubles:
+        console.print("[green]all is well[/green]")
+    for trouble in troubles:
+        console.print(f"[bold red]{trouble.what}[/bold red]", soft_wrap=True)
+        console.print(f"    {trouble.todo}", soft_wrap=True)
+
+
+def kept(keepers: Mapping[str, str]) -> dict[str, list[str]]:
+    """What keeps stores, with the words of those that it keeps."""
+    found: dict[str, list[str]] = {}
+    for name, keeper in keepers.items():
+        found.setdefault(keeper, []).append(name)
+    return found
 
 
 def _table(headings: dict[str, Literal["left", "right"]], rows: Sequence[tuple[str, ...]]) -> Table:
@@ -91,6 +117,30 @@ def _store(store: StoreStatus) -> tuple[str, ...]:
     if store.down_for:
         return store.name, "[red]down[/red]", f"[red]for {', '.join(store.down_for)}[/red]"
     return store.name, "[green]up[/green]", f"for {', '.join(store.up_for)}"
+
+
+def _breakers(breakers: Sequence[BreakerStatus]) -> list[tuple[str, ...]]:
+    """One quiet row for all that are closed, one for each that is not."""
+    if not breakers:
+        return []
+    closed, refused = sum(breaker.closed for breaker in breakers), sum(breaker.refused for breaker in breakers)
+    before = f", {refused} calls refused in their lives" if refused else ""
+    rows: list[tuple[str, ...]] = [("breakers", "[green]closed[/green]", f"{closed} of {len(breakers)}{before}")] if closed else []
+    for breaker in breakers:
+        if not breaker.closed:
+            what = f"{breaker.process}: {breaker.store} {breaker.lane}s, {breaker.away_s:.0f} s, {breaker.refused} calls refused"
+            rows.append(("breaker", f"[red]{breaker.state}[/red]", f"[red]{what}[/red]"))
+    return rows
+
+
+def _overload(status: SystemStatus) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for one in status.overload:
+        what = f"{one.process} sends {one.share:.0%} to {one.service}" if one.service else f"{one.waiting} calls wait in {one.process}"
+        rows.append(("overload", "[red]held back[/red]" if one.service else "[yellow]waits[/yellow]", what))
+    if not status.breakers:
+        return rows  # no process tells anything
+    return rows or [("overload", "[green]none[/green]", "every call is made and taken at once")]
 
 
 def _group(group: GroupLag) -> tuple[str, ...]:

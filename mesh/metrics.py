@@ -22,8 +22,15 @@ class Kind(enum.Enum):
 METHODS: Final = frozenset({"<every served or called RPC method>"})
 """Allow-list of a label that names an RPC method: it is filled with the methods that are served and called."""
 
+GROUPS: Final = frozenset({"<every consumer group of the process>"})
+TOPICS: Final = frozenset({"<every topic that the process consumes>"})
+"""As METHODS: filled with what the process runs, which no user chooses."""
+
 CODES: Final = frozenset(code.name for code in grpc.StatusCode)
 PRIORITIES: Final = frozenset({"playback", "write", "feed", "search", "analytics"})
+
+SERVICES = frozenset({"video", "feed", "social", "sound", "rights"})
+"""Whom a process may call."""
 
 OTHER = "other"
 """What a label value becomes that is not on its list: text of users can never become a label."""
@@ -64,15 +71,26 @@ SERVER_SECONDS = Metric(
 CLIENT_CALLS = Metric(
     name="rpc_client_calls_total",
     kind=Kind.COUNTER,
-    help="Outward calls, by method and status code, HELD_BACK when they were not sent; retries inside the channel are not counted.",
+    help="Outward calls, by method and status code, HELD_BACK when they were not sent; a call is one however many attempts it took.",
     labels={"method": METHODS, "code": CODES | {"HELD_BACK"}},
     when_it_moves="UNAVAILABLE or DEADLINE_EXCEEDED: the called service is down or slow; its own metrics tell why. HELD_BACK: see rpc_client_share.",
+)
+CLIENT_EXTRA = Metric(
+    name="rpc_client_extra_attempts_total",
+    kind=Kind.COUNTER,
+    help="Attempts beyond the first: retries after UNAVAILABLE and hedges of slow reads, made or refused by the budget of the called service.",
+    labels={
+        "service": SERVICES,
+        "kind": frozenset({"retry", "hedge"}),
+        "outcome": frozenset({"made", "refused"}),
+    },
+    when_it_moves="retry: the service was unavailable for moments. hedge above a tenth of the calls: an instance is slow. refused: most calls fail.",
 )
 CLIENT_SHARE = Metric(
     name="rpc_client_share",
     kind=Kind.GAUGE,
     help="What is sent to a service of what this process wants of it; below 1 while answers are refused or late, the most urgent calls first.",
-    labels={"service": frozenset({"video", "feed", "social", "sound", "rights"})},
+    labels={"service": SERVICES},
     when_it_moves="Below 1 for minutes: the service has more work than CPU, or waits for a store; add processes, or look at what it waits for.",
 )
 CLIENT_SECONDS = Metric(
@@ -87,6 +105,12 @@ LIMITER_IN_FLIGHT = Metric(
     kind=Kind.GAUGE,
     help="Calls that are being worked on.",
     when_it_moves="At the limit: a dependency is slow, or the process needs siblings; raise CLIPMESH_CONCURRENCY_LIMIT only when CPU and stores are idle.",
+)
+LIMITER_LIMIT = Metric(
+    name="limiter_limit",
+    kind=Kind.GAUGE,
+    help="How many calls may be worked on at once.",
+    when_it_moves="It stands as CLIPMESH_CONCURRENCY_LIMIT says; compare limiter_in_flight with it.",
 )
 LIMITER_WAITING = Metric(
     name="limiter_waiting",
@@ -118,8 +142,10 @@ METRICS: Final = (
     SERVER_SECONDS,
     CLIENT_CALLS,
     CLIENT_SECONDS,
+    CLIENT_EXTRA,
     CLIENT_SHARE,
     LIMITER_IN_FLIGHT,
+    LIMITER_LIMIT,
     LIMITER_WAITING,
     LIMITER_REFUSED,
     DEPENDENCY_UP,
@@ -136,11 +162,15 @@ class Metrics:
         self._declared: dict[str, Metric] = {}
         self._collectors: dict[str, Counter | Gauge | Histogram] = {}
         self._children: dict[tuple[str, ...], Counter | Gauge | Histogram] = {}
-        self._methods: set[str] = set()
+        self._known: dict[frozenset[str], set[str]] = {METHODS: set(), GROUPS: set(), TOPICS: set()}
 
     def know_methods(self, methods: Iterable[str]) -> None:
         """Add RPC methods to the allow-list of METHODS labels."""
-        self._methods.update(methods)
+        self.know(METHODS, methods)
+
+    def know(self, allowed: frozenset[str], values: Iterable[str]) -> None:
+        """Add what the process runs to one of the allow-lists METHODS, GROUPS, TOPICS."""
+        self._known[allowed].update(values)
 
     def add(self, metric: Metric, amount: float, labels: Mapping[str, str]) -> None:
         """Count `amount` more."""
@@ -157,6 +187,11 @@ class Metrics:
     def watch(self, metric: Metric, read: Callable[[], float], labels: Mapping[str, str]) -> None:
         """Let the gauge show what `read` answers whenever it is asked."""
         self._child(metric, labels).set_function(read)  # type: ignore[union-attr]
+
+    def clear(self, metric: Metric, labels: Mapping[str, str]) -> None:
+        """Show nothing for these labels until they are set again; safe to repeat."""
+        if self._children.pop((metric.name, *labels.values()), None) is not None:
+            self._collector(metric).remove(self._service, *(labels[label] for label in metric.labels))
 
     def value(self, metric: Metric, labels: Mapping[str, str]) -> float:
         """What a counter or gauge stands at, 0 when it never moved; a histogram answers how many values it took."""
@@ -177,7 +212,7 @@ class Metrics:
         return child
 
     def _allowed(self, allowed: frozenset[str], value: str) -> str:
-        if value in (self._methods if allowed is METHODS else allowed):
+        if value in self._known.get(allowed, allowed):
             return value
         return OTHER
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from opentelemetry.sdk.trace.export import SpanExporter
@@ -41,15 +41,25 @@ class Telemetry:
         """Put one value into a histogram."""
         self.metrics.observe(metric, value, labels)
 
+    def clear(self, metric: Metric, **labels: str) -> None:
+        """Let a gauge show nothing: an old value would say that it is known."""
+        self.metrics.clear(metric, labels)
+
     def value(self, metric: Metric, **labels: str) -> float:
         """What a counter or gauge stands at; how many values a histogram took."""
         return self.metrics.value(metric, labels)
 
     def span(
-        self, name: str, *, traceparent: str = "", kind: SpanKind = SpanKind.INTERNAL, attributes: dict[str, str | int] | None = None
+        self,
+        name: str,
+        *,
+        traceparent: str = "",
+        links: Sequence[str] = (),
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: dict[str, str | int] | None = None,
     ) -> AbstractContextManager[None]:
-        """Run a block as one span: below `traceparent` when given (an event's, a job's), else below the work at hand."""
-        return self.tracing.span(name, traceparent=traceparent, kind=kind, attributes=attributes)
+        """Run a block as one span: below `traceparent` when given (an event's, a job's), else below the work at hand; `links` name further spans."""
+        return self.tracing.span(name, traceparent=traceparent, links=links, kind=kind, attributes=attributes)
 
     async def serve_metrics(self, address: str) -> MetricsEndpoint:
         """Serve GET /metrics on `unix:PATH` or `HOST:PORT` until `close`."""

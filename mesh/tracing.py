@@ -14,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
@@ -35,13 +35,14 @@ def continue_trace(traceparent: str) -> None:
 
 
 class JsonLinesExporter(SpanExporter):
-    """Appends each ended span to a file as one line of JSON; it runs on the processor's own thread."""
+    """Appends each ended span to a file as one line of JSON, which processes may share; it runs on the processor's own thread."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8")
+        self._file = path.open("ab", buffering=0)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Write `spans` and flush."""
+        """Write `spans`."""
+        lines = []
         for span in spans:
             context, parent = span.context, span.parent
             line = {
@@ -55,14 +56,21 @@ class JsonLinesExporter(SpanExporter):
                 "end_ns": span.end_time,
                 "status": span.status.status_code.name,
                 "attributes": dict(span.attributes or {}),
+                "links": [{"trace_id": f"{link.context.trace_id:032x}", "span_id": f"{link.context.span_id:016x}"} for link in span.links],
             }
-            self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+            lines.append(json.dumps(line) + "\n")
+        # In one piece: what other processes append would else stand in the middle of a line.
+        self._file.write("".join(lines).encode())
         return SpanExportResult.SUCCESS
 
     def shutdown(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _remote(parts: re.Match[str]) -> SpanContext:
+    """The span that a traceparent names."""
+    return SpanContext(int(parts[1], 16), int(parts[2], 16), is_remote=True, trace_flags=TraceFlags(int(parts[3], 16)))
 
 
 def _exporter(traces: str) -> SpanExporter | None:
@@ -101,9 +109,18 @@ class Tracing:
 
     @contextmanager
     def span(
-        self, name: str, *, traceparent: str = "", kind: SpanKind = SpanKind.INTERNAL, attributes: dict[str, str | int] | None = None
+        self,
+        name: str,
+        *,
+        traceparent: str = "",
+        links: Sequence[str] = (),
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: dict[str, str | int] | None = None,
     ) -> Iterator[None]:
-        """Run a block as one span: below `traceparent` when given (an event's, a caller's), else below the work at hand."""
+        """Run a block as one span: below `traceparent` when given (an event's, a job's, a caller's), else below the work at hand.
+
+        `links` are traceparents of further work that this goes on with; what is malformed among them is left out.
+        """
         parts = TRACEPARENT.fullmatch(traceparent)
         if self._tracer is None:
             token = _passed_on.set(traceparent) if parts else None
@@ -115,11 +132,11 @@ class Tracing:
             return
         parent = None
         if parts := parts or (None if trace.get_current_span().get_span_context().is_valid else TRACEPARENT.fullmatch(_passed_on.get())):
-            remote = SpanContext(int(parts[1], 16), int(parts[2], 16), is_remote=True, trace_flags=TraceFlags(int(parts[3], 16)))
-            parent = trace.set_span_in_context(NonRecordingSpan(remote))
+            parent = trace.set_span_in_context(NonRecordingSpan(_remote(parts)))
+        linked = [Link(_remote(found)) for link in links if (found := TRACEPARENT.fullmatch(link))]
         # The SDK would record the exception's text, which may hold what a person wrote; its type is enough.
         with self._tracer.start_as_current_span(
-            name, context=parent, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
+            name, context=parent, kind=kind, attributes=attributes, links=linked, record_exception=False, set_status_on_exception=False
         ) as span:
             try:
                 yield

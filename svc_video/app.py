@@ -17,6 +17,7 @@ from mesh.stores.blobs import open_blobs
 from mesh.stores.blobs.port import Blobs
 from mesh.stores.protected.blobs import protected_blobs
 from svc_video.hints import HintSender
+from svc_video.layout import UPKEEP
 from svc_video.processing.actions import JobActions
 from svc_video.processing.service import job_service
 from svc_video.processing.store import JobStore
@@ -56,6 +57,8 @@ class VideoApp:
         )
         objects = open_blobs(settings.blobs, clock=process.clock, url_key=process.secrets.named("blob_url_key"))
         blobs = self._blobs = protected_blobs(objects, telemetry=process.telemetry)
+        await blobs.prepare(UPKEEP)
+        await backbone.archive(settings, topics=("video",), blobs=blobs)
         hints = self._hints = HintSender(stream=backbone.stream, topic=HINT_TOPIC)
         neighbours = Neighbours(
             rights=process.channels.stub(PublicationServiceStub, "rights", idempotent={"AssessPublication"}),

@@ -4,7 +4,8 @@ Each prefix has a life of its own, so that a rule of the store can speak of one 
 
     raw/YYYY/MM/DD/ID    what the creator sent; goes with the video, and to colder storage earlier
     tails/ID/PART        beginnings of parts that came in a stream that broke; go when the session ends
-    work/ID/             what jobs hand one another; goes when the last job is done, and by age whatever happens
+    work/ID/             what jobs hand one another, and what the creator plays before the clip is whole; goes when the last job is done, and by age
+                         whatever happens
     video/ID/            what players fetch; goes with the video
     images/ID/           what shows a clip without playing it: poster, preview, storyboard, waveform; goes with the video
     audio/ID/            the extracted audio; goes with the video unless a sound was made of it, which outlives the video
@@ -15,19 +16,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from mesh.ids import decode
+from mesh.stores.blobs.port import Upkeep
 
 RAW_PREFIX = "raw/"
 """Everything that creators sent, by the UTC day of the session."""
 TAILS_PREFIX = "tails/"
 """Everything that is no whole part yet."""
 WORK_PREFIX = "work/"
-"""Everything that only jobs read."""
+"""Everything that goes with the last job."""
 VIDEO_PREFIX = "video/"
 """Everything that players fetch."""
 IMAGES_PREFIX = "images/"
 """Everything that is shown of clips that do not play."""
 AUDIO_PREFIX = "audio/"
 """All extracted audio."""
+UPKEEP = Upkeep(unfinished_days=3, left_over_days={TAILS_PREFIX: 3, WORK_PREFIX: 30})
+"""For a store that can: sessions live a day, and jobs that wait for a quiet hour at most some days. The sweeper comes long before."""
 _ID_DIGITS = 19
 """Of the largest id."""
 POSTER_NAME = "poster.jpg"
@@ -36,6 +40,8 @@ PREVIEW_NAME = "preview.webp"
 STORYBOARD_NAME = "storyboard.vtt"
 """The cues; they name the sheet that lies beside them."""
 WAVEFORM_NAME = "waveform.json"
+GROWING_NAME = "growing.m3u8"
+"""What the creator plays while the first rendition is made, below a prefix under `work_prefix` that the facts of the video name."""
 
 
 def raw_key(video_id: int) -> str:
@@ -78,7 +84,7 @@ def video_prefix(video_id: int) -> str:
 
 
 def work_prefix(video_id: int) -> str:
-    """What only jobs read."""
+    """What goes with the last job."""
     return f"{WORK_PREFIX}{video_id}/"
 
 

@@ -118,6 +118,6 @@ class Rooms(Generic[J]):
             WorkKind.PURGE: purger.purge,
         }
         self.loops = {
-            kind: WorkLoop(kind=kind, store=videos, clock=clock, handle=handle, wakeup=wakeups.of(kind))
+            kind: WorkLoop(kind=kind, store=videos, clock=clock, handle=handle, wakeup=wakeups.of(kind), telemetry=telemetry)
             for kind, handle in handlers.items()
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mesh.metrics import Kind, Metric
+from mesh.metrics import GROUPS, TOPICS, Kind, Metric
 
 OUTBOX_PUBLISHED = Metric(
     name="outbox_published_total",
@@ -21,6 +21,26 @@ OUTBOX_AWAY = Metric(
     kind=Kind.GAUGE,
     help="1 while the relay cannot reach the stream or its tables.",
     when_it_moves="Bring back Redis or Kafka; the relay goes on by itself.",
+)
+OUTBOX_REWOUND = Metric(
+    name="outbox_rewound_total",
+    kind=Kind.COUNTER,
+    help="Times that the relay found a shard's mark in the stream behind what was acknowledged, and went back to it.",
+    when_it_moves="A failover or a crash of Redis lost acknowledged events, and they were sent again: nothing is missing. Often: look at replication lag.",
+)
+CONSUMER_LAG = Metric(
+    name="consumer_lag_records",
+    kind=Kind.GAUGE,
+    help="Events of a topic that a consumer group did not acknowledge yet; every replica tells the same, and nothing while the stream is away.",
+    labels={"group": GROUPS, "topic": TOPICS},
+    when_it_moves="Growing for a minute: its service is slow or down (event_delay_seconds, events_consumed_total), or an event fails at the head.",
+)
+CONSUMER_LAG_AGE = Metric(
+    name="consumer_lag_seconds",
+    kind=Kind.GAUGE,
+    help="How long the oldest of them has been in the stream; 0 when there is none.",
+    labels={"group": GROUPS, "topic": TOPICS},
+    when_it_moves="Above 60 s: effects are that late. With few records one event blocks its partition: the log names it; else add replicas.",
 )
 EVENTS_CONSUMED = Metric(
     name="events_consumed_total",

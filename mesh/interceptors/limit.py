@@ -15,7 +15,7 @@ from mesh.auth import current_viewer
 from mesh.errors import DeadlineExceeded, ResourceExhausted
 from mesh.interceptors.call import Call, Handler, Method
 from mesh.logs import request_id
-from mesh.metrics import LIMITER_IN_FLIGHT, LIMITER_REFUSED, LIMITER_WAITING
+from mesh.metrics import LIMITER_IN_FLIGHT, LIMITER_LIMIT, LIMITER_REFUSED, LIMITER_WAITING
 from mesh.telemetry import Telemetry
 
 RETRY_AFTER_MS = 250
@@ -50,6 +50,7 @@ class Limiter:
         self._waiting: list[_Waiter] = []
         self._numbers = itertools.count()
         telemetry.watch(LIMITER_IN_FLIGHT, lambda: self._in_flight)
+        telemetry.set(LIMITER_LIMIT, limit)
         telemetry.watch(LIMITER_WAITING, lambda: len(self._waiting))
 
     @property

@@ -13,7 +13,7 @@ from mesh import deadline, failpoints
 from mesh.clock import Clock
 from mesh.failpoints import Failpoint
 from mesh.stores.blobs.port import Blobs
-from mesh.telemetry import Telemetry
+from mesh.telemetry import Telemetry, trace_context
 from svc_video.processing import rules
 from svc_video.processing.changes import Decide, JobChanges
 from svc_video.processing.dead import Dead, DeadVideos
@@ -86,7 +86,7 @@ class JobActions:
         self._dead = DeadVideos(store=self._store)
         self._queue = JobQueue(clock=clock, ageing_ms=settings.job_ageing_ms, tier_ms=settings.job_tier_ms)
         self._changes = JobChanges(store=self._store, queue=self._queue, media=media, telemetry=telemetry)
-        self._following = Following(store=self._store, media=media, blobs=blobs, clock=clock, close=self.close)
+        self._following = Following(store=self._store, media=media, blobs=blobs, clock=clock, close=self.close, telemetry=telemetry)
         self._leasing = Leasing(
             changes=self._changes,
             queue=self._queue,
@@ -125,7 +125,7 @@ class JobActions:
             now_ms=now_ms,
             tier=await tier_known_by(self._creator_of, creator_id),
         )
-        await self._changes.begin(video_id, *rows)
+        await self._changes.begin(video_id, *(replace(row, trace_context=trace_context()) for row in rows))
         self._following.wake(video_id)
 
     async def close(self, video_id: int) -> None:
@@ -155,7 +155,7 @@ class JobActions:
         def again(video: VideoJobs) -> tuple[Job, ...]:
             if not rules.may_redo(video):
                 raise NothingToRedo(video_id=video_id)
-            return rules.redone(video, now_ms)
+            return rules.redone(video, now_ms, trace_context())
 
         try:
             if await self._changes.apply(video_id, again) is None:
@@ -204,7 +204,8 @@ class JobActions:
             if before is not None and before.state is JobState.DONE and before.fence == fence:
                 return ()
             changed = video
-            rows = rules.committed(video, rules.held(video, job_key, fence), result_json=result_json, now_ms=self._clock.now_ms())
+            job, now_ms = rules.held(video, job_key, fence), self._clock.now_ms()
+            rows = rules.committed(video, job, result_json=result_json, now_ms=now_ms, trace=trace_context())
             failpoints.hit(Failpoint.JOB_BEFORE_COMMIT_ROW)
             return rows
 

@@ -44,6 +44,8 @@ def job_to_proto(leased: Leased, *, lease_ms: int) -> pb2.Job:
         audio_key=audio_key(job.video_id),
         work_prefix=source_work_prefix(job.video_id, probed.source_sha256) if probed is not None else "",
         source_sha256=bytes.fromhex(probed.source_sha256) if probed is not None else b"",
+        trace_context=leased.trace_context,
+        joined_trace_contexts=leased.joined_trace_contexts,
     )
 
 

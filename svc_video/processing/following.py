@@ -12,12 +12,27 @@ from mesh import deadline
 from mesh.clock import Clock
 from mesh.errors import NotFound
 from mesh.stores.blobs.port import Blobs
+from mesh.telemetry import Telemetry
 from svc_video.layout import audio_key, video_prefix, work_prefix
+from svc_video.processing.growing import Growing, growing_of
+from svc_video.processing.places import growing_prefix, source_work_prefix
 from svc_video.processing.results import PicturesResult, PlannedRendition, ProbeResult
 from svc_video.processing.rules import PROCESSING_FAILED, VideoJobs, may_redo
 from svc_video.processing.sentences import sentence_of
 from svc_video.processing.store import JobStore
-from svc_video.processing.tables import FIRST, OPEN_SHARDS, DeadVideo, Job, JobState
+from svc_video.processing.tables import (
+    FIRST,
+    OPEN_SHARDS,
+    PACKAGE_FIRST_KEY,
+    PACKAGE_REST_KEY,
+    PICTURES_KEY,
+    PROBE_KEY,
+    REST,
+    DeadVideo,
+    Job,
+    JobState,
+    chunk_key,
+)
 from svc_video.videos.actions import Finding, MediaActions, ProbedMedia, RenditionFacts, SeenMedia, Video
 
 _log = logging.getLogger("clipmesh.video.processing")
@@ -33,13 +48,21 @@ class Following:
     """One task for each video that something has to follow for."""
 
     def __init__(
-        self, *, store: JobStore, media: MediaActions, blobs: Blobs, clock: Clock, close: Callable[[int], Awaitable[None]]
+        self,
+        *,
+        store: JobStore,
+        media: MediaActions,
+        blobs: Blobs,
+        clock: Clock,
+        close: Callable[[int], Awaitable[None]],
+        telemetry: Telemetry,
     ) -> None:
         self._store = store
         self._media = media
         self._blobs = blobs
         self._clock = clock
         self._close = close
+        self._telemetry = telemetry
         self._told: dict[int, set[str]] = {}
         self._again: set[int] = set()
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -102,7 +125,7 @@ class Following:
 
     async def _note_dead(self, video: VideoJobs) -> None:
         plan, now_ms = video.plan, self._clock.now_ms()
-        dead = next((key for key, job in video.jobs.items() if job.state is JobState.DEAD), "")
+        dead = _dead_key(video)
         _log.error("attempts ran out", extra={"video_id": plan.video_id, "job_key": dead, "reason": plan.reason})
         await self._store.note_dead(
             DeadVideo(
@@ -121,33 +144,46 @@ class Following:
         plan, probed = video.plan, video.probed if video.jobs else None
         if plan.state is JobState.CLOSED:
             return None
-        steps: list[tuple[str, Callable[[], Awaitable[Video]]]] = []
+        steps: list[tuple[str, str, Callable[[], Awaitable[Video]]]] = []
+        """Name, key of the job that it follows from, and how to tell it."""
         if plan.redos and video.is_under_way:
-            steps.append((f"again {plan.redos}", lambda: self._media.begin_again(plan.video_id)))
+            steps.append((f"again {plan.redos}", PROBE_KEY, lambda: self._media.begin_again(plan.video_id)))
         if probed is not None:
             found = probed
-            steps.append(("probed", lambda: self._media.media_probed(plan.video_id, probed_media(plan.video_id, found))))
+            steps.append(("probed", PROBE_KEY, lambda: self._media.media_probed(plan.video_id, probed_media(plan.video_id, found))))
+            if (growing := growing_of(video)) is not None:
+                length, last = len(growing.pictures), chunk_key(FIRST, len(growing.pictures) - 1)
+                steps.append((f"growing {found.recipe_version} {length}", last, lambda: self._grew(plan.video_id, found, growing)))
             if video.plays:
-                steps.append(("playable", lambda: self._became_playable(video, found)))
+                steps.append(("playable", PACKAGE_FIRST_KEY, lambda: self._became_playable(video, found)))
             if (pictured := video.pictured) is not None:
                 seen = seen_media(pictured)
-                steps.append(("seen", lambda: self._media.media_seen(plan.video_id, seen)))
+                steps.append(("seen", PICTURES_KEY, lambda: self._media.media_seen(plan.video_id, seen)))
             if plan.state is JobState.DONE:
-                steps.append(("complete", lambda: self._became_complete(video, found.renditions)))
+                last = PACKAGE_REST_KEY if found.of_group(REST) else PICTURES_KEY
+                steps.append(("complete", last, lambda: self._became_complete(video, found.renditions)))
             elif plan.state is JobState.DEAD and video.plays:
                 # Nothing more will come: whoever waits for the end of processing waits for this.
-                steps.append(("complete", lambda: self._became_complete(video, found.of_group(FIRST))))
+                steps.append(("complete", _dead_key(video), lambda: self._became_complete(video, found.of_group(FIRST))))
         if plan.state is JobState.DEAD and not video.plays:
-            steps.append(("failed", lambda: self._failed(plan)))
+            steps.append(("failed", _dead_key(video), lambda: self._failed(plan)))
         told = self._told.setdefault(plan.video_id, set())
         row: Video | None = None
-        for name, tell in steps:
+        for name, job_key, tell in steps:
             if name not in told:
-                row = await tell()
+                job = video.jobs.get(job_key, plan)
+                with self._telemetry.span(f"tell {name.split()[0]}", traceparent=job.trace_context or plan.trace_context):
+                    row = await tell()
                 told.add(name)
                 if row.is_over:
                     break
         return row
+
+    async def _grew(self, video_id: int, probed: ProbeResult, growing: Growing) -> Video:
+        prefix = growing_prefix(source_work_prefix(video_id, probed.source_sha256), probed.recipe_version)
+        for name, text in growing.playlists().items():
+            await self._blobs.put(f"{prefix}{name}", text.encode(), content_type="application/vnd.apple.mpegurl")
+        return await self._media.began_to_grow(video_id, growing_prefix=prefix)
 
     async def _became_playable(self, video: VideoJobs, probed: ProbeResult) -> Video:
         video_id = video.plan.video_id
@@ -160,6 +196,11 @@ class Following:
     async def _failed(self, plan: Job) -> Video:
         redoable = plan.reason == PROCESSING_FAILED
         return await self._media.media_failed(plan.video_id, reason=plan.reason, detail=sentence_of(plan.reason), redoable=redoable)
+
+
+def _dead_key(video: VideoJobs) -> str:
+    """The job whose attempts ran out, or whose input was refused; empty when none did."""
+    return next((key for key, job in video.jobs.items() if job.state is JobState.DEAD), "")
 
 
 def probed_media(video_id: int, probed: ProbeResult) -> ProbedMedia:

@@ -11,7 +11,7 @@ from mesh import deadline
 from mesh.clock import Clock
 from mesh.errors import MeshError
 from mesh.stores.tables.errors import TablesError
-from mesh.telemetry import Telemetry
+from mesh.telemetry import Telemetry, trace_context
 from svc_video.processing import rules
 from svc_video.processing.changes import JobChanges
 from svc_video.processing.following import Following
@@ -19,6 +19,7 @@ from svc_video.processing.metrics import count_end
 from svc_video.processing.queue import JobId, JobQueue, Waiting
 from svc_video.processing.rules import GivenBack, VideoJobs
 from svc_video.processing.tables import PROBE_KEY, Job, JobEnd, JobState
+from svc_video.processing.traces import joined_by
 
 _log = logging.getLogger("clipmesh.video.processing")
 _GIVE_BACK_S = 10.0
@@ -32,6 +33,10 @@ class Leased:
     job: Job
     probe_json: str
     """Result of the video's probe; empty for the probe itself."""
+    trace_context: str = ""
+    """W3C traceparent of this lease; empty without traces."""
+    joined_trace_contexts: tuple[str, ...] = ()
+    """Those of what the job joins."""
 
 
 class Leasing:
@@ -113,7 +118,17 @@ class Leasing:
             raise
         if video is None or not took:
             return None
-        return Leased(video.plan, video.jobs[job_key], "" if job_key == PROBE_KEY else video.jobs[PROBE_KEY].result_json)
+        job, joined = video.jobs[job_key], joined_by(video, video.jobs[job_key])
+        attributes: dict[str, str | int] = {
+            "video_id": video_id,
+            "job_key": job_key,
+            "attempt": job.attempt,
+            "waited_ms": job.leased_at_ms - job.opened_at_ms,
+        }
+        # The question for work belongs to no video: its own trace is linked.
+        with self._telemetry.span("lease job", traceparent=job.trace_context, links=(trace_context(), *joined), attributes=attributes):
+            probe_json = "" if job_key == PROBE_KEY else video.jobs[PROBE_KEY].result_json
+            return Leased(video.plan, job, probe_json, trace_context() if job.trace_context else "", joined)
 
     async def _undo(self, taking: asyncio.Task[Leased | None]) -> None:
         try:

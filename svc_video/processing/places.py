@@ -14,8 +14,16 @@ def source_work_prefix(video_id: int, source_sha256: str) -> str:
     return f"{work_prefix(video_id)}{source_sha256[:_TELLING_CHARACTERS]}/"
 
 
+def growing_prefix(prefix: str, recipe_version: str) -> str:
+    """What the creator plays before the clip is whole, under a source's work prefix: pieces of another recipe are other objects."""
+    return f"{prefix}{_telling(recipe_version)}/growing/"
+
+
 def chunk_object(prefix: str, recipe_version: str, rendition: str, index: int) -> str:
     """One encoded chunk under a source's work prefix. Its ending is none that the media edge serves, and chunks of another recipe are other
     objects."""
-    recipe = hashlib.sha256(recipe_version.encode()).hexdigest()[:_TELLING_CHARACTERS]
-    return f"{prefix}{recipe}/{rendition}-{index:04d}.chunk"
+    return f"{prefix}{_telling(recipe_version)}/{rendition}-{index:04d}.chunk"
+
+
+def _telling(recipe_version: str) -> str:
+    return hashlib.sha256(recipe_version.encode()).hexdigest()[:_TELLING_CHARACTERS]

@@ -1,4 +1,4 @@
-"""What probe, pictures and package jobs tell: written by the worker, kept in the job's row, read by the planner and by every later worker."""
+"""What jobs tell: written by the worker, kept in the job's row, read by the planner and by every later worker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ MAX_FACTS_BYTES = 16 * 1024
 MAX_CHUNKS = 64
 MAX_HASHES = 64
 MAX_CODEC_CHARACTERS = 40
+MAX_PIECES = 400
 _HASH_BYTES = 32
+_CODEC = re.compile(r"[A-Za-z0-9.]{1,40}", re.ASCII)
 _ONCE_PROBED = ("hashes_hex", "findings", "has_preview")
 """Fields that rows of earlier recipes have; what they told is made by a job of its own."""
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -139,6 +141,43 @@ class PicturesResult:
                 raise ValueError(f"at most {MAX_HASHES} hashes of {_HASH_BYTES} bytes")
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InvalidResult(f"the result of looking at a clip cannot be read: {error}") from error
+        return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PiecesResult:
+    """What an audio job, or a chunk job of the first rendition, put where a playlist that grows finds it."""
+
+    first: int
+    """Number of its first segment, counted from 1 over the whole clip."""
+    lengths_us: tuple[int, ...]
+    """How long each segment lasts."""
+    codec: str
+    """As playlists name it."""
+    peak_bps: int
+    """No segment has more bits a second."""
+    fps: int = 0
+    """Pictures a second; 0 for sound."""
+
+    def to_json(self) -> str:
+        """A text that `from_json` reads back equal."""
+        return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a result; raises InvalidResult for anything that `to_json` of a sound result would not write."""
+        if len(text.encode()) > MAX_RESULT_BYTES:
+            raise InvalidResult(f"a result has at most {MAX_RESULT_BYTES} bytes")
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            result = cls(lengths_us=tuple(fields.pop("lengths_us")), **fields)
+            numbers = (result.first, result.peak_bps, *result.lengths_us)
+            if not 0 < len(result.lengths_us) <= MAX_PIECES or any(type(number) is not int or number < 1 for number in numbers):
+                raise ValueError(f"1 to {MAX_PIECES} pieces, counted from 1, each with a length and a peak")
+            if not _CODEC.fullmatch(result.codec) or type(result.fps) is not int or result.fps < 0:
+                raise ValueError("a codec and a frame rate are needed")
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InvalidResult(f"the pieces of a clip cannot be read: {error}") from error
         return result
 
 

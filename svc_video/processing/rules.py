@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from svc_video.processing.errors import LeaseLost
-from svc_video.processing.results import PackagedRendition, PackageResult, PicturesResult, ProbeResult
+from svc_video.processing.results import PackagedRendition, PackageResult, PicturesResult, PiecesResult, ProbeResult
 from svc_video.processing.tables import (
     AUDIO_KEY,
     FIRST,
@@ -24,6 +24,7 @@ from svc_video.processing.tables import (
     Tier,
     chunk_key,
 )
+from svc_video.processing.traces import going_on
 
 MAX_RETRIES = 3
 PROCESSING_FAILED = "PROCESSING_FAILED"
@@ -95,7 +96,7 @@ class VideoJobs:
 def opened(
     *, video_id: int, creator_id: int, source_key: str, size_bytes: int, sha256: bytes, now_ms: int, tier: Tier = Tier.REGULAR
 ) -> tuple[Job, Job]:
-    """The plan and the first job of a video."""
+    """The plan and the first job of a video, in no trace."""
     plan = Job(
         video_id=video_id,
         job_key=PLAN_KEY,
@@ -107,7 +108,7 @@ def opened(
         tier=tier,
         expires_at_ms=now_ms + KEPT_MS,
     )
-    return plan, _job(plan, PROBE_KEY, now_ms, None)
+    return plan, _job(plan, PROBE_KEY, now_ms, None, "")
 
 
 def closed_before_open(video_id: int, now_ms: int) -> Job:
@@ -115,7 +116,7 @@ def closed_before_open(video_id: int, now_ms: int) -> Job:
     return Job(video_id=video_id, job_key=PLAN_KEY, state=JobState.CLOSED, opened_at_ms=now_ms, expires_at_ms=now_ms + KEPT_MS)
 
 
-def _job(plan: Job, job_key: str, now_ms: int, before: Job | None) -> Job:
+def _job(plan: Job, job_key: str, now_ms: int, before: Job | None, trace: str) -> Job:
     word = job_key.partition("/")[0]
     return Job(
         video_id=plan.video_id,
@@ -124,6 +125,7 @@ def _job(plan: Job, job_key: str, now_ms: int, before: Job | None) -> Job:
         opened_at_ms=now_ms,
         # A row that was closed keeps its version, and so fences go on growing.
         version=before.version if before is not None else 0,
+        trace_context=trace or plan.trace_context,
         expires_at_ms=plan.expires_at_ms,
     )
 
@@ -187,17 +189,18 @@ def leased(video: VideoJobs, job_key: str, *, worker: str, now_ms: int, lease_ms
     return video.plan, held_by
 
 
-def committed(video: VideoJobs, job: Job, *, result_json: str, now_ms: int) -> tuple[Job, ...]:
+def committed(video: VideoJobs, job: Job, *, result_json: str, now_ms: int, trace: str = "") -> tuple[Job, ...]:
     """Rows to write so that the job is done and everything that waited for it alone is open. Raises InvalidResult."""
     done_job = replace(
         job,
         state=JobState.DONE,
         ended=JobEnd.COMMITTED,
-        result_json=result_json if job.kind in {JobKind.PROBE, JobKind.PACKAGE, JobKind.PICTURES} else "",
+        result_json=result_json if job.tells else "",
         progress_percent=100,
         reason="",
         detail="",
         outage_since_ms=0,
+        trace_context=going_on(job.trace_context, trace),
     )
     probed = ProbeResult.from_json(result_json) if job.kind is JobKind.PROBE else video.probed
     assert probed is not None, "no other job exists before the probe is done"
@@ -205,6 +208,8 @@ def committed(video: VideoJobs, job: Job, *, result_json: str, now_ms: int) -> t
         PackageResult.from_json(result_json).check_group(probed.of_group(job.group))
     if job.kind is JobKind.PICTURES:
         PicturesResult.from_json(result_json)
+    if done_job.result_json and job.kind in {JobKind.AUDIO, JobKind.CHUNK}:
+        PiecesResult.from_json(result_json)
     if video.plays and job.kind is JobKind.PROBE and not probed.goes_with(video.probed):
         kept = replace(done_job, result_json=job.result_json)
         detail = f"further renditions by {probed.recipe_version} would not go with the one that plays"
@@ -213,7 +218,7 @@ def committed(video: VideoJobs, job: Job, *, result_json: str, now_ms: int) -> t
         return replace(video.plan, state=JobState.DEAD, reason=reason, detail=detail), kept
     done = frozenset(key for key in video.jobs if video.is_done(key)) | {job.job_key}
     follow = [
-        _job(video.plan, key, now_ms, video.jobs.get(key))
+        _job(video.plan, key, now_ms, video.jobs.get(key), done_job.trace_context)
         for key in wanted(probed, done)
         if key not in video.jobs or video.jobs[key].state is JobState.CLOSED
     ]
@@ -225,7 +230,7 @@ def given_back(video: VideoJobs, job: Job, *, end: JobEnd, reason: str, detail: 
     """Rows to write after an attempt that made nothing: another attempt after a pause, or the end of the video."""
     detail = detail[-MAX_DETAIL_CHARACTERS:]
     if reason == RECIPE_CHANGED and video.plan.restarts < MAX_RESTARTS:
-        return begun_anew(video, now_ms)
+        return begun_anew(video, now_ms, job.trace_context)
     since_ms = job.outage_since_ms or now_ms
     if reason == GivenBack.WORKER_STOPPING:
         return video.plan, replace(_waiting(job, end, reason, detail, now_ms), attempt=job.attempt - 1)
@@ -246,15 +251,15 @@ def rejected(video: VideoJobs, job: Job, *, reason: str, detail: str) -> tuple[J
     return _died(video, job, JobEnd.FAILED, reason, detail, plan_reason=plan_reason, plan_detail=f"{job.job_key} was refused")
 
 
-def begun_anew(video: VideoJobs, now_ms: int) -> tuple[Job, ...]:
+def begun_anew(video: VideoJobs, now_ms: int, trace: str) -> tuple[Job, ...]:
     """Rows to write so that a video is probed again and everything after it is made again by the recipe of then, but for what plays already."""
     before = video.jobs[PROBE_KEY]
-    probe = _job(video.plan, PROBE_KEY, now_ms, before)
+    probe = _job(video.plan, PROBE_KEY, now_ms, before, trace)
     if video.plays:
         probe = replace(probe, result_json=before.result_json)
-    # Without their last words: all these rows have to fit into one batch.
+    # Without their words: all these rows have to fit into one batch.
     others = [
-        replace(job, state=JobState.CLOSED, detail="")
+        replace(job, state=JobState.CLOSED, detail="", result_json="", trace_context="")
         for key, job in video.jobs.items()
         if key != PROBE_KEY and job.state is not JobState.CLOSED and not (video.plays and _stays(job))
     ]
@@ -266,9 +271,9 @@ def _stays(job: Job) -> bool:
     return job.group != REST and (job.kind is not JobKind.PICTURES or job.state is JobState.DONE)
 
 
-def redone(video: VideoJobs, now_ms: int) -> tuple[Job, ...]:
+def redone(video: VideoJobs, now_ms: int, trace: str = "") -> tuple[Job, ...]:
     """Rows to write so that a video whose attempts ran out is made once more, with all its attempts again."""
-    plan, *rows = begun_anew(video, now_ms)
+    plan, *rows = begun_anew(video, now_ms, trace)
     return replace(plan, state=JobState.OPEN, reason="", detail="", restarts=0, redos=plan.redos + 1), *rows
 
 

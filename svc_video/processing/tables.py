@@ -93,6 +93,8 @@ class Job:
     """Why the last attempt failed, or why the plan died."""
     detail: str = ""
     """Tail of the tool's stderr, or a sentence."""
+    trace_context: str = ""
+    """W3C traceparent of the call that brought the job here: opened it, or ended it for good; of the plan, the one that began it. Empty: none."""
 
     creator_id: int = 0
     """This and what follows stand on the plan only."""
@@ -114,6 +116,11 @@ class Job:
         """first or rest; empty for jobs that belong to neither."""
         parts = self.job_key.split("/")
         return parts[1] if len(parts) > 1 else ""
+
+    @property
+    def tells(self) -> bool:
+        """True for a job whose result is kept: of further renditions and of what grows no more, nobody asks for pieces."""
+        return self.kind is not JobKind.CHUNK or self.group == FIRST
 
     @property
     def chunk_index(self) -> int:

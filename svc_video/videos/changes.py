@@ -12,6 +12,7 @@ from mesh.clock import Clock
 from mesh.errors import Aborted, MeshError
 from mesh.events.event import Event, EventMaker
 from mesh.stores.tables.errors import TablesError
+from mesh.telemetry import trace_context
 from svc_video.videos.convert import announcement_to_proto
 from svc_video.videos.errors import VideoNotFound
 from svc_video.videos.rules import announcement, settled, work_after
@@ -88,7 +89,8 @@ class VideoChanges:
         raise Aborted("the video changes too fast; try again", video_id=video_id)
 
     def _note(self, kind: WorkKind, before: Video) -> OpenWork:
-        return OpenWork(kind=kind, video_id=before.video_id, since_ms=self._clock.now_ms(), version=before.version + 1)
+        now_ms, version = self._clock.now_ms(), before.version + 1
+        return OpenWork(kind=kind, video_id=before.video_id, since_ms=now_ms, version=version, trace_context=trace_context())
 
     def _tell(self, before: Video, after: Video, telling: Telling | None) -> list[Event]:
         messages = [announcement_to_proto(announcement(before, after), after, version=before.version + 1)]

@@ -144,6 +144,13 @@ class MediaActions:
             video_id, lambda now: replace(now, unseen=False) if now.probed and now.unseen and not now.is_over else None
         )
 
+    async def began_to_grow(self, video_id: int, *, growing_prefix: str) -> Video:
+        """The beginning plays for the creator alone while the rest is made; no state moves. Raises VideoNotFound."""
+        video = await self._changes.apply(video_id, lambda _: None)
+        if video.media_state is MediaState.PROCESSING and not video.is_over:
+            await self._change_facts(video_id, lambda facts: replace(facts, growing_prefix=growing_prefix))
+        return video
+
     async def became_playable(self, video_id: int, *, renditions: Sequence[RenditionFacts], audio_key: str) -> Video:
         """The first rendition plays: PROCESSING -> PLAYABLE; public at once when the gate has allowed it. Raises VideoNotFound."""
         video = await self._store.get(video_id)
@@ -214,6 +221,10 @@ class MediaActions:
                 return None
             return replace(video, media_state=MediaState.PROCESSING, failure_code="", failure_detail="", redoable=False)
 
+        before = await self._store.get(video_id)
+        if before is not None and decide(before) is not None:
+            # What had grown went when the video failed.
+            await self._change_facts(video_id, lambda facts: replace(facts, growing_prefix=""))
         return await self._moved(video_id, decide)
 
     def report_progress(self, video_id: int, *, stage: ProcessingStage, percent: int) -> None:

@@ -236,6 +236,8 @@ class MediaFacts:
     a whole page of videos are read by their keys in one round trip."""
     audio_key: str = ""
     """Object of the extracted audio, for the sound that is made of it; empty without audio or not yet."""
+    growing_prefix: str = ""
+    """Where the playlist lies that grows while the first rendition is made; empty while there is none, of no meaning once the clip plays."""
     has_preview: bool = False
     """There are a poster and a preview."""
     has_storyboard: bool = False
@@ -282,6 +284,8 @@ class OpenWork:
     since_ms: int = 0
     version: int = 0
     """The version of the video after the change that causes the work."""
+    trace_context: str = ""
+    """W3C traceparent of that change; empty means none."""
 
 
 VIDEO_TABLES: tuple[type, ...] = (Video, CreatorVideo, MediaFacts, Rendition, OpenWork)

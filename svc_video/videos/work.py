@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from mesh import deadline
 from mesh.clock import Clock
+from mesh.telemetry import Telemetry
 from svc_video.videos.store import VideoStore
 from svc_video.videos.tables import OpenWork, Video, WorkKind
 
@@ -43,8 +44,11 @@ class _Pause:
 class WorkLoop:
     """Finishes the open work of one kind."""
 
-    def __init__(self, *, kind: WorkKind, store: VideoStore, clock: Clock, handle: Handle, wakeup: asyncio.Event) -> None:
+    def __init__(
+        self, *, kind: WorkKind, store: VideoStore, clock: Clock, handle: Handle, wakeup: asyncio.Event, telemetry: Telemetry
+    ) -> None:
         self._kind = kind
+        self._telemetry = telemetry
         self._store = store
         self._clock = clock
         self._handle = handle
@@ -133,7 +137,8 @@ class WorkLoop:
         if video is None or video.version < item.version:
             is_old = item.since_ms + CAUSELESS_AFTER_MS <= self._clock.now_ms()
             return DONE_MS if is_old else self._next_pause_ms(item)
-        return await self._handle(item, video)
+        with self._telemetry.span(f"work {self._kind.value}", traceparent=item.trace_context, attributes={"video_id": item.video_id}):
+            return await self._handle(item, video)
 
     def _next_pause_ms(self, item: OpenWork) -> int:
         pause = self._pauses.get(item.video_id)

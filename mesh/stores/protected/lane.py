@@ -14,6 +14,7 @@ from mesh.stores.protected.bulkhead import Bulkhead
 from mesh.stores.protected.faults import Faults
 from mesh.stores.protected.metrics import (
     STORE_BREAKER,
+    STORE_BREAKER_AWAY,
     STORE_BREAKER_OPENED,
     STORE_BUSY_MS,
     STORE_CALLS,
@@ -77,6 +78,7 @@ class Lane:
         self._faults = faults
         self._now_s = now_s
         self._last_error = ""
+        self._away_since_s: float | None = None
         self._calls = 0
         self._busy_s = 0.0
         self._bulkhead = Bulkhead(at_once=settings.at_once, most_waiting=settings.most_waiting)
@@ -86,6 +88,7 @@ class Lane:
         telemetry.watch(STORE_BUSY_MS, lambda: self._busy_s * 1000, store=store, lane=name)
         telemetry.watch(STORE_IN_FLIGHT, lambda: self._bulkhead.in_flight, store=store, lane=name)
         telemetry.watch(STORE_BREAKER, lambda: self.breaker.state, store=store, lane=name)
+        telemetry.watch(STORE_BREAKER_AWAY, lambda: self.away_s, store=store, lane=name)
 
     async def run(self, operation: Operation, call: Callable[..., Awaitable[T]], *arguments: Any, **options: Any) -> T:
         """What `call(*arguments, **options)` answers or raises; the port's unavailable error when it was not made."""
@@ -126,6 +129,11 @@ class Lane:
     def refuses(self) -> bool:
         """True while calls are refused because the store fails."""
         return self.breaker.refuses(self._now_s())
+
+    @property
+    def away_s(self) -> float:
+        """How long calls have not gone through freely, in seconds; 0 while they do."""
+        return 0.0 if self._away_since_s is None else self._now_s() - self._away_since_s
 
     def failed_late(self, error: Exception) -> None:
         """Count a failure that showed only after the call: bytes of an opened object that do not come."""
@@ -178,8 +186,11 @@ class Lane:
     def _tell(self, state: State) -> None:
         facts = {"store": self._store, "lane": self._name, "state": state.name}
         if state is State.OPEN:
+            if self._away_since_s is None:
+                self._away_since_s = self._now_s()
             self._telemetry.count(STORE_BREAKER_OPENED, store=self._store, lane=self._name)
             _log.warning("a store is left alone for a moment: %s", self._last_error or "it is slow", extra=facts)
         elif state is State.CLOSED:
             self._last_error = ""
+            self._away_since_s = None
             _log.info("a store answers again", extra=facts)

@@ -44,6 +44,13 @@ STORE_BREAKER = Metric(
     labels={"store": STORES, "lane": LANES},
     when_it_moves="Above 0: most calls failed or were slow. Mend the store (the log names the last error); the breaker asks again by itself within 3 s.",
 )
+STORE_BREAKER_AWAY = Metric(
+    name="store_breaker_away_seconds",
+    kind=Kind.GAUGE,
+    help="How long calls have not gone through freely, probes between included; 0 while they do.",
+    labels={"store": STORES, "lane": LANES},
+    when_it_moves="Above 10: the store stays away or slow; `clipmesh status` names it with what to do.",
+)
 STORE_BREAKER_OPENED = Metric(
     name="store_breaker_opened_total",
     kind=Kind.COUNTER,

@@ -18,7 +18,7 @@ A worker's walk through it:
 Facts travel between machines as `facts.to_json()`; the recipe is computed again from them, never stored.
 """
 
-from svc_video.processing.media.check import check_mp4, check_tree
+from svc_video.processing.media.check import check_growing, check_mp4, check_tree
 from svc_video.processing.media.encode import EncodedChunk, OnProgress, encode_audio, encode_chunk
 from svc_video.processing.media.errors import (
     MediaError,
@@ -33,8 +33,10 @@ from svc_video.processing.media.facts import AudioFacts, MediaFacts
 from svc_video.processing.media.hashes import FrameHash, PerceptualFacts, hamming, pdq, perceptual_facts
 from svc_video.processing.media.images import make_poster, make_preview
 from svc_video.processing.media.join import join_chunks, mux_fast_start
+from svc_video.processing.media.kernel import confinement
 from svc_video.processing.media.made import facts_of_made
 from svc_video.processing.media.package import CONTENT_TYPES, MASTER, PackagedFile, package, picture_codecs
+from svc_video.processing.media.pieces import Pieces, audio_pieces, picture_pieces
 from svc_video.processing.media.probe import probe
 from svc_video.processing.media.recipe import Chunk, Group, Recipe, Rendition, make_recipe
 from svc_video.processing.media.storyboard import CUES, SHEET, make_storyboard
@@ -63,11 +65,15 @@ __all__ = [
     "OnProgress",
     "PackagedFile",
     "PerceptualFacts",
+    "Pieces",
     "Recipe",
     "RejectReason",
     "Rendition",
+    "audio_pieces",
+    "check_growing",
     "check_mp4",
     "check_tree",
+    "confinement",
     "encode_audio",
     "encode_chunk",
     "facts_of_made",
@@ -83,5 +89,6 @@ __all__ = [
     "pdq",
     "perceptual_facts",
     "picture_codecs",
+    "picture_pieces",
     "probe",
 ]

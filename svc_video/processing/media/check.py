@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import tempfile
 from fractions import Fraction
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,7 +11,7 @@ from svc_video.processing.media.bounds import guarded_input
 from svc_video.processing.media.fragments import Segment, boxes, read_segment, track_timescale
 from svc_video.processing.media.package import MANIFEST, MASTER
 from svc_video.processing.media.recipe import AUDIO_RATE, SEGMENT_MS
-from svc_video.processing.media.sandbox import Limits, run_tool
+from svc_video.processing.media.sandbox import Limits, run_tool, scratch_folder
 from svc_video.processing.media.tools import MediaTools
 
 _LIMITS = Limits(wall_s=600, cpu_s=600)
@@ -21,6 +20,7 @@ _AV_SLACK_S = 0.04
 _VARIANT = re.compile(r"#EXT-X-STREAM-INF:([^\n]*)\n([^\n#]+)\n")
 _MEDIA_URI = re.compile(r'#EXT-X-MEDIA:[^\n]*URI="([^"]+)"')
 _VARIANT_NEEDS = ("BANDWIDTH=", "AVERAGE-BANDWIDTH=", "CODECS=", "RESOLUTION=", "FRAME-RATE=")
+_ENTRY = re.compile(r"#EXTINF:([\d.]+),[^\n]*\n([^\n#]+)")
 _DASH = "{urn:mpeg:dash:schema:mpd:2011}"
 
 
@@ -41,6 +41,48 @@ async def check_mp4(tools: MediaTools, path: Path, *, frames: int | None = None)
     return problems
 
 
+async def check_growing(tools: MediaTools, folder: Path, master: str, *, is_whole: bool) -> list[str]:
+    """Playlists of a clip that is not whole yet, on disk: event playlists that name what is there, as far in sound as in pictures, every segment
+    at its time in the clip, and the pictures so far decode. `master` is the playlist over them."""
+    try:
+        return await asyncio.to_thread(_check_growing, folder, master, is_whole) + await _check_decodes(tools, folder, master)
+    except (OSError, ValueError, KeyError, StopIteration) as error:
+        return [f"unreadable: {error!r}"]
+
+
+def _check_growing(folder: Path, master: str, is_whole: bool) -> list[str]:
+    text = (folder / master).read_text()
+    problems = [
+        f"{master}: no {need}" for need in ("#EXT-X-INDEPENDENT-SEGMENTS", "BANDWIDTH=", "CODECS=", "RESOLUTION=") if need not in text
+    ]
+    ends: dict[str, Fraction] = {}
+    sounds = _MEDIA_URI.findall(text)
+    for uri in [*(uri for _, uri in _VARIANT.findall(text)), *sounds]:
+        names, times, found = _check_media_playlist(folder / uri, audio=uri in sounds, kind="EVENT", has_end=is_whole)
+        problems += found
+        if names != [f"{number}.m4s" for number in range(1, len(names) + 1)]:
+            problems.append(f"{uri}: segments {names}")
+        ends[uri] = times[-1]
+    if max(ends.values()) - min(ends.values()) > (_AV_SLACK_S if is_whole else SEGMENT_MS / 1000):
+        problems.append(f"the playlists end at { ({uri: float(end) for uri, end in ends.items()}) } s")
+    if any(ends[uri] < max(ends.values()) - _AAC_FRAME_S for uri in sounds):
+        problems.append("the sound ends before the pictures")
+    return problems
+
+
+async def _check_decodes(tools: MediaTools, folder: Path, master: str) -> list[str]:
+    problems: list[str] = []
+    text = await asyncio.to_thread((folder / master).read_text)
+    for uri in [*(uri for _, uri in _VARIANT.findall(text)), *_MEDIA_URI.findall(text)]:
+        names = _ENTRY.findall(await asyncio.to_thread((folder / uri).read_text))
+        async with scratch_folder(folder.parent) as scratch:
+            whole, tree = scratch / "whole.mp4", (folder / uri).parent
+            await asyncio.to_thread(_concatenate, whole, [tree / "init.mp4", *(tree / name for _, name in names)])
+            count, _, errors = await _decode(tools, whole)
+        problems += [f"{uri}: {error}" for error in errors] + ([] if count else [f"{uri}: nothing decodes"])
+    return problems
+
+
 async def check_tree(tools: MediaTools, folder: Path) -> list[str]:
     """A packaged tree on disk: playlists consistent, every object there, video segments exactly on the 2 s grid in all renditions,
     audio within one AAC frame, DASH over the same segments, and every rendition decodes to its last frame."""
@@ -51,8 +93,8 @@ async def check_tree(tools: MediaTools, folder: Path) -> list[str]:
         return [f"unreadable: {error!r}"]
     counts: dict[str, int] = {}
     for name, segments in playlists.items():
-        with tempfile.TemporaryDirectory(prefix="clipmesh-check-") as scratch:
-            whole = Path(scratch) / "whole.mp4"
+        async with scratch_folder(folder.parent) as scratch:
+            whole = scratch / "whole.mp4"
             await asyncio.to_thread(_concatenate, whole, [folder / name / "init.mp4", *(folder / name / segment for segment in segments)])
             counts[name], _, errors = await _decode(tools, whole)
         problems += [f"{name}: {error}" for error in errors]
@@ -88,13 +130,17 @@ def _check_playlists(folder: Path) -> tuple[dict[str, list[str]], list[str]]:
     return playlists, problems
 
 
-def _check_media_playlist(path: Path, *, audio: bool) -> tuple[list[str], list[Fraction], list[str]]:
+def _check_media_playlist(
+    path: Path, *, audio: bool, kind: str = "VOD", has_end: bool = True
+) -> tuple[list[str], list[Fraction], list[str]]:
     problems: list[str] = []
     text, name = path.read_text(), path.parent.name
-    for need in ("#EXT-X-MAP:", "#EXT-X-ENDLIST", "#EXT-X-PLAYLIST-TYPE:VOD", "#EXT-X-TARGETDURATION:"):
+    for need in ("#EXT-X-MAP:", f"#EXT-X-PLAYLIST-TYPE:{kind}", "#EXT-X-TARGETDURATION:"):
         if need not in text:
             problems.append(f"{name}: no {need}")
-    entries = re.findall(r"#EXTINF:([\d.]+),[^\n]*\n([^\n#]+)", text)
+    if ("#EXT-X-ENDLIST" in text) is not has_end:
+        problems.append(f"{name}: {'no' if has_end else 'an'} #EXT-X-ENDLIST")
+    entries = _ENTRY.findall(text)
     target = int(re.findall(r"#EXT-X-TARGETDURATION:(\d+)", text)[0])
     init = (path.parent / "init.mp4").read_bytes()
     scale = track_timescale(init)
@@ -142,14 +188,13 @@ def _concatenate(whole: Path, parts: list[Path]) -> None:
 
 async def _decode(tools: MediaTools, path: Path) -> tuple[int, dict[str, float], list[str]]:
     """Decoded frames (of the video, or of the audio where there is none), lengths in seconds by kind, and errors."""
-    with tempfile.TemporaryDirectory(prefix="clipmesh-check-") as scratch:
+    async with scratch_folder(path.parent) as scratch:
         run = await run_tool(
-            tools,
             [
                 *(tools.ffprobe, "-v", "error", "-count_frames", "-of", "json"),
                 *("-show_entries", "stream=codec_type,nb_read_frames,duration", *guarded_input(path, "mov")),
             ],
-            cwd=Path(scratch),
+            cwd=scratch,
             reads=[path],
             limits=_LIMITS,
         )

@@ -151,7 +151,7 @@ def _x264(recipe: Recipe, rendition: Rendition) -> list[str]:
     gop = str(SEGMENT_MS * recipe.fps // 1000)
     return [
         *("-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-pix_fmt", "yuv420p", "-crf", str(rendition.crf)),
-        *("-maxrate", f"{rendition.max_kbps}k", "-bufsize", f"{rendition.max_kbps * 3 // 2}k"),
+        *("-maxrate", f"{rendition.max_kbps}k", "-bufsize", f"{rendition.buffer_kbits}k"),
         *("-g", gop, "-keyint_min", gop, "-sc_threshold", "0", "-flags", "+cgop+bitexact"),
         *("-force_key_frames", f"expr:gte(t,n_forced*{SEGMENT_MS // 1000})"),
         *("-threads", str(_THREADS), "-fps_mode", "passthrough", "-enc_time_base", f"1:{recipe.fps}"),
@@ -174,7 +174,6 @@ async def _run(
     report = _Report(frames, fps, on_progress)
     with blaming_the_bytes():
         run = await run_tool(
-            tools,
             argv,
             cwd=out_dir,
             reads=[source],

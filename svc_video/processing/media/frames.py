@@ -1,7 +1,6 @@
 """Single pictures of a clip as arrays, taken at exact moments, for posters, previews and hashes."""
 
 import math
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from svc_video.processing.media.encode import seek
 from svc_video.processing.media.errors import MediaRejected, MediaToolFailed, RejectReason, blaming_the_bytes
 from svc_video.processing.media.facts import MediaFacts
 from svc_video.processing.media.graph import first_scale
-from svc_video.processing.media.sandbox import Limits, run_tool
+from svc_video.processing.media.sandbox import Limits, run_tool, scratch_folder
 from svc_video.processing.media.tools import MediaTools
 
 Pictures = NDArray[np.uint8]
@@ -32,8 +31,10 @@ async def grab(
     size: tuple[int, int],
     burst: int = 1,
     burst_fps: int = 1000,
+    scratch: Path | None = None,
 ) -> Pictures:
-    """The pictures shown at these moments, in their order, `burst` of each at `burst_fps`, scaled to `size` (width, height).
+    """The pictures shown at these moments, in their order, `burst` of each at `burst_fps`, scaled to `size` (width, height); tools keep what they need
+    for themselves in `scratch`, or beside the source, and nothing of it stays.
 
     Raises MediaRejected(CORRUPT_MEDIA) where a moment has no picture.
     """
@@ -55,20 +56,20 @@ async def grab(
         argv += ["-filter_complex", ";".join([*chains, f"{labels}concat=n={len(moments)}[all]"])]
         argv += ["-map", "[all]", "-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"]
         expected = len(moments) * burst * height * width * 3
-        with tempfile.TemporaryDirectory(prefix="clipmesh-frames-") as folder, blaming_the_bytes():
-            run = await run_tool(
-                tools,
-                argv,
-                cwd=Path(folder),
-                reads=[source],
-                limits=Limits(wall_s=120, cpu_s=60, file_bytes=1, stdout_bytes=expected + 1),
-            )
+        async with scratch_folder(scratch or source.parent) as folder:
+            with blaming_the_bytes():
+                run = await run_tool(argv, cwd=folder, reads=[source], limits=picture_limits(expected))
         if run.exit_code != 0 and not run.stdout:
             raise MediaToolFailed("ffmpeg", problem="gave no pictures", stderr_tail=run.stderr_tail, exit_code=run.exit_code)
         if len(run.stdout) != expected:
             raise MediaRejected(RejectReason.CORRUPT_MEDIA, f"{len(run.stdout)} of {expected} bytes of pictures can be decoded")
         found.append(pictures_of(run.stdout, width, height))
     return np.concatenate(found)
+
+
+def picture_limits(expected_bytes: int) -> Limits:
+    """Of a tool that prints so many bytes of pictures: a decoder of the largest picture with all the references that its codec knows needs 672 MiB."""
+    return Limits(wall_s=120, cpu_s=60, data_bytes=1024**3, file_bytes=1, stdout_bytes=expected_bytes + 1)
 
 
 def pictures_of(raw: bytes, width: int, height: int) -> Pictures:

@@ -69,10 +69,10 @@ def hamming(first_hex: str, second_hex: str) -> int:
     return (int(first_hex, 16) ^ int(second_hex, 16)).bit_count()
 
 
-async def perceptual_facts(tools: MediaTools, *, source: Path, facts: MediaFacts) -> PerceptualFacts:
-    """Hashes of up to eight frames spread over the clip, and its black and frozen shares."""
+async def perceptual_facts(tools: MediaTools, *, source: Path, facts: MediaFacts, scratch: Path | None = None) -> PerceptualFacts:
+    """Hashes of up to eight frames spread over the clip, and its black and frozen shares; `scratch` as for `grab`."""
     moments = spread_ms(facts, _FRAMES)
-    pictures = await grab(tools, source=source, facts=facts, moments_ms=moments, size=_SIZE)
+    pictures = await grab(tools, source=source, facts=facts, moments_ms=moments, size=_SIZE, scratch=scratch)
     return await asyncio.to_thread(_facts_of, moments, pictures)
 
 

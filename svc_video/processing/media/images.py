@@ -24,7 +24,8 @@ _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 async def make_poster(tools: MediaTools, *, source: Path, facts: MediaFacts, out_dir: Path) -> Path:
     """The best of several frames (sharp, well lit, not black) as `out_dir/poster.jpg`, at most 720 pixels on the short side."""
     moments = spread_ms(facts, _POSTER_CANDIDATES)
-    pictures = await grab(tools, source=source, facts=facts, moments_ms=moments, size=fitted(facts, _POSTER_SHORT_SIDE))
+    size = fitted(facts, _POSTER_SHORT_SIDE)
+    pictures = await grab(tools, source=source, facts=facts, moments_ms=moments, size=size, scratch=out_dir)
     return await asyncio.to_thread(_write_poster, pictures, out_dir)
 
 
@@ -38,6 +39,7 @@ async def make_preview(tools: MediaTools, *, source: Path, facts: MediaFacts, ou
         size=fitted(facts, _PREVIEW_SHORT_SIDE),
         burst=_PREVIEW_FPS,
         burst_fps=_PREVIEW_FPS,
+        scratch=out_dir,
     )
     return await asyncio.to_thread(_write_preview, pictures, out_dir)
 

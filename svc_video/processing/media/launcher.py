@@ -13,7 +13,7 @@ import signal
 import stat
 import struct
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _CLONE_NEWUSER, _CLONE_NEWNET, _CLONE_NEWIPC = 0x10000000, 0x40000000, 0x08000000
@@ -30,11 +30,57 @@ _LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_ANY_BIT, _ANSWER = 0x20, 0x15, 0x35, 0x45, 0
 _NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
 _ALLOW, _KILL, _REFUSE = 0x7FFF0000, 0x80000000, 0x00050000
 _OTHER_ABI = 0x40000000
-_CLONE_THREAD, _CLONE3, _IO_URING_SETUP = 0x10000, 435, 425
-_MACHINES: dict[str, tuple[int, int, int, list[int], list[int]]] = {
-    # What the kernel calls it; rt_sigaction; clone; socket, socketpair, ptrace; fork, vfork.
-    "x86_64": (0xC000003E, 13, 56, [41, 53, 101], [57, 58]),
-    "aarch64": (0xC00000B7, 134, 220, [198, 199, 117], []),
+_CLONE_THREAD, _CLONE3 = 0x10000, 435
+_NEWER = (424, 425, 434, 438)
+"""pidfd_send_signal, io_uring_setup, pidfd_open, pidfd_getfd: the same number on every machine."""
+
+
+class _Machine(NamedTuple):
+    """The numbers of system calls on one kind of machine."""
+
+    architecture: int
+    """What the kernel calls it."""
+    sigaction: int
+    clone: int
+    forks: tuple[int, ...]
+    """fork, vfork."""
+    sockets: tuple[int, ...]
+    """socket, socketpair."""
+    pries: tuple[int, ...]
+    """Into other processes and the kernel: ptrace, process_vm_readv, process_vm_writev, kcmp, perf_event_open, userfaultfd, bpf, mount, umount2,
+    unshare, setns."""
+    shares: tuple[int, ...]
+    """Memory, semaphores and queues that have names, and keyrings: shm*, sem*, msg*, mq_open, add_key, request_key, keyctl."""
+    aims: tuple[int, ...]
+    """Whose first argument is a process, and which are for its own alone: kill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo, prlimit64,
+    sched_setaffinity, sched_setparam, sched_setscheduler, sched_setattr."""
+    ranks: tuple[int, ...]
+    """tkill, setpriority, ioprio_set: no tool needs them."""
+
+
+_MACHINES = {
+    "x86_64": _Machine(
+        architecture=0xC000003E,
+        sigaction=13,
+        clone=56,
+        forks=(57, 58),
+        sockets=(41, 53),
+        pries=(101, 310, 311, 312, 298, 323, 321, 165, 166, 272, 308),
+        shares=(29, 30, 31, 64, 65, 66, 220, 68, 69, 70, 71, 240, 248, 249, 250),
+        aims=(62, 234, 129, 297, 302, 203, 142, 144, 314),
+        ranks=(200, 141, 251),
+    ),
+    "aarch64": _Machine(
+        architecture=0xC00000B7,
+        sigaction=134,
+        clone=220,
+        forks=(),
+        sockets=(198, 199),
+        pries=(117, 270, 271, 272, 241, 282, 280, 40, 39, 97, 268),
+        shares=(194, 196, 195, 190, 193, 191, 192, 186, 189, 188, 187, 180, 217, 218, 219),
+        aims=(129, 131, 138, 240, 261, 122, 118, 119, 274),
+        ranks=(130, 140, 30),
+    ),
 }
 
 
@@ -51,22 +97,20 @@ def main() -> None:
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
         # The interpreter ignores these and the tool would inherit that.
         signal.signal(ignored, signal.SIG_DFL)
-    if not plan["wrapped"]:
-        alone = libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) == 0
-        _landlock(libc, plan["reads"], plan["writes"])
-        if alone:
-            # Outside a namespace of its own this limit would count the user's other processes too.
-            _limit(resource.RLIMIT_NPROC, plan["processes"])
+    alone = libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) == 0
+    _landlock(libc, plan["reads"], plan["writes"])
+    if alone:
+        # Outside a namespace of its own this limit would count the user's other processes too.
+        _limit(resource.RLIMIT_NPROC, plan["processes"])
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, plan["open_files"])
     _limit(resource.RLIMIT_FSIZE, plan["file_bytes"])
     _limit(resource.RLIMIT_AS, plan["memory_bytes"])
     _limit(resource.RLIMIT_DATA, plan["data_bytes"])
-    if not plan["wrapped"]:
-        _refuse_calls(libc, forks=plan["forks"])
     # The soft limit raises SIGXCPU, which names the cause; the hard one a second later cannot be caught.
     resource.setrlimit(resource.RLIMIT_CPU, (plan["cpu_s"], plan["cpu_s"] + 1))
-    os.execve(plan["argv"][0], plan["argv"], {})  # noqa: S606 - a shell is what must not come between
+    _refuse_calls(libc, forks=plan["forks"])
+    os.execve(plan["argv"][0], plan["argv"], {"TMPDIR": plan["scratch"]})  # noqa: S606 - a shell is what must not come between
 
 
 def _limit(kind: int, value: int) -> None:
@@ -103,28 +147,32 @@ def _landlock(libc: ctypes.CDLL, reads: list[str], writes: list[str]) -> None:
 
 
 def _refuse_calls(libc: ctypes.CDLL, *, forks: bool) -> None:
-    """No socket of any family, and no process but this one: a path can name a socket, and limits count for each process alone.
+    """No socket of any family, no process but this one, and no way to any other: a path can name a socket, limits count for each process alone,
+    and whoever runs under the same user may otherwise be signalled, slowed down and limited.
 
     A refused call answers an error, which tools survive.
     """
-    known = _MACHINES.get(os.uname().machine)
-    if known is None:
+    machine = _MACHINES.get(os.uname().machine)
+    if machine is None:
         return
-    architecture, sigaction, clone, never, forking = known
+    refused = (_ANSWER, 0, 0, _REFUSE | errno.EPERM)
     rules = [
-        *((_LOAD, 0, 0, _ARCHITECTURE_AT), (_IF_EQUAL, 1, 0, architecture), (_ANSWER, 0, 0, _KILL)),
+        *((_LOAD, 0, 0, _ARCHITECTURE_AT), (_IF_EQUAL, 1, 0, machine.architecture), (_ANSWER, 0, 0, _KILL)),
         *((_LOAD, 0, 0, _NUMBER_AT), (_IF_AT_LEAST, 0, 1, _OTHER_ABI), (_ANSWER, 0, 0, _KILL)),
     ]
-    for number in (*never, _IO_URING_SETUP, *(() if forks else forking)):
-        rules += [(_IF_EQUAL, 0, 1, number), (_ANSWER, 0, 0, _REFUSE | errno.EPERM)]
+    for number in (*machine.sockets, *machine.pries, *machine.shares, *machine.ranks, *_NEWER, *(() if forks else machine.forks)):
+        rules += [(_IF_EQUAL, 0, 1, number), refused]
     # ffmpeg would take this signal for a wish to end well, and nobody would learn that it was out of CPU seconds.
-    rules += [(_IF_EQUAL, 0, 4, sigaction), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT), (_IF_EQUAL, 0, 1, signal.SIGXCPU)]
-    rules += [(_ANSWER, 0, 0, _REFUSE | errno.EPERM), (_ANSWER, 0, 0, _ALLOW)]
+    rules += [(_IF_EQUAL, 0, 4, machine.sigaction), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT), (_IF_EQUAL, 0, 1, signal.SIGXCPU)]
+    rules += [refused, (_ANSWER, 0, 0, _ALLOW)]
     if not forks:
+        # 0 means the caller itself, but to kill: then it is its group, which has nobody else in it.
+        for number in machine.aims:
+            rules += [(_IF_EQUAL, 0, 5, number), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT), (_IF_EQUAL, 2, 0, 0), (_IF_EQUAL, 1, 0, os.getpid())]
+            rules += [refused, (_ANSWER, 0, 0, _ALLOW)]
         # The newer call keeps its flags where no filter can read them; without it libraries use the older one.
         rules += [(_IF_EQUAL, 0, 1, _CLONE3), (_ANSWER, 0, 0, _REFUSE | errno.ENOSYS)]
-        rules += [(_IF_EQUAL, 0, 3, clone), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT), (_IF_ANY_BIT, 1, 0, _CLONE_THREAD)]
-        rules += [(_ANSWER, 0, 0, _REFUSE | errno.EPERM)]
+        rules += [(_IF_EQUAL, 0, 3, machine.clone), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT), (_IF_ANY_BIT, 1, 0, _CLONE_THREAD), refused]
     rules.append((_ANSWER, 0, 0, _ALLOW))
     program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *rule) for rule in rules))
     described = struct.pack("@HP", len(rules), ctypes.addressof(program))

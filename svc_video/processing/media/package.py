@@ -36,7 +36,8 @@ CONTENT_TYPES = {
     ".json": "application/json",
 }
 
-_AUDIO = "audio"
+AUDIO = "audio"
+"""Folder of the audio's segments."""
 _LIMITS = Limits(wall_s=300, cpu_s=120)
 
 
@@ -67,30 +68,35 @@ async def package(
     ordered = [rendition.name for rendition in recipe.renditions if rendition.name in renditions]
     assert ordered, "at least one rendition"
     assert len(ordered) == len(renditions), "only renditions of the recipe can be packaged"
-    inputs = {name: renditions[name] for name in ordered}
-    descriptors = [_descriptor(path, "video", name) for name, path in inputs.items()]
+    await run_packager({name: renditions[name] for name in ordered}, tools=tools, audio=audio, out_dir=out_dir, with_manifest=True)
+    return await asyncio.to_thread(_complete, out_dir, ordered, [*ordered, *([AUDIO] if audio is not None else [])])
+
+
+async def run_packager(
+    renditions: Mapping[str, Path], *, tools: MediaTools, audio: Path | None, out_dir: Path, with_manifest: bool = False
+) -> None:
+    """Segments and playlists of these tracks below an empty `out_dir`, a folder for each, with a master playlist over them."""
+    descriptors = [_descriptor(path, "video", name) for name, path in renditions.items()]
     if audio is not None:
-        descriptors.append(_descriptor(audio, "audio", _AUDIO) + ",hls_group_id=audio,hls_name=original")
-        inputs[_AUDIO] = audio
-    for name in inputs:
+        descriptors.append(_descriptor(audio, "audio", AUDIO) + ",hls_group_id=audio,hls_name=original")
+    for name in (*renditions, *([AUDIO] if audio is not None else [])):
         (out_dir / name).mkdir(parents=True, exist_ok=True)
     seconds = str(SEGMENT_MS // 1000)
     run = await run_tool(
-        tools,
         [
             tools.packager,
             *("--quiet", *descriptors, "--segment_duration", seconds, "--fragment_duration", seconds),
-            *("--generate_static_live_mpd", "--mpd_output", MANIFEST, "--hls_master_playlist_output", MASTER),
+            *(("--generate_static_live_mpd", "--mpd_output", MANIFEST) if with_manifest else ()),
+            *("--hls_master_playlist_output", MASTER, "--per_playlist_target_duration"),
             # A creation time and the order of threads would make a redo differ.
-            *("--per_playlist_target_duration", "--use_fake_clock_for_muxer", "--single_threaded", "--force_cl_index", "--temp_dir", "."),
+            *("--use_fake_clock_for_muxer", "--single_threaded", "--force_cl_index", "--temp_dir", "."),
         ],
         cwd=out_dir,
-        reads=list(inputs.values()),
+        reads=[*renditions.values(), *([audio] if audio is not None else [])],
         limits=_LIMITS,
     )
     if run.exit_code != 0:
         raise MediaToolFailed("packager", problem="ended with an error", stderr_tail=run.stderr_tail, exit_code=run.exit_code)
-    return await asyncio.to_thread(_complete, out_dir, ordered, list(inputs))
 
 
 def picture_codecs(master: str) -> dict[str, str]:
@@ -126,7 +132,7 @@ def _complete(out_dir: Path, ordered: list[str], folders: list[str]) -> tuple[Pa
     return tuple(
         PackagedFile(
             name=name,
-            content_type=CONTENT_TYPES[Path(name).suffix].replace("video/", "audio/" if name.startswith(f"{_AUDIO}/") else "video/"),
+            content_type=CONTENT_TYPES[Path(name).suffix].replace("video/", "audio/" if name.startswith(f"{AUDIO}/") else "video/"),
             size_bytes=(out_dir / name).stat().st_size,
             immutable=name not in (MASTER, MANIFEST),
         )

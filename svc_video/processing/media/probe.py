@@ -6,7 +6,6 @@ Order: our own reading of the container, then the streams, then every packet's t
 import asyncio
 import json
 import re
-import tempfile
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,7 +25,7 @@ from svc_video.processing.media.bounds import (
 from svc_video.processing.media.container import identify
 from svc_video.processing.media.errors import MediaRejected, RejectReason, blaming_the_bytes
 from svc_video.processing.media.facts import AudioFacts, MediaFacts
-from svc_video.processing.media.sandbox import Limits, run_tool
+from svc_video.processing.media.sandbox import Limits, run_tool, scratch_folder
 from svc_video.processing.media.timeline import Timeline, read_timelines
 from svc_video.processing.media.tools import MediaTools
 
@@ -49,18 +48,19 @@ _MATRICES = {"bt709": "bt709", "bt2020nc": "bt2020nc", "bt2020c": "bt2020nc", "s
 _HD_SHORT_SIDE_PX = 720
 
 
-async def probe(tools: MediaTools, source: Path) -> MediaFacts:
-    """Facts of an acceptable file.
+async def probe(tools: MediaTools, source: Path, *, scratch: Path | None = None) -> MediaFacts:
+    """Facts of an acceptable file; tools keep what they need for themselves in `scratch`, or beside the source, and nothing of it stays.
 
     Raises MediaRejected (terminal, with its reason) or MediaToolFailed (retry). Never trusts the file's name.
     """
     demuxer, size_bytes = await asyncio.to_thread(identify, source)
     with blaming_the_bytes():
-        return await _probe(tools, source, demuxer, size_bytes)
+        async with scratch_folder(scratch or source.parent) as folder:
+            return await _probe(tools, folder, source, demuxer, size_bytes)
 
 
-async def _probe(tools: MediaTools, source: Path, demuxer: str, size_bytes: int) -> MediaFacts:
-    answer = json.loads(await _ask(tools, source, demuxer, "-show_entries", _WANTED, "-of", "json"))
+async def _probe(tools: MediaTools, folder: Path, source: Path, demuxer: str, size_bytes: int) -> MediaFacts:
+    answer = json.loads(await _ask(tools, folder, source, demuxer, "-show_entries", _WANTED, "-of", "json"))
     streams: list[dict[str, Any]] = answer.get("streams", [])
     if len(streams) > MAX_STREAMS:
         _reject(RejectReason.TOO_MANY_STREAMS, f"{len(streams)} streams, at most {MAX_STREAMS}")
@@ -69,14 +69,14 @@ async def _probe(tools: MediaTools, source: Path, demuxer: str, size_bytes: int)
     audio = _choose_audio(tools, streams)
 
     packets = await _ask(
-        tools, source, demuxer, "-show_packets", "-show_entries", "packet=stream_index,pts,dts,duration,flags", "-of", "csv=p=0"
+        tools, folder, source, demuxer, "-show_packets", "-show_entries", "packet=stream_index,pts,dts,duration,flags", "-of", "csv=p=0"
     )
     wanted = {int(stream["index"]): Fraction(stream["time_base"]) for stream in (video, audio) if stream is not None}
     timelines = await asyncio.to_thread(read_timelines, packets, wanted)
     pictures = timelines.get(int(video["index"]))
     if pictures is None:
         _reject(RejectReason.CORRUPT_MEDIA, "the video stream has no pictures")
-    start_ticks = await _first_picture(tools, source, demuxer, video)
+    start_ticks = await _first_picture(tools, folder, source, demuxer, video)
     duration_ms = round((pictures.end_ticks - start_ticks) * pictures.time_base * 1000)
     _check_time(answer["format"], timelines, pictures, duration_ms)
     sounds = timelines.get(int(audio["index"])) if audio is not None else None
@@ -109,15 +109,9 @@ async def _probe(tools: MediaTools, source: Path, demuxer: str, size_bytes: int)
     )
 
 
-async def _ask(tools: MediaTools, source: Path, demuxer: str, *question: str) -> str:
-    with tempfile.TemporaryDirectory(prefix="clipmesh-probe-") as folder:
-        run = await run_tool(
-            tools,
-            [tools.ffprobe, "-v", "error", "-threads", "1", *question, *guarded_input(source, demuxer, decoders=False)],
-            cwd=Path(folder),
-            reads=[source],
-            limits=_LIMITS,
-        )
+async def _ask(tools: MediaTools, folder: Path, source: Path, demuxer: str, *question: str) -> str:
+    argv: list[str | Path] = [tools.ffprobe, "-v", "error", "-threads", "1", *question, *guarded_input(source, demuxer, decoders=False)]
+    run = await run_tool(argv, cwd=folder, reads=[source], limits=_LIMITS)
     # ffprobe goes on after these and then answers a picture without a size.
     if "max pixel count" in run.stderr_tail or any(int(wide) * int(high) > MAX_PIXELS for wide, high in _BEYOND.findall(run.stderr_tail)):
         _reject(RejectReason.TOO_MANY_PIXELS, f"at most {MAX_PIXELS}")
@@ -173,10 +167,11 @@ def _displayed_size(video: dict[str, Any]) -> tuple[int, int, int]:
     return width, height, rotation if rotation in (0, 90, 180, 270) else 0
 
 
-async def _first_picture(tools: MediaTools, source: Path, demuxer: str, video: dict[str, Any]) -> int:
+async def _first_picture(tools: MediaTools, folder: Path, source: Path, demuxer: str, video: dict[str, Any]) -> int:
     """Timestamp of the first picture that really decodes; streams may begin in the middle of a group of pictures."""
     answer = await _ask(
         tools,
+        folder,
         source,
         demuxer,
         *("-select_streams", str(video["index"]), "-read_intervals", f"%+#{_FIRST_PACKETS}"),

@@ -9,12 +9,14 @@ from svc_video.processing.media.facts import MediaFacts
 SEGMENT_MS = 2000
 """The grid: every group of pictures and every video segment is exactly this long."""
 MIN_CHUNK_MS = 10_000
+LEAD_MS = 4_000
+"""The first chunk of all but short clips: its creator waits for it, and it takes about as long as the audio beside it."""
 FRAME_RATES = (24, 25, 30, 50, 60)
 """Rates for which two seconds are a whole number of pictures and every picture a whole number of samples at 48 kHz."""
 AUDIO_RATE = 48_000
 AUDIO_KBPS = 128
 
-_REVISION = "3"
+_REVISION = "4"
 _FIRST_RUNG = 720
 _RATE_CAPS_KBPS = {240: 400, 360: 800, 480: 1400, 720: 2800, 1080: 5000}
 _CRF = 23
@@ -39,6 +41,16 @@ class Rendition:
     height: int
     crf: int
     max_kbps: int
+
+    @property
+    def peak_kbps(self) -> int:
+        """No segment has more: what its time allows, and a whole buffer."""
+        return self.max_kbps + self.buffer_kbits * 1000 // SEGMENT_MS
+
+    @property
+    def buffer_kbits(self) -> int:
+        """How far the encoder may run ahead of its rate."""
+        return self.max_kbps * 3 // 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +78,11 @@ class Recipe:
     """The first rendition first, then the others from large to small."""
     chunks: tuple[Chunk, ...]
     has_audio: bool
+
+    @property
+    def audio_peak_kbps(self) -> int:
+        """No segment of the audio has more."""
+        return AUDIO_KBPS * 3 // 2
 
     def of_group(self, group: Group) -> tuple[Rendition, ...]:
         """Renditions of one group, large to small; REST is empty where the source is tiny."""
@@ -126,23 +143,21 @@ def _rendition(rung: int, group: Group, width: int, height: int, fps: int) -> Re
 
 
 def _chunks(frames: int, fps: int) -> tuple[Chunk, ...]:
-    """As many chunks as can have at least ten seconds each; the longer ones at the end, where the clip's odd rest is."""
+    """A short one first, then an even number of nearly equal ones of at least ten seconds each, so that two cores and more end together; two
+    halves of a clip that is too short for that. The longer ones are at the end, where the clip's odd rest is."""
     segment_frames = SEGMENT_MS * fps // 1000
-    segments = -(-frames // segment_frames)
-    count = max(1, frames * 1000 // fps // MIN_CHUNK_MS)
-    usual, longer = divmod(segments, count)
+    segments, lead = -(-frames // segment_frames), LEAD_MS // SEGMENT_MS
+    pairs = (frames - lead * segment_frames) * 1000 // fps // (2 * MIN_CHUNK_MS)
+    usual, longer = divmod(segments - lead, 2 * pairs) if pairs else divmod(segments, 2)
+    lengths = ([lead] if pairs else []) + [usual] * (2 * max(1, pairs) - longer) + [usual + 1] * longer
     chunks: list[Chunk] = []
     start = 0
-    for index in range(count):
-        length = min((usual + (index >= count - longer)) * segment_frames, frames - start)
+    for length in lengths:
+        count = min(length * segment_frames, frames - start)
+        if not count:
+            continue
         chunks.append(
-            Chunk(
-                index=index,
-                start_ms=start * 1000 // fps,
-                duration_ms=length * 1000 // fps,
-                start_frame=start,
-                frames=length,
-            )
+            Chunk(index=len(chunks), start_ms=start * 1000 // fps, duration_ms=count * 1000 // fps, start_frame=start, frames=count)
         )
-        start += length
+        start += count
     return tuple(chunks)

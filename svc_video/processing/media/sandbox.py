@@ -1,17 +1,24 @@
-"""Runs a media tool on hostile bytes: confined, limited, killed with its whole group, never outliving its worker."""
+"""Runs a media tool on hostile bytes: confined, limited, killed with its whole group, never outliving its worker.
+
+The launcher is the only confinement. bubblewrap would hide what Landlock and the filter of system calls refuse, and nothing more; two ways of
+confining would be two that have to hold.
+"""
 
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from svc_video.processing.media.child import start_child
+from svc_video.processing.media.child import Child, start_child
 from svc_video.processing.media.errors import MediaToolFailed, MediaToolMissing, MediaToolOverLimit, MediaToolTimedOut
-from svc_video.processing.media.tools import MediaTools
+from svc_video.processing.media.telling import fit_to_tell
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 # A dynamically linked tool that the operator chose has to load its libraries.
@@ -53,7 +60,6 @@ class ToolRun:
 
 
 async def run_tool(
-    tools: MediaTools,
     argv: Sequence[str | Path],
     *,
     cwd: Path,
@@ -63,50 +69,62 @@ async def run_tool(
 ) -> ToolRun:
     """Runs `argv` in `cwd`, the only place it may write; it may read `reads` (files or folders) and the system's libraries.
 
-    Empty environment, no stdin; no sockets and no further processes where the kernel allows that. on_stdout gets each piece as it comes and nothing is kept.
+    What it keeps for itself goes into a folder of this run inside `cwd`, which TMPDIR names and which is gone afterwards. No other environment, no
+    stdin; no sockets and no further processes where the kernel allows that. on_stdout gets each piece as it comes and nothing is kept.
     A non-zero exit is returned; being killed raises MediaToolTimedOut, MediaToolOverLimit or MediaToolFailed. Cancelling kills the group.
     """
     tool = Path(argv[0]).name
-    folder, plan = _plan(tools, argv, cwd, reads, limits)
-    try:
-        child = await start_child(
-            [sys.executable, "-I", "-S", str(_LAUNCHER), plan],
-            cwd=folder,
-            # The launcher's interpreter may need its library path; the tool itself gets an empty environment.
-            environment={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
-            most_stdout_bytes=limits.stdout_bytes,
-            on_stdout=on_stdout,
-        )
-    except OSError as error:
-        raise MediaToolMissing(tool, problem=f"cannot be started: {error}") from error
-    try:
-        async with asyncio.timeout(limits.wall_s):
-            await child.wait()
-    except TimeoutError as error:
-        raise MediaToolTimedOut(tool, problem=f"ran longer than {limits.wall_s:g} s", stderr_tail=child.stderr_tail) from error
-    finally:
-        await child.close()
+    async with AsyncExitStack() as stack:
+        try:
+            scratch = await stack.enter_async_context(scratch_folder(cwd))
+            folder, plan = _plan(argv, cwd, scratch, reads, limits)
+            child = await start_child(
+                [sys.executable, "-I", "-S", str(_LAUNCHER), plan],
+                cwd=folder,
+                # The launcher's interpreter may need its library path; the tool itself gets none of it.
+                environment={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
+                most_stdout_bytes=limits.stdout_bytes,
+                on_stdout=on_stdout,
+            )
+        except OSError as error:
+            raise MediaToolMissing(tool, problem=f"cannot be started: {error.strerror}") from error
+        try:
+            async with asyncio.timeout(limits.wall_s):
+                await child.wait()
+        except TimeoutError as error:
+            said = _said(child, argv, cwd, scratch, reads)
+            raise MediaToolTimedOut(tool, problem=f"ran longer than {limits.wall_s:g} s", stderr_tail=said) from error
+        finally:
+            await child.close()
+    said = _said(child, argv, cwd, scratch, reads)
     if child.printed_too_much:
-        raise MediaToolOverLimit(tool, problem=f"printed more than {limits.stdout_bytes} bytes", stderr_tail=child.stderr_tail)
-    code = child.exit_code
-    if tools.bubblewrap is not None and 128 < code <= 128 + signal.SIGSYS:
-        code = 128 - code  # bubblewrap tells its child's signal as an exit code.
-    _raise_if_killed(tool, code, child.stderr_tail, limits)
-    return ToolRun(exit_code=code, stdout=bytes(child.stdout), stderr_tail=child.stderr_tail)
+        raise MediaToolOverLimit(tool, problem=f"printed more than {limits.stdout_bytes} bytes", stderr_tail=said)
+    _raise_if_killed(tool, child.exit_code, said, limits)
+    return ToolRun(exit_code=child.exit_code, stdout=bytes(child.stdout), stderr_tail=said)
 
 
-def _plan(tools: MediaTools, argv: Sequence[str | Path], cwd: Path, reads: Sequence[Path], limits: Limits) -> tuple[str, str]:
+@asynccontextmanager
+async def scratch_folder(parent: Path) -> AsyncIterator[Path]:
+    """An empty folder inside `parent` that is gone afterwards, whatever was left in it. Raises OSError."""
+    folder = await asyncio.to_thread(_made_in, parent)
+    try:
+        yield folder
+    finally:
+        await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+
+
+def _made_in(parent: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix=".tool-", dir=parent.absolute()))
+
+
+def _plan(argv: Sequence[str | Path], cwd: Path, scratch: Path, reads: Sequence[Path], limits: Limits) -> tuple[str, str]:
     """The child's folder and what its launcher is told; every path absolute, because the child starts elsewhere."""
     folder = str(cwd.absolute())
-    readable = [str(Path(path).absolute()) for path in (argv[0], *reads)]
-    command = [str(part) for part in argv]
-    if tools.bubblewrap is not None:
-        command = [*_wrapped(tools.bubblewrap, folder, readable), *command]
     plan = {
         "parent": os.getpid(),
-        "wrapped": tools.bubblewrap is not None,
-        "argv": command,
-        "reads": [*readable, *_SYSTEM_FOLDERS],
+        "argv": [str(part) for part in argv],
+        "scratch": str(scratch),
+        "reads": [*(str(Path(path).absolute()) for path in (argv[0], *reads)), *_SYSTEM_FOLDERS],
         "writes": [folder, "/dev/null"],
         "nice": limits.nice,
         "cpu_s": limits.cpu_s,
@@ -120,6 +138,15 @@ def _plan(tools: MediaTools, argv: Sequence[str | Path], cwd: Path, reads: Seque
     return folder, json.dumps(plan)
 
 
+def _said(child: Child, argv: Sequence[str | Path], cwd: Path, scratch: Path, reads: Sequence[Path]) -> str:
+    """Its last words."""
+    files = {str(path.absolute()): "<file>" if len(reads) == 1 else f"<file {number}>" for number, path in enumerate(reads, 1)}
+    tool = Path(argv[0])
+    return fit_to_tell(
+        child.stderr_tail, {str(tool.absolute()): tool.name, str(cwd.absolute()): "<folder>", str(scratch): "<folder>", **files}
+    )
+
+
 def _raise_if_killed(tool: str, code: int, tail: str, limits: Limits) -> None:
     number = -code
     if number in (signal.SIGXCPU, signal.SIGXFSZ):
@@ -129,27 +156,3 @@ def _raise_if_killed(tool: str, code: int, tail: str, limits: Limits) -> None:
         raise MediaToolOverLimit(tool, problem=f"needed more than {limits.memory_bytes} bytes", stderr_tail=tail, exit_code=code)
     if code < 0:
         raise MediaToolFailed(tool, problem=f"was killed by {signal.Signals(number).name}", stderr_tail=tail, exit_code=code)
-
-
-def _wrapped(bubblewrap: Path, folder: str, reads: Sequence[str]) -> list[str]:
-    binds: list[str] = []
-    for path in (*(folder for folder in _SYSTEM_FOLDERS if folder.startswith(("/usr", "/lib", "/bin", "/etc"))), *reads):
-        binds += ["--ro-bind-try", path, path]
-    return [
-        str(bubblewrap),
-        "--unshare-all",
-        "--die-with-parent",
-        "--new-session",
-        "--clearenv",
-        "--dev",
-        "/dev",
-        "--proc",
-        "/proc",
-        *binds,
-        "--bind",
-        folder,
-        folder,
-        "--chdir",
-        folder,
-        "--",
-    ]

@@ -6,7 +6,6 @@ It is made of the pictures that begin each segment of the first rendition, which
 
 import asyncio
 import math
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +13,9 @@ from PIL import Image
 
 from svc_video.processing.media.bounds import guarded_input
 from svc_video.processing.media.errors import MediaToolFailed
-from svc_video.processing.media.frames import Pictures, pictures_of
+from svc_video.processing.media.frames import Pictures, picture_limits, pictures_of
 from svc_video.processing.media.recipe import SEGMENT_MS, Recipe, Rendition
-from svc_video.processing.media.sandbox import Limits, run_tool
+from svc_video.processing.media.sandbox import run_tool, scratch_folder
 from svc_video.processing.media.tools import MediaTools
 
 SHEET = "storyboard.webp"
@@ -82,14 +81,8 @@ async def make_storyboard(
         *("-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"),
     ]
     expected = layout.tiles * layout.width * layout.height * 3
-    with tempfile.TemporaryDirectory(prefix="clipmesh-frames-") as folder:
-        run = await run_tool(
-            tools,
-            argv,
-            cwd=Path(folder),
-            reads=[source],
-            limits=Limits(wall_s=120, cpu_s=60, file_bytes=1, stdout_bytes=expected + 1),
-        )
+    async with scratch_folder(out_dir) as folder:
+        run = await run_tool(argv, cwd=folder, reads=[source], limits=picture_limits(expected))
     if len(run.stdout) != expected:
         problem = f"gave {len(run.stdout)} of {expected} bytes of a storyboard"
         raise MediaToolFailed("ffmpeg", problem=problem, stderr_tail=run.stderr_tail, exit_code=run.exit_code)

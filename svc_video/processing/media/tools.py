@@ -3,7 +3,6 @@
 import importlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -22,8 +21,6 @@ class MediaTools:
     ffmpeg: Path
     ffprobe: Path
     packager: Path
-    bubblewrap: Path | None
-    """None: not installed or not usable here; the launcher's own confinement is then all there is."""
     version: str
     """ffmpeg and packager versions, for instance "ffmpeg-n8.1.2+packager-v3.8.0-75b2faf-release"."""
     decoders: frozenset[str]
@@ -31,7 +28,7 @@ class MediaTools:
 
 
 def locate_tools(environ: Mapping[str, str] | None = None) -> MediaTools:
-    """Finds the tools: CLIPMESH_FFMPEG, CLIPMESH_FFPROBE, CLIPMESH_PACKAGER, CLIPMESH_BWRAP ("" = do not use), else the wheel.
+    """Finds the tools: CLIPMESH_FFMPEG, CLIPMESH_FFPROBE, CLIPMESH_PACKAGER, else the wheel.
 
     Blocks for about 100 ms (it asks the tools for their versions): call it at start. Raises MediaToolMissing.
     """
@@ -44,7 +41,6 @@ def locate_tools(environ: Mapping[str, str] | None = None) -> MediaTools:
         ffmpeg=ffmpeg,
         ffprobe=_executable("ffprobe", settings.get("CLIPMESH_FFPROBE")),
         packager=packager,
-        bubblewrap=_bubblewrap(settings.get("CLIPMESH_BWRAP")),
         version=f"ffmpeg-{_version(ffmpeg, '-version')}+packager-{_version(packager, '--version')}",
         decoders=frozenset(re.findall(r"^ [VASFXBD.]{6} (\S+)", _ask(ffmpeg, "-hide_banner", "-decoders"), re.MULTILINE)),
     )
@@ -63,21 +59,6 @@ def _executable(name: str, override: str | None) -> Path:
     if not os.access(path, os.X_OK) or not path.is_file():
         raise MediaToolMissing(name, problem=f"{path} is not an executable file")
     return path
-
-
-def _bubblewrap(override: str | None) -> Path | None:
-    found = shutil.which("bwrap") if override is None else override
-    if not found:
-        return None
-    works = subprocess.run(
-        [found, "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "true"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=_ASK_TIMEOUT_S,
-        check=False,
-    )
-    # A container without user namespaces has the program and cannot use it.
-    return Path(found).absolute() if works.returncode == 0 else None
 
 
 def _version(tool: Path, question: str) -> str:

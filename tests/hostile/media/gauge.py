@@ -89,7 +89,7 @@ def _gauge_one(tools: MediaTools, source: Path, folder: Path) -> Gauged:
     began = time.monotonic()
     reason = detail = facts = ""
     try:
-        facts = asyncio.run(probe(tools, source)).to_json()
+        facts = asyncio.run(probe(tools, source, scratch=folder)).to_json()
     except MediaRejected as refused:
         reason, detail = refused.reason.value, refused.detail
     except MediaError as failed:

@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
@@ -81,7 +82,15 @@ def _problems(folder: Path, theme: str, *, slow: bool) -> list[str]:
     found = gauge(files, list(cases))
     assert sorted(path.name for path in files.iterdir()) == sorted(cases)
     assert {gauged.name for gauged in found} == set(cases)
-    return [f"{gauged.name}: {problem}" for gauged in found for problem in _wrong(gauged, cases[gauged.name])]
+    return [
+        f"{gauged.name}: {problem}" for gauged in found for problem in (*_wrong(gauged, cases[gauged.name]), *_indiscreet(gauged, folder))
+    ]
+
+
+def _indiscreet(gauged: Gauged, folder: Path) -> list[str]:
+    """What a refusal must not tell: where the worker keeps its files, which are below the same folder as what it must not open."""
+    told = [part for part in (str(folder), gettempdir() + "/", "@ 0x") if part in gauged.detail]
+    return [f"tells {told} in {gauged.detail!r}"] * bool(told or not gauged.detail.replace("\n", "").replace("\t", "").isprintable())
 
 
 def _wrong(gauged: Gauged, case: Case) -> list[str]:

@@ -93,7 +93,9 @@ async def test_a_refresh_takes_over_what_another_process_wrote(world: World) -> 
 
 
 async def test_the_whole_app_hears_of_videos_by_the_stream(tmp_path: Path, redis_server: RedisServer, redis: Redis) -> None:
-    settings = FeedSettings(secrets="", testing=True, tables=f"sqlite:///{tmp_path}", redis=redis_server.url)
+    settings = FeedSettings(
+        secrets="", testing=True, tables=f"sqlite:///{tmp_path}", blobs=f"file://{tmp_path}/blobs", redis=redis_server.url
+    )
     process = process_for("feed", named=NAMED, settings=settings, addresses={"video": f"unix:{tmp_path}/nobody.sock"})
     stream = open_stream("", redis=redis)
     make = EventMaker(producer="video", next_id=iter(range(1, 9)).__next__, clock=SystemClock())
@@ -116,7 +118,7 @@ async def test_the_whole_app_hears_of_videos_by_the_stream(tmp_path: Path, redis
 
 
 def test_settings_out_of_range_are_refused() -> None:
-    given = {"CLIPMESH_SECRETS": "s", "CLIPMESH_TABLES": "sqlite:///t", "CLIPMESH_REDIS": "redis://r"}
+    given = {"CLIPMESH_SECRETS": "s", "CLIPMESH_TABLES": "sqlite:///t", "CLIPMESH_BLOBS": "file:///b", "CLIPMESH_REDIS": "redis://r"}
     assert read(FeedSettings, given).feed_budget_ms == 500
     for name, value in (("FEED_STAGE_MS", "9"), ("FEED_STAGE_MS", "501"), ("FEED_REFRESH_S", "0")):
         with pytest.raises(InvalidSetting):

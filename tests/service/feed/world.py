@@ -38,7 +38,7 @@ M = TypeVar("M", bound=Message)
 ALICE, BOB, CARLA = 48_151_623_421, 48_151_623_422, 48_151_623_423
 CREATOR = 900
 DURATION_MS = 10_000
-NAMED = {"feed_token_key": b"f" * 32, "page_token_key": b"p" * 32}
+NAMED = {"feed_token_key": b"f" * 32, "page_token_key": b"p" * 32, "archive_key": b"a" * 32}
 PERSONAL = viewer_pb2.CONSENT_PURPOSE_PERSONALISATION
 
 ACCEPTED, DUPLICATE = pb.WATCH_OUTCOME_ACCEPTED, pb.WATCH_OUTCOME_DUPLICATE
@@ -243,7 +243,9 @@ async def open_world(folder: Path, **settings: Any) -> AsyncIterator[World]:
     """A feed service in a folder; opened again on the same folder it is the service after a restart."""
     clock = FakeClock()
     # Tests assert what a page holds, so that a busy machine must not make a stage late.
-    chosen = FeedSettings(secrets="", testing=True, tables="", redis="", **{"feed_budget_ms": 1_900, "feed_stage_ms": 1_500, **settings})
+    chosen = FeedSettings(
+        secrets="", testing=True, tables="", blobs="", redis="", **{"feed_budget_ms": 1_900, "feed_stage_ms": 1_500, **settings}
+    )
     videos = FakeVideos()  # type: ignore[abstract]
     async with AsyncExitStack() as stack:
         tables = await open_tables(f"sqlite:///{folder}", service="feed", row_types=(*ROW_TYPES, NodeLease), clock=clock)

@@ -21,13 +21,15 @@ from svc_rights.publication.policy import load
 from svc_rights.settings import RightsSettings
 from tests.service.rights.world import REVIEW_WORDS, facts
 
-SETTINGS = {"CLIPMESH_SECRETS": "s", "CLIPMESH_TABLES": "sqlite:///t", "CLIPMESH_REDIS": "redis://r"}
+SETTINGS = {"CLIPMESH_SECRETS": "s", "CLIPMESH_TABLES": "sqlite:///t", "CLIPMESH_BLOBS": "file:///b", "CLIPMESH_REDIS": "redis://r"}
 
 
 async def test_a_verdict_reaches_the_stream(tmp_path: Path, redis_server: RedisServer) -> None:
-    settings = RightsSettings(secrets="", testing=True, tables=f"sqlite:///{tmp_path}", redis=redis_server.url)
+    settings = RightsSettings(
+        secrets="", testing=True, tables=f"sqlite:///{tmp_path}", blobs=f"file://{tmp_path}/blobs", redis=redis_server.url
+    )
     app = RightsApp(
-        process=process_for("rights", settings=settings, named={"page_token_key": b"t" * 32}),
+        process=process_for("rights", settings=settings, named={"page_token_key": b"t" * 32, "archive_key": b"a" * 32}),
         settings=settings,
         policy=load(settings.policy_file, unclassified=settings.unclassified_policy.kind),
         tokens=PageTokens(b"t" * 32),

@@ -53,11 +53,12 @@ async def test_keys_and_revocations_reach_a_verifier_over_the_stream(
         secrets="",
         testing=True,
         tables=f"sqlite:///{tmp_path}",
+        blobs=f"file://{tmp_path}/blobs",
         redis=redis_server.url,
         oauth_redirects=(REDIRECT,),
         password_memory_kib=1024,
     )
-    process = process_for("social", named={**NAMED, "page_token_key": b"p" * 32}, settings=settings)
+    process = process_for("social", named={**NAMED, "page_token_key": b"p" * 32, "archive_key": b"a" * 32}, settings=settings)
     app = SocialApp(process=process, settings=settings, keys=IdentityKeys.from_secrets(**NAMED))
     redis = open_redis(redis_server.url)
     verifier = AccessTokenVerifier(clock=SystemClock())
@@ -100,7 +101,9 @@ def environment(folder: Path, redis_url: str, **more: str) -> dict[str, str]:
         "service": "social",
         "private_key": base64.b64encode(private_key_of("social")).decode(),
         "peers": {peer: base64.b64encode(key).decode() for peer, key in peers.items()},
-        "named": {name: base64.b64encode(key).decode() for name, key in {**NAMED, "page_token_key": b"p" * 32}.items()},
+        "named": {
+            name: base64.b64encode(key).decode() for name, key in {**NAMED, "page_token_key": b"p" * 32, "archive_key": b"a" * 32}.items()
+        },
     }
     (folder / "secrets.json").write_text(json.dumps(secrets))
     return {
@@ -108,6 +111,7 @@ def environment(folder: Path, redis_url: str, **more: str) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "CLIPMESH_SECRETS": "secrets.json",
         "CLIPMESH_TABLES": f"sqlite:///{folder}",
+        "CLIPMESH_BLOBS": f"file://{folder}/blobs",
         "CLIPMESH_REDIS": redis_url,
         "CLIPMESH_LISTEN": "unix:social.sock",
         "CLIPMESH_CLOCK": f"file:{folder}/clock",

@@ -139,7 +139,9 @@ async def test_events_in_any_order_leave_the_last_state(world: World) -> None:
 
 
 async def test_the_whole_app_hears_of_videos_and_tells_of_sounds(tmp_path: Path, redis_server: RedisServer, redis: Redis) -> None:
-    settings = SoundSettings(secrets="", testing=True, tables=f"sqlite:///{tmp_path}", redis=redis_server.url)
+    settings = SoundSettings(
+        secrets="", testing=True, tables=f"sqlite:///{tmp_path}", blobs=f"file://{tmp_path}/blobs", redis=redis_server.url
+    )
     app = SoundApp(process=process_for("sound", named=NAMED, settings=settings), settings=settings)
     stream = open_stream("", redis=redis)
     make = EventMaker(producer="video", next_id=iter(range(1, 9)).__next__, clock=SystemClock())

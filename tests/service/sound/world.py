@@ -28,7 +28,7 @@ from svc_sound.wiring import ROW_TYPES, Sounds
 
 R = TypeVar("R")
 
-NAMED = {"page_token_key": b"p" * 32}
+NAMED = {"page_token_key": b"p" * 32, "archive_key": b"a" * 32}
 CREATOR = 900
 
 

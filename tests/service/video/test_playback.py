@@ -73,6 +73,57 @@ async def test_pictures_are_told_of_once_they_are_there(world: World) -> None:
     assert (seen.poster_path.split("/")[-1], seen.preview_path.split("/")[-1], seen.storyboard_path) == ("poster.jpg", "preview.webp", "")
 
 
+GROWING = "work/1/abc/def/growing/"
+
+
+async def test_what_is_made_already_plays_for_its_creator_alone(world: World) -> None:
+    video_id = await world.processing()
+    await world.probe(video_id, seen=False)
+    before = await world.rows()
+    assert await world.plays(video_id) == [pb2.Playback(video_id=video_id, refusal=pb2.PLAYBACK_REFUSAL_NOT_READY)]
+    await world.rooms.media.began_to_grow(video_id, growing_prefix=GROWING)
+    changed = {row_type.__name__ for row_type, rows in (await world.rows()).items() if rows != before[row_type]}
+    assert changed == {"MediaFacts"}, "neither state nor epoch"
+    assert await world.event_names() == ["UploadCompleted"]
+
+    [play] = await world.plays(video_id)
+    token = token_of(play.growing_playlist_path)
+    assert play == pb2.Playback(
+        video_id=video_id,
+        refusal=pb2.PLAYBACK_REFUSAL_NOT_READY,
+        growing_playlist_path=f"/m/{token}/growing.m3u8",
+        expires_at_ms=play.expires_at_ms,
+    )
+    secrets = secrets_for("gateway")
+    grant = read_grant(token, verify=lambda message, signature: secrets.verify("video", message, signature), now_ms=world.clock.now_ms())
+    assert (grant.video_id, grant.epoch, grant.prefix, grant.kind) == (video_id, 1, GROWING, GrantKind.MEDIA)
+    assert grant.expires_at_ms == play.expires_at_ms
+    not_found = [pb2.Playback(video_id=video_id, refusal=pb2.PLAYBACK_REFUSAL_NOT_FOUND)]
+    assert await world.plays(video_id, user_id=BOB) == not_found
+    assert await world.plays(video_id, user_id=BOB, roles=[viewer_pb2.ROLE_MODERATOR]) == not_found
+
+    await world.playable(video_id)
+    [whole] = await world.plays(video_id)
+    assert (whole.refusal, whole.growing_playlist_path, whole.mp4_path.endswith("/720p.mp4")) == (0, "", True)
+
+
+async def test_what_had_grown_of_a_failed_or_deleted_clip_plays_for_nobody(world: World) -> None:
+    failed, deleted = [await world.processing(request_id=name) for name in ("r1", "r2")]
+    for video_id in (failed, deleted):
+        await world.probe(video_id, seen=False)
+        await world.rooms.media.began_to_grow(video_id, growing_prefix=GROWING)
+    await world.rooms.media.media_failed(failed, reason="PROCESSING_FAILED", detail="", redoable=True)
+    await world.delete(deleted)
+    assert await world.plays(failed, deleted) == [
+        pb2.Playback(video_id=failed, refusal=pb2.PLAYBACK_REFUSAL_NOT_READY),
+        pb2.Playback(video_id=deleted, refusal=pb2.PLAYBACK_REFUSAL_NOT_FOUND),
+    ]
+    assert [(one.video_id, one.epoch) for one in (await world.revocations()).revocations] == [(deleted, 2)]
+    await world.rooms.media.began_to_grow(failed, growing_prefix="work/1/other/growing/")
+    await world.rooms.media.begin_again(failed)
+    assert await world.plays(failed) == [pb2.Playback(video_id=failed, refusal=pb2.PLAYBACK_REFUSAL_NOT_READY)]
+
+
 async def test_a_published_clip_waits_for_its_hashes_before_it_is_public(world: World) -> None:
     video_id = await world.processing()
     await world.publish(video_id)

@@ -15,6 +15,7 @@ from clipmesh.video.v1 import video_service_pb2 as pb2
 
 from mesh.errors import FailedPrecondition, InvalidArgument, NotFound
 from mesh.failpoints import Failpoint
+from mesh.telemetry import Telemetry
 from svc_video.videos.actions import Publication, Switches
 from svc_video.videos.neighbours import Neighbours
 from svc_video.videos.store import VideoStore
@@ -427,7 +428,9 @@ async def test_work_that_is_noted_while_the_same_video_is_worked_on_is_done_next
         await goes_on.wait()
         return DONE_MS
 
-    running = asyncio.create_task(WorkLoop(kind=WorkKind.SOUND, store=store, clock=world.clock, handle=handle, wakeup=wakeup).run())
+    telemetry = Telemetry(service="video")
+    loop = WorkLoop(kind=WorkKind.SOUND, store=store, clock=world.clock, handle=handle, wakeup=wakeup, telemetry=telemetry)
+    running = asyncio.create_task(loop.run())
     await store.open_work([OpenWork(kind=WorkKind.SOUND, video_id=video_id, since_ms=now_ms, version=version - 1)])
     wakeup.set()
     assert await asyncio.wait_for(begun.get(), 20) == now_ms

@@ -41,7 +41,7 @@ from tests.service.video.neighbours import FakeRights, FakeSocial, FakeSound
 PART = 1_000
 """Bytes of a part in tests."""
 ALICE, BOB, MODERATOR = 1_001, 1_002, 1_003
-NAMED = {"blob_url_key": b"u" * 32, "page_token_key": b"p" * 32}
+NAMED = {"blob_url_key": b"u" * 32, "page_token_key": b"p" * 32, "archive_key": b"a" * 32}
 RENDITION_720 = RenditionFacts(name="720p", width=720, height=1280)
 LADDER = (
     RENDITION_720,

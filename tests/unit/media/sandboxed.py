@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from svc_video.processing.media import MediaTools
 from svc_video.processing.media.sandbox import Limits, ToolRun, run_tool
 
 LIMITS = Limits(wall_s=20, cpu_s=10, forks=True)
@@ -15,7 +14,6 @@ PYTHON = Path(os.path.realpath(sys.executable))
 
 
 async def python(
-    tools: MediaTools,
     cwd: Path,
     code: str,
     limits: Limits = LIMITS,
@@ -24,8 +22,8 @@ async def python(
 ) -> ToolRun:
     """The code in the sandbox, in `cwd`."""
     installed = (Path(sys.base_prefix), PYTHON.parent)
-    argv = [PYTHON, "-I", "-S", "-c", code]
-    return await run_tool(tools, argv, cwd=cwd, reads=[*installed, *reads], limits=limits, on_stdout=on_stdout)
+    argv: list[str | Path] = [PYTHON, "-I", "-S", "-c", code]
+    return await run_tool(argv, cwd=cwd, reads=[*installed, *reads], limits=limits, on_stdout=on_stdout)
 
 
 async def pid_in(path: Path) -> int:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from devstack.clips.scenes import scene_for
 from svc_video.processing.media import (
+    Chunk,
     Group,
     MediaTools,
     encode_chunk,
@@ -82,9 +83,8 @@ async def test_hashes_survive_our_own_encoding(tools: MediaTools, variants: dict
     source = variants["mp4_h264_portrait"]
     facts = await probe(tools, source)
     recipe = make_recipe(facts, tools.version)
-    (encoded,) = await encode_chunk(
-        tools, source=source, facts=facts, recipe=recipe, group=Group.FIRST, chunk=recipe.chunks[0], out_dir=tmp_path
-    )
+    whole = Chunk(index=0, start_ms=0, duration_ms=recipe.duration_ms, start_frame=0, frames=recipe.frames)
+    (encoded,) = await encode_chunk(tools, source=source, facts=facts, recipe=recipe, group=Group.FIRST, chunk=whole, out_dir=tmp_path)
     before = await perceptual_facts(tools, source=source, facts=facts)
     after = await perceptual_facts(tools, source=encoded.path, facts=await probe(tools, encoded.path))
     assert [frame.at_ms for frame in before.frames] == [frame.at_ms for frame in after.frames]

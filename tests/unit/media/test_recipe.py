@@ -85,16 +85,32 @@ def test_chunks_tile_the_clip_on_the_grid(duration_ms: int, fps: int) -> None:
         assert (chunk.index, chunk.start_frame) == (index, at)
         assert chunk.start_ms % 2000 == 0
         assert chunk.start_ms * fps == at * 1000
-        assert 10_000 <= chunk.duration_ms <= 20_000
         at += chunk.frames
     assert at == recipe.frames
     assert abs(recipe.frames * 1000 / fps - duration_ms) <= 1000 / fps
+    lengths = [chunk.duration_ms for chunk in recipe.chunks]
+    if recipe.duration_ms < 24_000:
+        assert len(lengths) == 2
+        assert min(lengths) > 6_900
+    else:
+        assert (lengths[0], len(lengths) % 2) == (4_000, 1)
+        assert all(10_000 - 1_000 / fps < length <= 20_000 for length in lengths[1:])
+    assert max(lengths[-2:]) - min(lengths[-2:]) <= 2_000
 
 
-def test_one_minute_is_six_chunks_and_fifteen_seconds_are_one() -> None:
-    assert [chunk.duration_ms for chunk in make_recipe(facts_of(duration_ms=60_000), TOOLS).chunks] == [10_000] * 6
-    assert [chunk.duration_ms for chunk in make_recipe(facts_of(duration_ms=15_000), TOOLS).chunks] == [15_000]
-    assert [chunk.duration_ms for chunk in make_recipe(facts_of(duration_ms=29_900), TOOLS).chunks] == [14_000, 15_900]
+@pytest.mark.parametrize(
+    ("duration_ms", "lengths"),
+    [
+        (15_000, [8_000, 7_000]),
+        (23_900, [12_000, 11_900]),
+        (24_000, [4_000, 10_000, 10_000]),
+        (29_900, [4_000, 12_000, 13_900]),
+        (43_900, [4_000, 20_000, 19_900]),
+        (60_000, [4_000, 14_000, 14_000, 14_000, 14_000]),
+    ],
+)
+def test_a_clip_begins_with_a_short_chunk_and_goes_on_in_pairs(duration_ms: int, lengths: list[int]) -> None:
+    assert [chunk.duration_ms for chunk in make_recipe(facts_of(duration_ms=duration_ms), TOOLS).chunks] == lengths
 
 
 def test_version_changes_with_the_tools_and_facts_survive_json() -> None:

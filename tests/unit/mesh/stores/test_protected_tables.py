@@ -14,6 +14,7 @@ from mesh import deadline
 from mesh.stores.protected.faults import EVERY, Fault, Faults
 from mesh.stores.protected.metrics import (
     STORE_BREAKER,
+    STORE_BREAKER_AWAY,
     STORE_BREAKER_OPENED,
     STORE_BUSY_MS,
     STORE_CALLS,
@@ -48,6 +49,9 @@ class World:
 
     def breaker(self, lane: str) -> int:
         return int(self.telemetry.value(STORE_BREAKER, store="tables", lane=lane))
+
+    def away_s(self, lane: str) -> float:
+        return self.telemetry.value(STORE_BREAKER_AWAY, store="tables", lane=lane)
 
     def refused(self, lane: str, why: str) -> int:
         return int(self.telemetry.value(STORE_REFUSED, store="tables", lane=lane, why=why))
@@ -89,6 +93,21 @@ async def test_a_failing_store_is_left_alone_and_met_again_by_one_call(world: Wo
     assert await world.tables.get(Ticket, 1) == Ticket(ticket_id=1, version=1)
     assert world.telemetry.value(STORE_BREAKER_OPENED, store="tables", lane="read") == 1
     assert world.telemetry.value(STORE_FAILED, store="tables", lane="read") == 10
+
+
+async def test_how_long_a_store_is_away_counts_from_the_first_opening_to_the_first_answer(world: World) -> None:
+    await world.fail()
+    assert world.away_s("read") == 0
+    for passed_s in (1.25, 2.5):
+        world.clock.advance(1_250)
+        with pytest.raises(TablesUnavailable):
+            await world.tables.get(Ticket, 1)
+        assert (world.away_s("read"), world.away_s("write")) == (passed_s, 0)
+    world.clock.advance(1_250)
+    world.faults.clear()
+    await world.tables.get(Ticket, 1)
+    world.clock.advance(1_000)
+    assert world.away_s("read") == 0
 
 
 async def test_reads_go_on_while_writes_are_refused_and_nothing_is_written(world: World) -> None:
