@@ -1,4 +1,4 @@
-"""The `clipmesh` command: up, demo, status, jobs, dead-letters, rewind, rebuild, certs, bench, doctor."""
+"""The `clipmesh` command: up, demo, servers, status, jobs, dead-letters, rewind, rebuild, certs, bench, doctor."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 from devstack import certifying, demo, doctor, jobs, mending, status, up
-from devstack.engines import REBUILDS, Engines, check_engines, refuse_rebuild
+from devstack.engines import HOW, REBUILDS, Engines, chosen, refuse_rebuild
 from devstack.layout import Layout
+from devstack.servers import command as servers
+from devstack.servers.refusals import ServerRefused
 from devstack.system import StartRefused
 from mesh.tls import InvalidTls
 
@@ -40,12 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         sub = command(name, text)
         sub.add_argument("--port", type=_port, default=8080, help="port of the gateway on 127.0.0.1 (default: 8080)")
         sub.add_argument("--workers", type=_count, default=1, help="media workers (default: 1)")
-        sub.add_argument(
-            "--engines",
-            choices=[*Engines],
-            default=Engines.EMBEDDED,
-            help="distributed takes the stores' URLs from the environment (default: embedded)",
-        )
+        sub.add_argument("--engines", choices=[*Engines], help=HOW)
         sub.add_argument(
             "--tls", action="store_true", help="services speak over ports of 127.0.0.1 under certificates instead of unix sockets"
         )
@@ -53,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--videos", type=Path, metavar="DIR", help="use the video files of a folder instead of generated clips")
             sub.add_argument("--exit", action="store_true", help="check the result as a client would, stop, and say 0 or 1")
             sub.add_argument("--json", action="store_true", help="print the summary for machines")
+    servers.declare(command)
     sub = command("status", "show each process, store, lag and queue of a running system")
     sub.add_argument("--json", action="store_true", help="print it for machines")
     jobs.declare(command)
@@ -71,20 +69,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _layout(folder: Path, arguments: argparse.Namespace) -> Layout:
+    engines = Engines(arguments.engines) if arguments.engines else None
+    return Layout(folder=folder, port=arguments.port, tls=arguments.tls, stores=chosen(engines, os.environ))
+
+
 def main() -> None:
     """Entry point of the `clipmesh` script; exit status 0 good, 1 failed, 2 refused to start."""
     arguments = _parser().parse_args()
     folder: Path = arguments.folder.resolve()
     try:
-        check_engines(Engines(getattr(arguments, "engines", Engines.EMBEDDED)), os.environ)
         match arguments.command:
             case "up":
-                code = asyncio.run(up.run(Layout(folder=folder, port=arguments.port, tls=arguments.tls), workers=arguments.workers))
+                code = asyncio.run(up.run(_layout(folder, arguments), workers=arguments.workers))
             case "demo":
                 options = demo.Options(
                     videos=arguments.videos, exit_after=arguments.exit, as_json=arguments.json, workers=arguments.workers
                 )
-                code = asyncio.run(demo.run(Layout(folder=folder, port=arguments.port, tls=arguments.tls), options))
+                code = asyncio.run(demo.run(_layout(folder, arguments), options))
+            case servers.COMMAND:
+                code = servers.run(folder, arguments)
             case command if command in mending.COMMANDS:
                 code = asyncio.run(mending.run(folder, arguments))
             case jobs.COMMAND:
@@ -101,7 +105,7 @@ def main() -> None:
                 code = command.run(arguments.names, as_json=arguments.json, quick=arguments.quick, long=arguments.long)
             case _:
                 code = doctor.run()
-    except (StartRefused, InvalidTls) as refusal:
+    except (StartRefused, ServerRefused, InvalidTls) as refusal:
         print(f"clipmesh: {refusal}", file=sys.stderr)
         code = 2
     except demo.DemoFailed as failure:

@@ -7,13 +7,20 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
+from devstack.engines import EXTRA, chosen
+from devstack.servers.cassandra import NEWEST_JAVA
+from devstack.servers.refusals import MissingTool
+from devstack.servers.tools import find_go, find_java, find_maven
+from devstack.stores import STORES, shown
+from devstack.system import StartRefused
 from mesh.stores.redis_server import redis_binary
-from svc_video.processing.media import MediaError, locate_tools
+from svc_video.processing.media import MediaError, confinement, locate_tools
 
 FREE_GIB = 2
 
@@ -39,6 +46,13 @@ def _media() -> Finding:
     return Finding("media tools", True, tools.version)
 
 
+def _sandbox() -> Finding:
+    found = confinement()
+    detail = ", ".join(f"{name} {'yes' if there else 'no'}" for name, there in found.items())
+    mend = "Linux 5.13 or later on x86_64 or aarch64 has both: uploaded files are then opened without sight of other files, network and processes"
+    return Finding("sandbox", all(found.values()), detail, mend, needed=False)
+
+
 def _redis() -> Finding:
     try:
         binary = redis_binary()
@@ -53,6 +67,40 @@ def _disk() -> Finding:
     return Finding("disk", free >= FREE_GIB, f"{free:.0f} GiB free here", f"free at least {FREE_GIB} GiB or use --folder on another disk")
 
 
+def _engines() -> list[Finding]:
+    """Of each store that the environment names, what `clipmesh up` would keep it in."""
+    found = []
+    for name, store in STORES.items():
+        if url := os.environ.get(store.variable):
+            try:
+                chosen(None, {store.variable: url})
+            except StartRefused as refusal:
+                found.append(Finding(name, False, str(refusal), f"mend or unset {store.variable}"))
+            else:
+                found.append(Finding(name, True, f"{shown(url)}, as {store.variable} says"))
+    return found
+
+
+def _drivers() -> Finding:
+    modules = sorted({driver for store in STORES.values() for driver in store.drivers.values() if driver})
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    detail = f"missing: {', '.join(missing)}" if missing else "all there"
+    return Finding("store drivers", not missing, detail, f"{EXTRA}: for stores that are servers", needed=False)
+
+
+def _tool(name: str, find: Callable[[], object]) -> Finding:
+    try:
+        return Finding(name, True, str(find()), needed=False)
+    except MissingTool as missing:
+        detail, _, get = str(missing).partition(": ")
+        return Finding(name, False, detail, f"for `clipmesh servers`: {get}", needed=False)
+
+
+def _server_tools() -> list[Finding]:
+    java = _tool("java", lambda: "{0.binary}, version {0.version}".format(find_java(newest=NEWEST_JAVA)))
+    return [java, _tool("maven", find_maven), _tool("go", find_go)]
+
+
 def findings() -> list[Finding]:
     """Everything looked at, the needed first."""
     version = ".".join(map(str, sys.version_info[:3]))
@@ -64,16 +112,11 @@ def findings() -> list[Finding]:
         _media(),
         _redis(),
         _disk(),
+        *_engines(),
         Finding(
             "processors", (os.cpu_count() or 1) >= 2, f"{os.cpu_count()}", "two are needed to watch while clips are encoded", needed=False
         ),
-        Finding(
-            "bubblewrap",
-            shutil.which("bwrap") is not None,
-            shutil.which("bwrap") or "not on PATH",
-            "install bubblewrap: uploaded files are then opened without network and without sight of other files",
-            needed=False,
-        ),
+        _sandbox(),
         Finding(
             "buf",
             shutil.which("buf", path=str(Path(sys.executable).parent)) is not None,
@@ -81,6 +124,8 @@ def findings() -> list[Finding]:
             'pip install -e ".[codegen]"',
             needed=False,
         ),
+        _drivers(),
+        *_server_tools(),
     ]
 
 

@@ -1,24 +1,32 @@
-"""Which engines keep things, and which derived stores can be made anew: what this release has not is refused by name."""
+"""Which engines keep things, as the command line and the environment say; and which derived stores can be made anew."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Final, NoReturn
 
+from devstack.stores import EMBEDDED, STORES, Store, scheme_of, shown
 from devstack.system import StartRefused
+
+EXTRA: Final = "pip install 'clipmesh[cluster]'"
 
 
 class Engines(enum.StrEnum):
     """Where a system keeps things."""
 
-    EMBEDDED = "embedded"
+    EMBEDDED = EMBEDDED
     """In the folder, with what comes with pip."""
     DISTRIBUTED = "distributed"
     """In servers whose URLs the environment names."""
 
 
-_ABSENT: Final = {"CLIPMESH_TABLES": "scylla://", "CLIPMESH_BLOBS": "s3://", "CLIPMESH_EVENTS": "kafka://"}
+HOW: Final = (
+    f"distributed: all stores are servers, whose URLs {', '.join(store.variable for store in STORES.values())} have to name; embedded: all are in the "
+    "folder, whatever these say; without the option those that are set are used, and the other stores are embedded"
+)
+"""For --help."""
 
 REBUILDS: Final = {
     "search": "this release has no search, so there is no index to rebuild",
@@ -30,12 +38,35 @@ REBUILDS: Final = {
 """Derived stores by their word on the command line, and why each cannot be rebuilt."""
 
 
-def check_engines(engines: Engines, environment: Mapping[str, str]) -> None:
-    """StartRefused for engines that are not there, with every store that lacks one."""
+def chosen(engines: Engines | None, environment: Mapping[str, str]) -> dict[str, str]:
+    """The URLs of the stores that are not embedded, by their variable; `engines` None takes those that are set.
+
+    StartRefused when one is missing that has to be set, names no engine, or needs a driver that is not installed.
+    """
     if engines is Engines.EMBEDDED:
-        return
-    lacking = [f"{scheme} for {name} ({'set' if environment.get(name) else 'not set'})" for name, scheme in _ABSENT.items()]
-    raise StartRefused(f"--engines distributed: this release has no engine of {', '.join(lacking)}; leave it out for the embedded ones")
+        return {}
+    named = {store.variable: environment[store.variable] for store in STORES.values() if environment.get(store.variable)}
+    if engines is Engines.DISTRIBUTED:
+        missing = [
+            f"{store.variable} ({store.server})"
+            for store in STORES.values()
+            if store.variable not in named and not (store.may_be_empty and store.variable in environment)
+        ]
+        if missing:
+            raise StartRefused(f"--engines distributed: not set: {', '.join(missing)}; `clipmesh servers` starts servers for a try")
+    for store in STORES.values():
+        if store.variable in named:
+            _check(store, named[store.variable], servers_only=engines is Engines.DISTRIBUTED)
+    return named
+
+
+def _check(store: Store, url: str, *, servers_only: bool) -> None:
+    scheme = scheme_of(url)
+    if scheme not in store.drivers and (servers_only or scheme != store.embedded):
+        raise StartRefused(f"{store.variable}={shown(url)} names no server: write {store.server}")
+    driver = store.drivers.get(scheme)
+    if driver and find_spec(driver) is None:
+        raise StartRefused(f"{store.variable}={shown(url)} needs a driver that is not installed: {EXTRA}")
 
 
 def refuse_rebuild(store: str) -> NoReturn:

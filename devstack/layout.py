@@ -42,6 +42,8 @@ class Layout:
     """Services listen on ports of 127.0.0.1 under certificates instead of unix sockets."""
     addresses: Mapping[str, str] = field(default_factory=dict)
     """Service -> its port, set when the system starts; a service without one has a socket."""
+    stores: Mapping[str, str] = field(default_factory=dict)
+    """URLs of the stores that are servers elsewhere, by their variable (CLIPMESH_TABLES, ...); all others are in the folder."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """CLIPMESH_* variables that win over the computed ones, which win over inherited ones."""
 
@@ -64,9 +66,15 @@ class Layout:
         """Log file of a process."""
         return self.run / "logs" / f"{name}.log"
 
+    @property
+    def own_redis(self) -> bool:
+        """True when the system starts its own Redis."""
+        return "CLIPMESH_REDIS" not in self.stores
+
     def prepare(self) -> None:
         """Make the folders."""
-        for part in ("run/logs", "run/secrets", "tables", "blobs", "redis", "scratch"):
+        kept = [part for part in ("tables", "blobs", "redis") if f"CLIPMESH_{part.upper()}" not in self.stores]
+        for part in ("run/logs", "run/secrets", *kept, "scratch"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
 
     def environment(self, process: str) -> dict[str, str]:
@@ -77,6 +85,7 @@ class Layout:
             "CLIPMESH_BLOBS": f"file://{self.folder / 'blobs'}",
             "CLIPMESH_REDIS": "unix://run/redis.sock",
             "CLIPMESH_EVENTS": "",
+            **self.stores,
             "CLIPMESH_ORIGIN": self.origin,
             "CLIPMESH_HOST": "127.0.0.1",
             "CLIPMESH_PORT": str(self.port),

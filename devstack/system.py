@@ -21,11 +21,14 @@ from devstack.folder import FolderInUse, FolderLock
 from devstack.health import gateway_serves, service_serves, short_folder, until
 from devstack.keys import BrokenKeys, make_keys
 from devstack.layout import SERVICES, Layout
+from devstack.stores import told
 from mesh.stores.redis_server import NoRedisServer, redis_binary, redis_command
 from mesh.tls import InvalidTls
 
 READY_S = 30.0
 """How long a process may take to serve, in seconds."""
+SERVERS_READY_S = 240.0
+"""The same where stores are servers: its first start makes tables there one after the other, and servers take their time for each."""
 RENEW_EVERY_S = 3_600.0
 """Pause between two looks whether certificates need to be renewed, in seconds."""
 _HOPELESS_ENDS = 3
@@ -133,17 +136,28 @@ class System:
 
     def _programs(self) -> list[Program]:
         python = sys.executable
+        redis = [self._redis()] if self.layout.own_redis else []
+        workers = [self._worker(number) for number in range(1, self.workers + 1)]
+        if self.mode is Mode.SINGLE:
+            return [*redis, self._program(_ALL, python, "-m", "devstack.single"), *workers]
+        services = [self._program(name, python, "-m", f"svc_{name}") for name in SERVICES]
+        return [*redis, *services, *workers, self._program("gateway", python, "-m", "gateway")]
+
+    def _worker(self, number: int) -> Program:
+        program = self._program(f"worker-{number}", sys.executable, "-m", "svc_video", "worker", nice=5)
+        if self.workers == 1:
+            return program
+        # Each alone would take all cores.
+        share = {"CLIPMESH_JOBS": str(max(1, len(os.sched_getaffinity(0)) // self.workers))}
+        return replace(program, environment={**share, **program.environment})
+
+    def _redis(self) -> Program:
         try:
             # Relative paths, because that of a unix socket has at most 107 bytes and a data folder may be deep.
             command = redis_command(binary=redis_binary(), folder="redis", socket="../run/redis.sock")
         except NoRedisServer as error:
             raise StartRefused(f"{error}; `clipmesh doctor` says what else is missing") from error
-        redis = self._program("redis", *command)
-        workers = [self._program(f"worker-{number}", python, "-m", "svc_video", "worker", nice=5) for number in range(1, self.workers + 1)]
-        if self.mode is Mode.SINGLE:
-            return [redis, self._program(_ALL, python, "-m", "devstack.single"), *workers]
-        services = [self._program(name, python, "-m", f"svc_{name}") for name in SERVICES]
-        return [redis, *services, *workers, self._program("gateway", python, "-m", "gateway")]
+        return self._program("redis", *command)
 
     async def _start_children(self) -> None:
         for program in self._programs():
@@ -172,9 +186,10 @@ class System:
         async def served_or_hopeless() -> bool:
             return hopeless() or await self._serves(name)
 
-        if not await until(served_or_hopeless, timeout_s=READY_S) or hopeless():
+        timeout_s = SERVERS_READY_S if self.layout.stores else READY_S
+        if not await until(served_or_hopeless, timeout_s=timeout_s) or hopeless():
             log = child.program.log
-            how = f"ended with status {child.ends[-1]}" if hopeless() else f"did not get ready within {READY_S:.0f} s"
+            how = f"ended with status {child.ends[-1]}" if hopeless() else f"did not get ready within {timeout_s:.0f} s"
             raise StartRefused(f"{name} {how}; see {log}\n{logs.tail(log, self._log_starts[child.program.name])}")
 
     def _child_of(self, name: str) -> Child:
@@ -199,6 +214,7 @@ class System:
             "pid": os.getpid(),
             "origin": self.layout.origin,
             "addresses": dict(self.layout.addresses),
+            "stores": told(self.layout.stores),
             "processes": {name: {"pid": child.pid, "restarts": child.restarts} for name, child in self.children.items()},
         }
         partial = self.layout.run / "state.json.partial"

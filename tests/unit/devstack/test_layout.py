@@ -38,6 +38,20 @@ def test_settings_win_over_what_is_computed_and_that_over_what_is_inherited(tmp_
     assert "SOMETHING_ELSE" not in environment
 
 
+def test_stores_elsewhere_are_named_to_every_process_and_need_no_folder(tmp_path: Path) -> None:
+    urls = {"CLIPMESH_TABLES": "scylla://one/clipmesh", "CLIPMESH_REDIS": "redis://cache:6379/0"}
+    layout = Layout(folder=tmp_path / "kept", stores=urls)
+    for name in (*SERVICES, "gateway", "worker-1"):
+        environment = layout.environment(name)
+        assert {variable: environment[variable] for variable in urls} == urls
+        assert environment["CLIPMESH_BLOBS"] == f"file://{tmp_path / 'kept' / 'blobs'}"
+        assert environment["CLIPMESH_EVENTS"] == ""
+    assert not layout.own_redis
+    assert Layout(folder=tmp_path).own_redis
+    layout.prepare()
+    assert sorted(part.name for part in (tmp_path / "kept").iterdir()) == ["blobs", "run", "scratch"]
+
+
 def test_keys_are_made_once_and_each_process_knows_only_what_it_needs(tmp_path: Path) -> None:
     make_keys(tmp_path)
     before = {name: (tmp_path / f"{name}.json").read_bytes() for name in PROCESSES}
