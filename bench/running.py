@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -11,13 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.plan import Plan
+from bench.player import DoesNotPlay, first_picture
 from devstack.client import Api, new_request_id
 from devstack.layout import Layout
 from devstack.system import Mode, System
+from svc_video.processing.media import MediaTools
 
 POLL_S = 0.02
-_FIRST_BYTES = 65_536
-_WATCH = "query($id: ID!) { video(id: $id) { state failureCode playback { refusal mp4Url startPlaylistUrl renditions } } }"
+_WATCH = (
+    "query($id: ID!) { video(id: $id) { state failureCode playback { refusal mp4Url startPlaylistUrl growingPlaylistUrl renditions } } }"
+)
 _OVER = frozenset({"FAILED", "REJECTED"})
 _QUICK = {"CLIPMESH_TESTING": "1", "CLIPMESH_PASSWORD_MEMORY_KIB": "1024"}
 
@@ -33,7 +37,9 @@ class Moments:
     acknowledged_s: float
     """completeUpload answered."""
     playable_s: float
-    """The first bytes of a rendition came back when the owner's player asked."""
+    """The owner's player had decoded a first picture: of the playlist that grows, or of the whole one if that came first."""
+    was_growing: bool
+    """The rest of the clip was still being made then."""
     whole_s: float
     """The MP4 of the first rendition was there, to its last byte."""
     whole_bytes: bytes
@@ -54,7 +60,7 @@ async def running(plan: Plan, name: str, *, workers: int = 1, mode: Mode = Mode.
         yield system
 
 
-async def upload_once(system: System, clip: Path) -> Moments:
+async def upload_once(system: System, clip: Path, tools: MediaTools) -> Moments:
     """Sign up, upload a clip, play it as its owner. Raises NotPlayable, ApiError."""
     owner = Api(system.layout.origin)
     try:
@@ -65,25 +71,26 @@ async def upload_once(system: System, clip: Path) -> Moments:
         last_byte = time.perf_counter()
         await owner.complete_upload(session["id"])
         acknowledged_s = time.perf_counter() - last_byte
-        playable_s, whole_s, content = await _play(owner, session["id"], last_byte)
+        playable_s, was_growing, whole_s, content = await _play(owner, tools, system.layout.folder, session["id"], last_byte)
     finally:
         await owner.close()
-    return Moments(acknowledged_s=acknowledged_s, playable_s=playable_s, whole_s=whole_s, whole_bytes=content)
+    return Moments(acknowledged_s=acknowledged_s, playable_s=playable_s, was_growing=was_growing, whole_s=whole_s, whole_bytes=content)
 
 
-async def _play(owner: Api, video_id: str, since: float) -> tuple[float, float, bytes]:
+async def _play(owner: Api, tools: MediaTools, folder: Path, video_id: str, since: float) -> tuple[float, bool, float, bytes]:
     """Ask as a player would until something plays, then until the MP4 is whole."""
-    playable_s = 0.0
+    playable_s, was_growing = 0.0, False
     while True:
         video = (await owner.query(_WATCH, id=video_id))["video"]
         if video is None or video["state"] in _OVER:
             raise NotPlayable("the video is gone" if video is None else f"{video['state']}: {video['failureCode']}")
         playback = video["playback"] or {}
-        if not playable_s and (url := playback.get("mp4Url") or playback.get("startPlaylistUrl")):
-            answer = await owner.fetch(url, start=0, end=_FIRST_BYTES)
-            playable_s = time.perf_counter() - since if answer.is_success and answer.content else 0.0
+        if not playable_s and (url := playback.get("startPlaylistUrl") or playback.get("growingPlaylistUrl")):
+            with contextlib.suppress(DoesNotPlay):
+                await first_picture(owner, tools, url, folder)
+                playable_s, was_growing = time.perf_counter() - since, not playback.get("startPlaylistUrl")
         if url := playback.get("mp4Url"):
             answer = await owner.fetch(url)
             if answer.is_success:
-                return playable_s, time.perf_counter() - since, answer.content
+                return playable_s, was_growing, time.perf_counter() - since, answer.content
         await asyncio.sleep(POLL_S)

@@ -39,7 +39,7 @@ async def run(plan: Plan) -> Outcome:
 def _playable(plan: Plan, tools: MediaTools, clip: Source, workers: int) -> Turn:
     async def turn() -> Run:
         async with running(plan, f"workers-{workers}", workers=workers) as system:
-            moments = await upload_once(system, clip.path)
+            moments = await upload_once(system, clip.path, tools)
         whole = plan.folder / f"workers-{workers}.mp4"
         await asyncio.to_thread(whole.write_bytes, moments.whole_bytes)
         size, pictures = await plain.shape(tools, whole)

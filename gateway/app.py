@@ -28,8 +28,9 @@ from gateway.listening import Listener
 from gateway.media.door import UploadDoorApp
 from gateway.media.edge import MediaEdge
 from gateway.media.revocations import RevocationCopy
-from gateway.metrics import CONNECTIONS, COUNTING_ALONE, DOCUMENT_HITS, PEERS, PEERS_CUT
+from gateway.metrics import COMPILED, CONNECTIONS, COUNTING_ALONE, DOCUMENT_HITS, LOOP_LATE, PEERS, PEERS_CUT, TURNED_AWAY
 from gateway.oauth import OAuth
+from gateway.overload import Door
 from gateway.problems import problem
 from gateway.protocols.connections import Connections
 from gateway.protocols.events import EventStreams
@@ -49,7 +50,7 @@ from mesh.app import Dependency, Process
 from mesh.auth import ViewerSigner, without_viewer
 from mesh.background import kept_going
 from mesh.events.hints import Hints
-from mesh.events.stream import open_stream
+from mesh.events.stream import connect_stream
 from mesh.server import ServedService
 from mesh.session_checks import SessionNow
 from mesh.stores.blobs import open_blobs, upload_door
@@ -58,6 +59,7 @@ from mesh.stores.protected.blobs import protected_blobs
 from mesh.stores.protected.redis import ProtectedRedis
 from mesh.stores.protected.stream import ProtectedStream
 from mesh.stores.redis import Redis, open_redis
+from mesh.stores.redis_checks import check_redis
 from mesh.tokens import AccessTokenVerifier
 
 DRAIN_S = 5
@@ -74,7 +76,7 @@ class GatewayApp:
         self._stack = contextlib.AsyncExitStack()
         self._listener: Listener | None = None
         self.tus: TusApp | None = None
-        """The tus door, None where the store takes bodies itself."""
+        """The tus door, once there is one."""
         self._connections = Connections(most=settings.sockets, most_per_address=settings.sockets_per_address)
         proxies = Proxies(hops=settings.trusted_proxies, networks=settings.proxy_networks)
         self.peers = Peers(
@@ -112,8 +114,9 @@ class GatewayApp:
         client = open_redis(settings.redis)
         redis = ProtectedRedis(client, telemetry=process.telemetry)
         self._stack.push_async_callback(redis.close)
+        await check_redis(client)
         self.dependencies = {"redis": Dependency(redis.ping)}
-        stream = ProtectedStream(open_stream(settings.events, redis=client), telemetry=process.telemetry)
+        stream = ProtectedStream(await connect_stream(settings.events, redis=client), telemetry=process.telemetry)
         self._stack.push_async_callback(stream.close)
         clients = Clients.open(process.channels)
         verifier = AccessTokenVerifier(clock=process.clock, source=_signing_keys(clients), sessions=_sessions(clients))
@@ -127,6 +130,7 @@ class GatewayApp:
         engine = open_blobs(settings.blobs, clock=process.clock, url_key=process.secrets.named("blob_url_key"))
         blobs = protected_blobs(engine, telemetry=process.telemetry)
         self._stack.push_async_callback(blobs.close)
+        await blobs.prepare()
         health = Health(
             redis=redis,
             verifier=verifier,
@@ -143,7 +147,7 @@ class GatewayApp:
             *PublishedKeys(clients=clients, clock=process.clock).routes(),
             *await self._media_routes(clients, blobs),
             *self._tus_routes(viewers=viewers, admission=admission, contexts=contexts, blobs=blobs, redis=redis),
-            *pages.routes(),
+            *pages.routes(uploads=blobs.links_origin),
         ]
         app = Starlette(routes=routes, exception_handlers={HTTPException: _problem_of, ClientDisconnect: _gone, Exception: _internal})
         return SecureHeaders(app, https=settings.origin.startswith("https:"))
@@ -161,12 +165,20 @@ class GatewayApp:
             limits=settings.operation_limits,
             introspection=settings.development,
             cached_characters=settings.graphql_cache_characters,
+            compiled=settings.graphql_compiled,
         )
         running = Running(engine=engine, admission=admission, contexts=contexts, telemetry=process.telemetry)
         self._stack.push_async_callback(running.drain, DRAIN_S)
         process.telemetry.watch(CONNECTIONS, lambda: self._connections.open)
         process.telemetry.watch(PEERS, lambda: self.peers.open)
         process.telemetry.watch(DOCUMENT_HITS, lambda: engine.documents.hit_ratio)
+        process.telemetry.watch(COMPILED, lambda: engine.compiled_ratio)
+        door = Door(
+            documents=engine.documents, refused=lambda priority: process.telemetry.count(TURNED_AWAY, priority=priority.name.lower())
+        )
+        process.telemetry.watch(LOOP_LATE, lambda: door.valve.late_s)
+        self._background({"watch-loop": door.watch})
+        self.peers.door = door
         origins = Origins(own=settings.origin, allowed=settings.cors_origins)
         events = EventStreams(
             running=running,
@@ -218,11 +230,7 @@ class GatewayApp:
         return [*edge.routes(), *(UploadDoorApp(door=door).routes() if door else ())]
 
     def _tus_routes(self, *, viewers: Viewers, admission: Admission, contexts: Contexts, blobs: Blobs, redis: Redis) -> Sequence[BaseRoute]:
-        """Where the store takes bodies from us; one with HTTP of its own is sent to directly."""
-        door = upload_door(blobs)
-        if door is None:
-            return ()
-        self.tus = TusApp(viewers=viewers, admission=admission, contexts=contexts, blobs=blobs, door=door, redis=redis)
+        self.tus = TusApp(viewers=viewers, admission=admission, contexts=contexts, blobs=blobs, redis=redis)
         return self.tus.routes()
 
     def _background(self, work: Mapping[str, Callable[[], Awaitable[None]]]) -> None:

@@ -44,62 +44,75 @@ class Batched(Generic[K, V]):
         self._fetch = fetch
         self._most = most
         self._tasks = tasks
-        self._values: dict[K, asyncio.Future[V | Missing | None]] = {}
-        self._waiting: list[K] = []
+        self._values: dict[K, V | Missing | None] = {}
+        self._coming: dict[K, asyncio.Future[None]] = {}
+        self._gathering: list[tuple[asyncio.Future[None], list[K]]] = []
 
     async def load(self, key: K) -> V | Missing | None:
         """The value of a key."""
-        future = self._future(key)
-        if future.done():
-            return future.result()
-        # Many fields wait for one future: a cancelled field must not cancel it for the others.
-        return await asyncio.shield(future)
+        coming = self.ask(key)
+        if coming is not None:
+            # Many fields wait for one future: a cancelled field must not cancel it for the others.
+            await asyncio.shield(coming)
+        return self._values[key]
 
     async def load_many(self, keys: Iterable[K]) -> list[V | Missing | None]:
         """The values of keys, in their order."""
-        futures = [self._future(key) for key in keys]
-        return [await asyncio.shield(future) for future in futures]
+        wanted = list(keys)
+        for coming in dict.fromkeys([self.ask(key) for key in wanted]):
+            if coming is not None:
+                await asyncio.shield(coming)
+        return [self._values[key] for key in wanted]
+
+    def ask(self, key: K) -> asyncio.Future[None] | None:
+        """None when `take` has the value of a key; else what is done as soon as it has."""
+        if key in self._values:
+            return None
+        coming = self._coming.get(key)
+        if coming is None:
+            coming = self._coming[key] = self._gather(key)
+        return coming
+
+    def take(self, key: K) -> V | Missing | None:
+        """The value of a key that was asked for."""
+        return self._values[key]
 
     def prime(self, key: K, value: V) -> None:
         """Remember a value that came by another way; a known one stays."""
-        if key not in self._values:
-            self._values[key] = asyncio.get_running_loop().create_future()
-            self._values[key].set_result(value)
+        if key not in self._values and key not in self._coming:
+            self._values[key] = value
 
-    def _future(self, key: K) -> asyncio.Future[V | Missing | None]:
-        future = self._values.get(key)
-        if future is None:
-            loop = asyncio.get_running_loop()
-            future = self._values[key] = loop.create_future()
-            if not self._waiting:
-                # All fields of a level are started in one turn of the loop: by the next one every key has been asked for.
-                loop.call_soon(self._dispatch)
-            self._waiting.append(key)
-        return future
+    def _gather(self, key: K) -> asyncio.Future[None]:
+        gathering = self._gathering
+        if not gathering:
+            # All fields of a level are started in one turn of the loop: by the next one every key has been asked for.
+            asyncio.get_running_loop().call_soon(self._dispatch)
+        if not gathering or len(gathering[-1][1]) >= self._most:
+            gathering.append((asyncio.get_running_loop().create_future(), []))
+        coming, keys = gathering[-1]
+        keys.append(key)
+        return coming
 
     def _dispatch(self) -> None:
-        keys, self._waiting = self._waiting, []
-        for start in range(0, len(keys), self._most):
-            task = asyncio.get_running_loop().create_task(self._call(keys[start : start + self._most]))
+        gathered, self._gathering = self._gathering, []
+        for coming, keys in gathered:
+            task = asyncio.get_running_loop().create_task(self._call(coming, keys))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _call(self, keys: list[K]) -> None:
+    async def _call(self, coming: asyncio.Future[None], keys: list[K]) -> None:
         try:
             found = await self._fetch(keys)
         except MeshError as error:
-            self._settle(keys, Missing(self._service, error))
+            missing = Missing(self._service, error)
+            self._values.update(dict.fromkeys(keys, missing))
         except asyncio.CancelledError:
-            for key in keys:
-                self._values[key].cancel()
+            coming.cancel()
             raise
         except Exception as error:
-            for key in keys:
-                self._values[key].set_exception(error)
+            coming.set_exception(error)
+            return
         else:
             for key in keys:
-                self._values[key].set_result(found.get(key))
-
-    def _settle(self, keys: list[K], value: Missing) -> None:
-        for key in keys:
-            self._values[key].set_result(value)
+                self._values[key] = found.get(key)
+        coming.set_result(None)

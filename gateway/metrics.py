@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.errors import CODES, NAMED
 from gateway.wire.peers import REASONS
+from mesh.metrics import PRIORITIES
 from mesh.telemetry import Kind, Metric
 
 REFUSED: Final = "refused"
@@ -60,4 +61,23 @@ DOCUMENT_HITS: Final = Metric(
     kind=Kind.GAUGE,
     help="Share of operations whose document was known already.",
     when_it_moves="Low: clients write values into their documents instead of variables, or CLIPMESH_GRAPHQL_CACHE_CHARACTERS is too small.",
+)
+COMPILED: Final = Metric(
+    name="gateway_compiled_ratio",
+    kind=Kind.GAUGE,
+    help="Share of queries that ran as compiled plans; graphql-core ran the others.",
+    when_it_moves="Low: clients ask introspection, or vary one document by many conditions; queries then cost about twice the CPU.",
+)
+TURNED_AWAY: Final = Metric(
+    name="gateway_turned_away_total",
+    kind=Kind.COUNTER,
+    help="Requests that were not begun because the event loop came late with its work, by how urgent they are.",
+    labels={"priority": PRIORITIES},
+    when_it_moves="Add gateways. Of playback: at once, sign-in and video are hit too.",
+)
+LOOP_LATE: Final = Metric(
+    name="gateway_loop_late_seconds",
+    kind=Kind.GAUGE,
+    help="How late the event loop comes to what is ready, smoothed and cut at 20 ms.",
+    when_it_moves="Above 0.01 for minutes: requests are turned away once 16 run; add gateways, or find what holds the loop (loop_blocked_ms).",
 )

@@ -48,8 +48,8 @@ BASIC_HEADERS: Mapping[str, str] = {
 }
 
 
-def page_headers(host: str) -> dict[str, str]:
-    """Headers of every page, the sign-in form's too; `host` is the request's Host header.
+def page_headers(host: str, *, uploads: str = "") -> dict[str, str]:
+    """Headers of every page, the sign-in form's too; `host` is the request's Host header, `uploads` the origin of upload links if it is not ours.
 
     `'self'` does not cover WebSockets in every browser, so the socket's address is named.
     """
@@ -57,7 +57,7 @@ def page_headers(host: str) -> dict[str, str]:
     policy = (
         "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'; "
         "img-src 'self' blob:; media-src 'self' blob:; require-trusted-types-for 'script'; trusted-types 'none'; "
-        f"connect-src 'self'{sockets}"
+        f"connect-src 'self'{sockets}{uploads and f' {uploads}'}"
     )
     return {**BASIC_HEADERS, "content-security-policy": policy}
 
@@ -81,12 +81,12 @@ class _Site:
     signin: str
 
 
-def routes() -> list[BaseRoute]:
-    """The pages and their files."""
+def routes(*, uploads: str = "") -> list[BaseRoute]:
+    """The pages and their files; `uploads` is the origin that files are sent to, empty when it is our own."""
     site = _load()
 
     async def page(request: Request) -> Response:
-        headers = {**page_headers(request.headers.get("host", "")), "cache-control": "no-cache"}
+        headers = {**page_headers(request.headers.get("host", ""), uploads=uploads), "cache-control": "no-cache"}
         return _answer(request, site.pages[request.url.path], headers)
 
     async def static(request: Request) -> Response:

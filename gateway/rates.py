@@ -22,14 +22,22 @@ AWAY_MS = 1_000
 MOST_KEYS = 20_000
 """Buckets that this process remembers."""
 
+AHEAD_MS = 1_000
+"""How long what was taken ahead is kept; then it is gone."""
+MOST_AHEAD = 16
+"""Requests that one question to Redis pays for."""
+AHEAD_SHARE = 0.01
+"""Share of a bucket that may be taken ahead, and so be lost to whoever stops asking."""
+
 _TAKE = Script(
     """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local asked, ahead = tonumber(ARGV[1]), tonumber(ARGV[2])
 local wait, left = 0, {}
 for i, key in ipairs(KEYS) do
-  local burst, per_s = tonumber(ARGV[i * 2]), tonumber(ARGV[i * 2 + 1])
-  local weight = math.min(tonumber(ARGV[1]), burst)
+  local burst, per_s = tonumber(ARGV[i * 2 + 1]), tonumber(ARGV[i * 2 + 2])
+  local weight = math.min(asked, burst)
   local kept = redis.call('HMGET', key, 'left', 'at')
   local at = tonumber(kept[2]) or now
   left[i] = math.min(burst, (tonumber(kept[1]) or burst) + math.max(0, now - at) * per_s / 1000)
@@ -37,18 +45,23 @@ for i, key in ipairs(KEYS) do
     wait = math.max(wait, math.ceil((weight - left[i]) * 1000 / per_s))
   end
   left[i] = left[i] - weight
-end
-if wait == 0 then
-  for i, key in ipairs(KEYS) do
-    local burst, per_s = tonumber(ARGV[i * 2]), tonumber(ARGV[i * 2 + 1])
-    redis.call('HSET', key, 'left', tostring(left[i]), 'at', now)
-    redis.call('PEXPIRE', key, math.ceil(burst * 1000 / per_s) + 1000)
+  if left[i] < ahead then
+    ahead = 0
   end
 end
-return wait
+if wait > 0 then
+  return {wait, 0}
+end
+for i, key in ipairs(KEYS) do
+  local burst, per_s = tonumber(ARGV[i * 2 + 1]), tonumber(ARGV[i * 2 + 2])
+  redis.call('HSET', key, 'left', tostring(left[i] - ahead), 'at', now)
+  redis.call('PEXPIRE', key, math.ceil(burst * 1000 / per_s) + 1000)
+end
+return {0, ahead}
 """
 )
-"""Takes the weight from every bucket, or from none and answers how many milliseconds to wait."""
+"""Takes the weight from every bucket, and as much more as was asked ahead when all have it; or nothing from any. Answers how many milliseconds to wait,
+and what was taken ahead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +96,16 @@ class RateLimited(Fault):
     def headers(self) -> dict[str, str]:
         """For HTTP, in whole seconds."""
         return {"retry-after": str(math.ceil(self.retry_after_ms / 1000))}
+
+
+@dataclass(slots=True)
+class _Ahead:
+    """What was taken for somebody who asks often, to be spent without a question."""
+
+    left: float
+    until_ms: int
+    requests: int
+    """That it was meant for; twice as many the next time, when it is spent in time."""
 
 
 class LocalBuckets:
@@ -123,6 +146,7 @@ class RateLimiter:
         self._local = LocalBuckets(clock=clock)
         self._away_until_ms = 0
         self._refused: OrderedDict[str, int] = OrderedDict()
+        self._ahead: OrderedDict[tuple[str, ...], _Ahead] = OrderedDict()
 
     @property
     def local(self) -> bool:
@@ -153,16 +177,30 @@ class RateLimiter:
     async def _take(self, takings: Sequence[Taking], weight: float) -> int:
         if self.local:
             return self._local.take(takings, weight)
-        arguments: list[str | bytes | int | float] = [weight]
+        keys = tuple(taking.key for taking in takings)
+        known, now_ms = self._ahead.get(keys), self._clock.monotonic_ms()
+        lately = known is not None and now_ms < known.until_ms
+        if known is not None and lately and known.left >= weight:
+            known.left -= weight
+            return 0
+        # Who spends within a second what was taken ahead asks often: Redis is asked half as often for them.
+        requests = min(MOST_AHEAD, 2 * known.requests) if known is not None and lately else 1
+        ahead = int(min(weight * (requests - 1), *(taking.rate.burst * AHEAD_SHARE for taking in takings)))
+        arguments: list[str | bytes | int | float] = [weight, ahead if ahead >= weight else 0]
         for taking in takings:
             arguments += [taking.rate.burst, taking.rate.per_s]
         try:
-            return int(await self._redis.run(_TAKE, keys=[taking.key for taking in takings], arguments=arguments, timeout_s=REDIS_S))
+            wait_ms, taken = await self._redis.run(_TAKE, keys=keys, arguments=arguments, timeout_s=REDIS_S)
         except RedisUnavailable:
             if not self.local:
                 _log.warning("rate limits are counted by this process alone: Redis is away")
             self._away_until_ms = self._clock.monotonic_ms() + AWAY_MS
             return self._local.take(takings, weight)
+        self._ahead[keys] = _Ahead(left=float(taken), until_ms=now_ms + AHEAD_MS, requests=requests)
+        self._ahead.move_to_end(keys)
+        while len(self._ahead) > MOST_KEYS:
+            self._ahead.popitem(last=False)
+        return int(wait_ms)
 
 
 def address_key(address: str) -> str:

@@ -75,6 +75,8 @@ class GatewaySettings(ServiceSettings):
     """Operations of one HTTP request; 1 refuses batches."""
     graphql_cache_characters: int = 500_000
     """Total length of the documents that are remembered as valid; parsed they take about 100 bytes for each."""
+    graphql_compiled: bool = True
+    """Compile queries to plans; false lets graphql-core run them all, with the same answers for about twice the CPU."""
 
     connections: int = 8_000
     """TCP connections at once, idle ones too; more are refused. The process needs as many open files, and some more."""

@@ -11,23 +11,35 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from mesh.app import Dependency, Process
+from mesh.events.archive.archiver import Archiver, ArchiveSettings
+from mesh.events.archive.reading import ArchiveReader
+from mesh.events.archive.replaying import ArchiveReplay
+from mesh.events.archive.retention import Retention
+from mesh.events.archive.rows import ArchivePosition
+from mesh.events.cleaning import OutboxCleaner
 from mesh.events.consumers import ConsumerGroup
 from mesh.events.dead_letters import DeadLetters
 from mesh.events.event import EventMaker
+from mesh.events.lag import LagWatch
 from mesh.events.metrics import DEAD_LETTERS
 from mesh.events.relay import Relay, RelaySettings
 from mesh.events.rows import EVENT_TABLES
 from mesh.events.shapes import Consumer
-from mesh.events.stream import StreamSettings, open_stream
+from mesh.events.stream import StreamSettings, connect_stream
 from mesh.events.stream.port import Stream
 from mesh.ids import Ids, NodeLease, open_ids
 from mesh.operating import OperatorServicer, operator_service
 from mesh.pages import PageTokens
 from mesh.server import ServedService
+from mesh.store_settings import StoreSettings
+from mesh.stores.blobs import open_blobs
+from mesh.stores.blobs.port import Blobs
+from mesh.stores.protected.blobs import protected_blobs
 from mesh.stores.protected.redis import ProtectedRedis
 from mesh.stores.protected.stream import ProtectedStream
 from mesh.stores.protected.tables import ProtectedTables
 from mesh.stores.redis import Redis, open_redis
+from mesh.stores.redis_checks import check_redis
 from mesh.stores.tables import open_tables
 from mesh.stores.tables.port import Tables, TablesError, TablesUnavailable
 from mesh.stores.tables.requests import RequestRecord
@@ -60,6 +72,9 @@ class Backbone:
             telemetry=process.telemetry,
         )
         self.groups: list[ConsumerGroup] = []
+        self.archiver: Archiver | None = None
+        self._replay: ArchiveReplay | None = None
+        self._blobs: Blobs | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._finishing: list[asyncio.Task[Any]] = []
         """Those of the tasks that end by themselves once they are told to stop."""
@@ -68,7 +83,7 @@ class Backbone:
     async def open(cls, process: Process, *, tables: str, redis: str, events: str, row_types: Sequence[type]) -> Backbone:
         """Open the stores of one service and begin to relay its events; `row_types` are its own, the mesh's are added."""
         settings = process.settings
-        rows = (*row_types, NodeLease, RequestRecord, *EVENT_TABLES)
+        rows = (*row_types, NodeLease, RequestRecord, *EVENT_TABLES, ArchivePosition)
         engine = await open_tables(tables, service=process.service, row_types=rows, clock=process.clock)
         opened = ProtectedTables(engine, telemetry=process.telemetry)
         # Whatever fails half-way must let go of the tables: the next start would find them in use.
@@ -78,10 +93,11 @@ class Backbone:
             undo.push_async_callback(ids.close)
             client = open_redis(redis)
             undo.push_async_callback(client.close)
+            await check_redis(client)
             leases = StreamSettings(lease_ms=settings.partition_lease_ms, heartbeat_ms=settings.partition_heartbeat_ms)
             # Each protects itself: a stream that is behind leaves the cache its places.
             cache = ProtectedRedis(client, telemetry=process.telemetry)
-            stream = ProtectedStream(open_stream(events, redis=client, settings=leases), telemetry=process.telemetry)
+            stream = ProtectedStream(await connect_stream(events, redis=client, settings=leases), telemetry=process.telemetry)
             undo.pop_all()
         backbone = cls(process=process, tables=opened, ids=ids, redis=cache, stream=stream)
         backbone._finishing.append(backbone.run(backbone.relay.run(), name="relay"))
@@ -110,7 +126,34 @@ class Backbone:
             self.run(self._count_letters(), name="count-dead-letters")
         self.groups.append(group)
         self._finishing.append(self.run(group.run(), name=f"consume-{consumer.name}"))
+        lag = LagWatch(group=group.group, topics=consumer.topics, stream=self.stream, telemetry=self.process.telemetry)
+        self.run(lag.run(), name=f"lag-{consumer.name}")
         return group
+
+    async def archive(self, settings: StoreSettings, *, topics: Sequence[str], blobs: Blobs | None = None) -> None:
+        """Begin to archive the service's events, which are of these topics, and to drop outbox buckets that nobody needs any more. Without
+        `blobs` the store is opened here."""
+        process = self.process
+        if blobs is None:
+            objects = open_blobs(settings.blobs, clock=process.clock, url_key=b"")
+            blobs = self._blobs = protected_blobs(objects, telemetry=process.telemetry)
+            await blobs.prepare()
+        key = process.secrets.named("archive_key")
+        self.archiver = Archiver(
+            tables=self.tables,
+            blobs=blobs,
+            key=key,
+            topics=topics,
+            service=process.service,
+            member=self.member,
+            clock=process.clock,
+            settings=ArchiveSettings(every_ms=settings.archive_every_ms, retention=Retention.parse(settings.archive_days)),
+            telemetry=process.telemetry,
+        )
+        reader = ArchiveReader(blobs=blobs, key=key, clock=process.clock)
+        self._replay = ArchiveReplay(reader=reader, letters=DeadLetters(tables=self.tables, clock=process.clock))
+        self._finishing.append(self.run(self.archiver.run(), name="archive"))
+        self.run(OutboxCleaner(tables=self.tables, clock=process.clock, archived=True).run(), name="clean-outbox")
 
     def operator_service(self) -> ServedService:
         """What every service with consumers serves besides its own."""
@@ -119,6 +162,7 @@ class Backbone:
             letters=DeadLetters(tables=self.tables, clock=self.process.clock),
             stream=self.stream,
             tokens=PageTokens(self.process.secrets.named("page_token_key")),
+            archive=self._replay,
         )
         return operator_service(servicer)
 
@@ -155,6 +199,8 @@ class Backbone:
         for group in self.groups:
             group.stop()
         self.relay.stop()
+        if self.archiver is not None:
+            self.archiver.stop()
         if self._finishing:
             await asyncio.wait(self._finishing, timeout=_FINISH_S)
         for task in self._tasks:
@@ -164,6 +210,8 @@ class Backbone:
         self._finishing.clear()
         await self.stream.close()
         await self.redis.close()
+        if self._blobs is not None:
+            await self._blobs.close()
         await self.ids.close()
         await self.tables.close()
 

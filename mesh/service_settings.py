@@ -24,6 +24,8 @@ class ServiceSettings:
     """Empty for the machine's clock; `file:PATH` for one that tests move."""
     testing: bool = False
     """Allows what only tests may do: moved clocks and failpoints."""
+    watch_loop: bool = False
+    """Measures how long each callback holds the event loop, on asyncio's own loop and slower; goes with testing alone."""
     development: bool = False
     """Adds gRPC reflection and the words of exceptions to the logs."""
     metrics: str = ""
@@ -57,7 +59,9 @@ class ServiceSettings:
     """How long calls under way may take to end, in milliseconds."""
 
     def check(self) -> None:
-        """ValueError for a number out of range."""
+        """ValueError for a number out of range, or settings that do not go together."""
+        if self.watch_loop and not self.testing:
+            raise ValueError("CLIPMESH_WATCH_LOOP goes with CLIPMESH_TESTING alone: it costs every callback time")
         for name in ("concurrency_limit", "stop_grace_ms"):
             if getattr(self, name) < 1:
                 raise ValueError(f"CLIPMESH_{name.upper()} has to be at least 1")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from graphql import (
     DocumentNode,
@@ -22,8 +22,12 @@ from graphql import (
 from graphql.validation import MaxIntrospectionDepthRule, specified_rules
 
 from gateway.errors import Fault
+from gateway.execution.conditions import conditions_of
 from gateway.execution.costs import Price, price_of
 from gateway.execution.limits import OperationLimits, TooCostly, check_shape
+
+if TYPE_CHECKING:
+    from gateway.execution.shapes import ObjectShape
 
 MOST_ERRORS = 10
 """Errors of one document that are told; finding more costs time and helps nobody."""
@@ -46,6 +50,8 @@ class Operation:
     prices: tuple[Price, ...]
     root_fields: tuple[str, ...]
     """Names of the fields at the top, as often as they stand there; fragments are followed."""
+    shapes: dict[tuple[bool, ...], ObjectShape | None] = field(default_factory=dict, compare=False)
+    """What was compiled of it, by what its conditions said; None where graphql-core has to run it."""
 
     def cost(self, variables: Mapping[str, Any]) -> int:
         """The price with raw variables."""
@@ -60,6 +66,8 @@ class Document:
     node: DocumentNode
     operations: Mapping[str, Operation]
     """By name, "" for the one without."""
+    conditions: tuple[str, ...] | None
+    """Variables that decide which fields are asked; None when its directives do more than that."""
     weight: int
     """Characters, as a measure of the memory it takes."""
 
@@ -96,6 +104,10 @@ class Documents:
         """True when reading the text costs next to nothing."""
         return text in self._valid
 
+    def known(self, text: str) -> Document | None:
+        """The document of a text that was valid before."""
+        return self._valid.get(text)
+
     def read(self, text: str) -> Document:
         """The document of a text, its shape checked, maybe not valid yet. Raises Invalid with syntax errors and passed limits."""
         known = self._valid.get(text)
@@ -126,7 +138,8 @@ class Documents:
             )
             for one in found
         }
-        return Document(text=text, node=node, operations=operations, weight=len(text))
+        conditions = conditions_of(node) if "@" in text else ()
+        return Document(text=text, node=node, operations=operations, conditions=conditions, weight=len(text))
 
     def validate(self, document: Document) -> None:
         """Check a document against the schema, once; valid ones are remembered. Raises Invalid."""

@@ -6,19 +6,25 @@ import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeGuard, cast
 
 import strawberry
-from graphql import ExecutionResult, GraphQLError, OperationType
+from graphql import ExecutionResult, GraphQLError, OperationType, assert_valid_schema
 from graphql.execution import Executor, create_source_event_stream
+from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.execution import optimized_is_awaitable
 
 from gateway.context import Context
 from gateway.errors import told
+from gateway.execution.compiling import Compiler
 from gateway.execution.documents import Document, Documents, Invalid, Operation
 from gateway.execution.limits import OperationLimits, TooCostly
+from gateway.execution.runs import Run
 
 MOST_COERCION_ERRORS = 10
+
+_Execution = Callable[[], Awaitable[ExecutionResult]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +54,22 @@ class Plan:
 class Engine:
     """One schema, ready to be asked."""
 
-    def __init__(self, *, schema: strawberry.Schema, limits: OperationLimits, introspection: bool, cached_characters: int) -> None:
+    def __init__(
+        self, *, schema: strawberry.Schema, limits: OperationLimits, introspection: bool, cached_characters: int, compiled: bool = True
+    ) -> None:
+        """`compiled` is whether queries are compiled where they can be; else graphql-core runs them all."""
         self._schema = schema._schema
+        # Builds every lazy part of the schema now; the first request would hold the loop for it.
+        assert_valid_schema(self._schema)
         self.limits = limits
         self.documents = Documents(schema=self._schema, limits=limits, introspection=introspection, cached_characters=cached_characters)
+        self._compiler = Compiler(schema) if compiled else None
+        self._compiled = self._queries = 0
+
+    @property
+    def compiled_ratio(self) -> float:
+        """Share of the queries that ran compiled."""
+        return self._compiled / max(1, self._queries)
 
     def plan(self, asked: Asked) -> Plan:
         """Read, limit, price and validate, in the order of what they cost. Raises Invalid."""
@@ -66,14 +84,43 @@ class Engine:
 
     async def run(self, plan: Plan, context: Context) -> dict[str, Any]:
         """The response to a query or mutation. Raises Invalid when variables do not fit; cancelling ends the calls that run for it."""
-        executor = self._executor(plan, context)
+        execute = self._compiled_run(plan, context) or self._core_run(plan, context)
         try:
             with context.acting():
-                result = executor.execute_operation()
-                done = cast(ExecutionResult, await result if inspect.isawaitable(result) else result)
-                return body_of(done, context)
+                return body_of(await execute(), context)
         finally:
             context.loaders.cancel()
+
+    def _compiled_run(self, plan: Plan, context: Context) -> _Execution | None:
+        document, operation = plan.document, plan.operation
+        self._queries += operation.kind is OperationType.QUERY
+        compiler = self._compiler
+        if compiler is None or not compiler.may_compile(document, operation):
+            return None
+        variables = self._variables(plan)
+        shape = compiler.shape(document, operation, variables)
+        if shape is None:
+            return None
+        self._compiled += 1
+        return partial(Run(context=context, variables=variables, convert=compiler.convert).execute, shape)
+
+    def _core_run(self, plan: Plan, context: Context) -> _Execution:
+        executor = self._executor(plan, context)
+
+        async def execute() -> ExecutionResult:
+            result = executor.execute_operation()
+            return cast(ExecutionResult, await result if inspect.isawaitable(result) else result)
+
+        return execute
+
+    def _variables(self, plan: Plan) -> VariableValues:
+        definitions = plan.operation.node.variable_definitions or ()
+        found = get_variable_values(
+            self._schema, definitions, dict(plan.asked.variables), max_errors=MOST_COERCION_ERRORS, hide_suggestions=True
+        )
+        if isinstance(found, list):
+            raise Invalid(found)
+        return found
 
     async def follow(self, plan: Plan, make_context: Callable[[], Context]) -> AsyncGenerator[dict[str, Any], None]:
         """The responses of a subscription, one a step with a context of its own. Raises Invalid when variables do not fit."""

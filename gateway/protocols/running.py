@@ -21,6 +21,9 @@ from gateway.metrics import OPERATION_SECONDS, OPERATIONS, REFUSED
 from gateway.viewers import Viewer
 from mesh.telemetry import Telemetry
 
+PATIENCE_S = 0.05
+"""What takes no longer is finished for whoever has left, too: to listen for that costs more than it saves."""
+
 
 class ClientGone(Exception):
     """Nobody waits for the answer any more."""
@@ -86,20 +89,23 @@ class Running:
         """The response to a query or mutation. Raises Invalid, and ClientGone when `receive` tells of it first."""
         context = self.contexts.make(viewer, request_id)
         task = asyncio.create_task(self._run(plan, context))
-        waiting: set[asyncio.Task[Any]] = {task}
-        gone = asyncio.create_task(_until_gone(receive)) if receive is not None else None
-        if gone is not None:
-            waiting.add(gone)
         try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return task.result()
-            raise ClientGone
+            if receive is None or not await _is_done(task, PATIENCE_S):
+                await self._done_or_gone(task, receive)
+            return task.result()
+        finally:
+            if not task.done():
+                self._abandon(plan, task)
+
+    async def _done_or_gone(self, task: asyncio.Task[Any], receive: Receive | None) -> None:
+        gone = asyncio.create_task(_until_gone(receive)) if receive is not None else None
+        try:
+            await asyncio.wait({task, gone} if gone is not None else {task}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             if gone is not None:
                 gone.cancel()
-            if not task.done():
-                self._abandon(plan, task)
+        if not task.done():
+            raise ClientGone
 
     async def _run(self, plan: Plan, context: Context) -> dict[str, Any]:
         began, kind = time.perf_counter(), plan.kind.value
@@ -129,6 +135,11 @@ class Running:
         """Let abandoned mutations finish."""
         if self._finishing:
             await asyncio.wait(self._finishing, timeout=timeout_s)
+
+
+async def _is_done(task: asyncio.Task[Any], wait_s: float) -> bool:
+    await asyncio.wait({task}, timeout=wait_s)
+    return task.done()
 
 
 async def _until_gone(receive: Receive) -> None:

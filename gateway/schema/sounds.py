@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Self
+from operator import attrgetter
 
 import strawberry
 from clipmesh.sound.v1 import catalogue_service_pb2
 
 from gateway.context import GatewayInfo
 from gateway.execution.costs import CALL_EACH_WEIGHT, Cost, ListSize
+from gateway.execution.fields import OfMessage, part
 from gateway.schema.enums import SoundKind
+from gateway.schema.fetching import batched
 from gateway.schema.nodes import Node
 from gateway.schema.outcomes import ask_or_degrade, present, required
 from gateway.schema.pages import Place, page_info, page_size
-from gateway.schema.scalars import BigInt, DateTime, big, id_of, number_of
-from gateway.schema.users import User, load_user
-from gateway.schema.videos import Video, VideoConnection, VideoEdge, load_video
+from gateway.schema.scalars import BigInt, DateTime, id_of, number_of
+from gateway.schema.users import User
+from gateway.schema.videos import Video, VideoConnection, VideoEdge
 
 
 @strawberry.type(description="One sound.")
-class Sound(Node):
-    creator_id: strawberry.Private[int]
-    source_video_id: strawberry.Private[int]
-    kind: SoundKind
-    title: str = strawberry.field(description="Empty for an original sound: show its creator's name.")
-    duration_ms: int
-    video_count: BigInt = strawberry.field(description="Public videos that use it.")
-    created_at: DateTime
-
-    @strawberry.field(description="Who is credited.")
-    async def creator(self, info: GatewayInfo) -> User | None:
-        return await load_user(info, self.creator_id)
-
-    @strawberry.field(description="The video it was made of, when this viewer may see it.")
-    async def source_video(self, info: GatewayInfo) -> Video | None:
-        return await load_video(info, self.source_video_id)
+class Sound(OfMessage, Node):
+    message: strawberry.Private[catalogue_service_pb2.Sound]
+    id: strawberry.ID = part(lambda sound: id_of(sound.sound_id))
+    kind: SoundKind = part(lambda sound: SoundKind(sound.kind))
+    title: str = part(attrgetter("title"), description="Empty for an original sound: show its creator's name.")
+    duration_ms: int = part(attrgetter("duration_ms"))
+    video_count: BigInt = part(attrgetter("video_count"), description="Public videos that use it.")
+    created_at: DateTime = part(attrgetter("created_at_ms"))
+    creator: User | None = batched(
+        lambda loaders: loaders.profile, key=lambda sound: sound.message.creator_id, shown=User.of, description="Who is credited."
+    )
+    source_video: Video | None = batched(
+        lambda loaders: loaders.video,
+        key=lambda sound: sound.message.source_video_id,
+        shown=Video.of,
+        description="The video it was made of, when this viewer may see it.",
+    )
 
     @strawberry.field(
         description="Public videos that use it, newest first.",
@@ -42,7 +45,9 @@ class Sound(Node):
     )
     async def videos(self, info: GatewayInfo, first: int = 20, after: str | None = None) -> VideoConnection | None:
         size, place = page_size(first), Place.decode(after)
-        request = catalogue_service_pb2.ListSoundVideosRequest(sound_id=int(self.id), page_size=size + place.skip, page_token=place.token)
+        request = catalogue_service_pb2.ListSoundVideosRequest(
+            sound_id=self.message.sound_id, page_size=size + place.skip, page_token=place.token
+        )
         answer = await ask_or_degrade(info.context, "sound", info.context.clients.sounds.ListSoundVideos(request))
         if answer is None:
             return None
@@ -54,20 +59,6 @@ class Sound(Node):
                 VideoEdge(cursor=cursor, node=Video.of(video)) for cursor, video in zip(cursors, found, strict=True) if video is not None
             ],
             page_info=page_info(cursors, has_next=bool(answer.next_page_token), after=after),
-        )
-
-    @classmethod
-    def of(cls, sound: catalogue_service_pb2.Sound) -> Self:
-        """The type of a message."""
-        return cls(
-            id=id_of(sound.sound_id),
-            creator_id=sound.creator_id,
-            source_video_id=sound.source_video_id,
-            kind=SoundKind(sound.kind),
-            title=sound.title,
-            duration_ms=sound.duration_ms,
-            video_count=big(sound.video_count),
-            created_at=DateTime(sound.created_at_ms),
         )
 
     @classmethod

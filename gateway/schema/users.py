@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
@@ -11,6 +12,7 @@ from clipmesh.social.v1 import identity_service_pb2, profile_service_pb2
 from gateway.context import GatewayInfo
 from gateway.errors import Fault
 from gateway.execution.costs import CALL_EACH_WEIGHT, Cost, ListSize
+from gateway.execution.fields import OfMessage, part
 from gateway.loaders import Missing
 from gateway.schema.enums import AgeBand, ConsentPurpose, Role
 from gateway.schema.nodes import Node
@@ -23,13 +25,15 @@ if TYPE_CHECKING:
 
 
 @strawberry.type(description="A person as everybody may see them.")
-class User(Node):
-    handle: str
-    display_name: str
-    bio: str
-    verified: bool
-    is_private: bool
-    created_at: DateTime
+class User(OfMessage, Node):
+    message: strawberry.Private[profile_service_pb2.Profile]
+    id: strawberry.ID = part(lambda profile: id_of(profile.user_id))
+    handle: str = part(attrgetter("handle"))
+    display_name: str = part(lambda profile: profile.display_name or profile.handle)
+    bio: str = part(attrgetter("bio"))
+    verified: bool = part(attrgetter("verified"))
+    is_private: bool = part(attrgetter("is_private"))
+    created_at: DateTime = part(attrgetter("created_at_ms"))
 
     @strawberry.field(
         description="Videos of this person, newest first: all of them for themselves, the visible ones for others.",
@@ -40,20 +44,7 @@ class User(Node):
     ) -> Annotated[VideoConnection, strawberry.lazy("gateway.schema.videos")] | None:
         from gateway.schema.videos import creator_videos  # noqa: PLC0415 - the two types name each other
 
-        return await creator_videos(info, int(self.id), first, after)
-
-    @classmethod
-    def of(cls, profile: profile_service_pb2.Profile) -> Self:
-        """The type of a message."""
-        return cls(
-            id=id_of(profile.user_id),
-            handle=profile.handle,
-            display_name=profile.display_name or profile.handle,
-            bio=profile.bio,
-            verified=profile.verified,
-            is_private=profile.is_private,
-            created_at=DateTime(profile.created_at_ms),
-        )
+        return await creator_videos(info, self.message.user_id, first, after)
 
     @classmethod
     async def resolve_reference(cls, info: GatewayInfo, id: strawberry.ID) -> User | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Self
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 from clipmesh.common.v1 import category_pb2
@@ -11,13 +12,15 @@ from clipmesh.video.v1 import video_service_pb2
 from gateway.context import GatewayInfo
 from gateway.errors import Fault
 from gateway.execution.costs import Cost, ListSize
+from gateway.execution.fields import OfMessage, part
 from gateway.schema.enums import Category, Surface, VideoState, Visibility
+from gateway.schema.fetching import batched
 from gateway.schema.nodes import Node
 from gateway.schema.outcomes import UserError, ask_or_degrade, attempt, present, required, user_errors_field
 from gateway.schema.pages import PageInfo, Place, page_info, page_size
 from gateway.schema.playback import Playback
 from gateway.schema.scalars import BigInt, DateTime, big, id_of, moment, number_of
-from gateway.schema.users import User, load_user
+from gateway.schema.users import User
 from mesh.interceptors.request_id import new_request_id
 
 if TYPE_CHECKING:
@@ -27,89 +30,71 @@ MOST_VIDEOS = 50
 
 
 @strawberry.type(description="What a creator lets others do with a video.")
-class Switches:
-    allow_comments: bool
-    allow_duet: bool
-    allow_stitch: bool
-    allow_download: bool
+class Switches(OfMessage):
+    message: strawberry.Private[video_service_pb2.Switches]
+    allow_comments: bool = part(attrgetter("allow_comments"))
+    allow_duet: bool = part(attrgetter("allow_duet"))
+    allow_stitch: bool = part(attrgetter("allow_stitch"))
+    allow_download: bool = part(attrgetter("allow_download"))
+
+
+def _sound(message: Any) -> Sound:
+    from gateway.schema.sounds import Sound  # noqa: PLC0415 - the two types name each other
+
+    return Sound.of(message)
 
 
 @strawberry.type(description="One clip as this viewer may know it.")
-class Video(Node):
-    creator_id: strawberry.Private[int]
-    sound_id: strawberry.Private[int]
-    state: VideoState
-    caption: str
-    hashtags: list[str]
-    category: Category
-    language: str | None
-    visibility: Visibility
-    switches: Switches
-    duration_ms: int
-    width: int
-    height: int
-    has_audio: bool
-    created_at: DateTime
-    published_at: DateTime | None
-    failure_code: str | None = strawberry.field(description="The named reason of FAILED or REJECTED.")
-    failure_detail: str | None
-    progress_percent: int = strawberry.field(description="How far processing is; told to its creator.")
-    version: BigInt
+class Video(OfMessage, Node):
+    message: strawberry.Private[video_service_pb2.Video]
+    id: strawberry.ID = part(lambda video: id_of(video.video_id))
+    state: VideoState = part(lambda video: VideoState(video.state))
+    caption: str = part(attrgetter("caption"))
+    hashtags: list[str] = part(lambda video: list(video.hashtags))
+    category: Category = part(lambda video: Category(video.category))
+    language: str | None = part(lambda video: video.language or None)
+    visibility: Visibility = part(lambda video: Visibility(video.visibility or Visibility.PUBLIC))
+    switches: Switches = part(lambda video: Switches.of(video.switches))
+    duration_ms: int = part(attrgetter("duration_ms"))
+    width: int = part(attrgetter("width"))
+    height: int = part(attrgetter("height"))
+    has_audio: bool = part(attrgetter("has_audio"))
+    created_at: DateTime = part(attrgetter("created_at_ms"))
+    published_at: DateTime | None = part(lambda video: moment(video.published_at_ms))
+    failure_code: str | None = part(lambda video: video.failure_code or None, description="The named reason of FAILED or REJECTED.")
+    failure_detail: str | None = part(lambda video: video.failure_detail or None)
+    progress_percent: int = part(attrgetter("progress_percent"), description="How far processing is; told to its creator.")
+    version: BigInt = part(attrgetter("version"))
 
-    @strawberry.field(description="Who made it; null when that is not known at this moment.")
-    async def creator(self, info: GatewayInfo) -> User | None:
-        return await load_user(info, self.creator_id)
-
-    @strawberry.field(description="The sound it uses; null for none.")
-    async def sound(self, info: GatewayInfo) -> Annotated[Sound, strawberry.lazy("gateway.schema.sounds")] | None:
-        from gateway.schema.sounds import load_sound  # noqa: PLC0415 - the two types name each other
-
-        return await load_sound(info, self.sound_id)
-
-    @strawberry.field(description="Counted views; null when they are not known at this moment.")
-    async def view_count(self, info: GatewayInfo) -> BigInt | None:
-        views = present(info.context, await info.context.loaders.views.load(int(self.id)))
-        return None if views is None else big(views)
-
-    @strawberry.field(description="How to play it.", directives=[Cost(weight="3")])
-    async def playback(self, info: GatewayInfo) -> Playback | None:
-        playback = present(info.context, await info.context.loaders.playback.load(int(self.id)))
-        return Playback.of(playback) if playback is not None else None
+    creator: User | None = batched(
+        lambda loaders: loaders.profile,
+        key=lambda video: video.message.creator_id,
+        shown=User.of,
+        description="Who made it; null when that is not known at this moment.",
+    )
+    sound: Annotated[Sound, strawberry.lazy("gateway.schema.sounds")] | None = batched(
+        lambda loaders: loaders.sound,
+        key=lambda video: video.message.sound_id,
+        shown=_sound,
+        description="The sound it uses; null for none.",
+    )
+    view_count: BigInt | None = batched(
+        lambda loaders: loaders.views,
+        key=lambda video: video.message.video_id,
+        shown=big,
+        description="Counted views; null when they are not known at this moment.",
+    )
+    playback: Playback | None = batched(
+        lambda loaders: loaders.playback,
+        key=lambda video: video.message.video_id,
+        shown=Playback.of,
+        description="How to play it.",
+        directives=(Cost(weight="3"),),
+    )
 
     @strawberry.field(description="A token for reportWatch when the video is shown elsewhere than in the feed.")
     async def view_token(self, info: GatewayInfo, surface: Surface) -> str | None:
-        return present(info.context, await info.context.loaders.view_token.load((surface.value, int(self.id))))
-
-    @classmethod
-    def of(cls, video: video_service_pb2.Video) -> Self:
-        """The type of a message."""
-        return cls(
-            id=id_of(video.video_id),
-            creator_id=video.creator_id,
-            sound_id=video.sound_id,
-            state=VideoState(video.state),
-            caption=video.caption,
-            hashtags=list(video.hashtags),
-            category=Category(video.category),
-            language=video.language or None,
-            visibility=Visibility(video.visibility or Visibility.PUBLIC),
-            switches=Switches(
-                allow_comments=video.switches.allow_comments,
-                allow_duet=video.switches.allow_duet,
-                allow_stitch=video.switches.allow_stitch,
-                allow_download=video.switches.allow_download,
-            ),
-            duration_ms=video.duration_ms,
-            width=video.width,
-            height=video.height,
-            has_audio=video.has_audio,
-            created_at=DateTime(video.created_at_ms),
-            published_at=moment(video.published_at_ms),
-            failure_code=video.failure_code or None,
-            failure_detail=video.failure_detail or None,
-            progress_percent=video.progress_percent,
-            version=big(video.version),
-        )
+        return present(info.context, await info.context.loaders.view_token.load((surface.value, self.message.video_id)))
 
     @classmethod
     async def resolve_reference(cls, info: GatewayInfo, id: strawberry.ID) -> Video | None:

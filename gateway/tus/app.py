@@ -39,7 +39,6 @@ from gateway.tus.stream import PartStream
 from gateway.tus.writers import Writers
 from gateway.viewers import Viewer, Viewers
 from mesh.errors import MeshError
-from mesh.stores.blobs.door import UploadDoor
 from mesh.stores.blobs.port import Blobs
 from mesh.stores.redis import Redis
 from mesh.tokens import InvalidAccessToken
@@ -68,7 +67,6 @@ class TusApp:
         admission: Admission,
         contexts: Contexts,
         blobs: Blobs,
-        door: UploadDoor,
         redis: Redis,
         limits: StreamLimits | None = None,
     ) -> None:
@@ -78,7 +76,6 @@ class TusApp:
         self._contexts = contexts
         self._patient = replace(contexts, budget_s=COMPLETE_S)
         self._blobs = blobs
-        self._door = door
         self._limits = limits or StreamLimits()
         self._writers = Writers(redis=redis, max_open=self._limits.max_open)
 
@@ -249,7 +246,7 @@ class TusApp:
         length = body_bytes_in(call.headers)
         if checksum is not None and (length or 0) > at.upload.part_size_bytes:
             raise TooLarge(at.upload.part_size_bytes)
-        stream = PartStream(uploads=self._uploads, acting=asking.context.acting, blobs=self._blobs, door=self._door, at=at)
+        stream = PartStream(uploads=self._uploads, acting=asking.context.acting, blobs=self._blobs, at=at)
         limit_ms = min(limits.base_ms + remaining * 1000 // limits.min_bytes_per_s, limits.longest_ms)
         await stream.write(call.body.pieces(limit_s=limit_ms / 1000), checksum)
         if stream.offset_bytes == at.upload.size_bytes:

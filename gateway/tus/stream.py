@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractContextManager, aclosing
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from clipmesh.video.v1 import upload_service_pb2 as pb2
 from clipmesh.video.v1.upload_service_pb2_grpc import UploadServiceStub
@@ -22,10 +21,8 @@ from gateway.tus.headers import Checksum, digest_of
 from gateway.tus.problems import TooLarge, WrongChecksum
 from mesh import deadline
 from mesh.errors import MeshError
-from mesh.stores.blobs.door import UploadDoor
 from mesh.stores.blobs.port import BlobDamaged, BlobNotFound, Blobs, BlobsError
 
-_PIECE_BYTES = 1024 * 1024
 _KEEP_S = 4.0
 """How long a broken stream may take to keep its tail; shorter than whoever waits for it does."""
 
@@ -35,13 +32,10 @@ Acting = Callable[[], AbstractContextManager[None]]
 class PartStream:
     """One stream into one open session; never more than what is missing of one part in memory, plus a body that has to be checked whole."""
 
-    def __init__(
-        self, *, uploads: UploadServiceStub, acting: Acting, blobs: Blobs, door: UploadDoor, at: pb2.GetUploadOffsetResponse
-    ) -> None:
+    def __init__(self, *, uploads: UploadServiceStub, acting: Acting, blobs: Blobs, at: pb2.GetUploadOffsetResponse) -> None:
         self._uploads = uploads
         self._acting = acting
         self._blobs = blobs
-        self._door = door
         self._upload = at.upload
         self._tails_prefix = at.tails_prefix
         self._tail_bytes = at.tail_bytes
@@ -108,8 +102,7 @@ class PartStream:
                 signed = await self._uploads.SignUploadParts(
                     pb2.SignUploadPartsRequest(upload_id=self._upload.upload_id, part_numbers=[self._part])
                 )
-            link = urlsplit(signed.parts[0].url)
-            await self._door.receive(self._door.read_link(link.path, link.query), self._pieces_of(size))
+            await self._blobs.send(signed.parts[0].url, bytes(self._held[:size]))
             del self._held[:size]
             if self._tail_bytes:
                 await self._blobs.delete([self._tail_key])
@@ -124,10 +117,6 @@ class PartStream:
     def _size_of_part(self) -> int:
         begins = (self._part - 1) * self._upload.part_size_bytes
         return min(self._upload.part_size_bytes, self._upload.size_bytes - begins)
-
-    async def _pieces_of(self, size: int) -> AsyncIterator[bytes]:
-        for start in range(0, size, _PIECE_BYTES):
-            yield bytes(self._held[start : min(start + _PIECE_BYTES, size)])
 
     async def _keep_tail(self) -> None:
         if len(self._held) > self._tail_bytes:

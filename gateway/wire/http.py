@@ -27,6 +27,12 @@ def spelled(problem: Problem) -> bytes:
     return head.encode() + body
 
 
+HELD_BYTES = 64 * 1024
+"""Of a body that is waited for before its request is begun: uvicorn reads no further by itself."""
+HELD_MS = 1_000
+RETRY_AFTER_S = 1
+
+
 class _Refused(Exception):
     """Ends the parsing of a request; the answer is made from the protocol's own notes."""
 
@@ -47,6 +53,8 @@ class GuardedHTTP(HttpToolsProtocol):
         self._running: RequestResponseCycle | None = None
         self._head = Patience(self.loop, self._head_too_slow)
         self._rest = Patience(self.loop, self._rest_too_much)
+        self._held: tuple[RequestResponseCycle, Any] | None = None
+        self._hold = Patience(self.loop, self._decide)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -59,8 +67,9 @@ class GuardedHTTP(HttpToolsProtocol):
             self._head.start(self._limits.head_ms)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._head, self._rest):
+        for timer in (self._head, self._rest, self._hold):
             timer.stop()
+        self._held = None
         self._reader.took()
         self._peers.leave(self.transport)
         # uvicorn tells the newest request alone; one that is answered, or waits, before it would never hear of it.
@@ -126,6 +135,8 @@ class GuardedHTTP(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._bare_bytes = 0
         super().on_body(body)
+        if self._held is not None and len(self._held[0].body) > HELD_BYTES // 2:
+            self._decide()
 
     def on_message_complete(self) -> None:
         self._in_head = True
@@ -133,12 +144,50 @@ class GuardedHTTP(HttpToolsProtocol):
         read_at_once(self.transport, READ_BYTES)
         self._rest.stop()
         super().on_message_complete()
+        if self._held is not None and self._held[0] is self.cycle:
+            self._decide()
 
     # What applications and readers do.
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        door = self._peers.door
+        if door is None or door.open:
+            self._begin(cycle, app)
+            return
+        self._held = cycle, app
+        if cycle.more_body and door.waits_for_body(cycle.scope):
+            self._hold.start(HELD_MS)
+        else:
+            self._decide()
+
+    def _decide(self) -> None:
+        """Begin the request that is held, or turn it away before it costs more."""
+        self._hold.stop()
+        assert self._held is not None
+        (cycle, app), self._held = self._held, None
+        door = self._peers.door
+        assert door is not None
+        if door.open or door.admits(cycle.scope, bytes(cycle.body)):
+            self._begin(cycle, app)
+            return
+        media_type, body = door.refusal(cycle.scope)
+        keep = "" if cycle.keep_alive else "connection: close\r\n"
+        head = (
+            f"HTTP/1.1 503 Service Unavailable\r\ncontent-type: {media_type}\r\ncontent-length: {len(body)}\r\n"
+            f"retry-after: {RETRY_AFTER_S}\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n{keep}\r\n"
+        )
+        self.transport.write(head.encode() + (b"" if cycle.scope["method"] == "HEAD" else body))
+        cycle.response_started = cycle.response_complete = True
+        if cycle.keep_alive:
+            self.on_response_complete()
+        else:
+            self.transport.close()
+
+    def _begin(self, cycle: RequestResponseCycle, app: Any) -> None:
+        door = self._peers.door
+        begun: Any = app if door is None else door.begun(cycle.scope, app)
+        super()._start_asgi_task(cycle, begun)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
+from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from gateway.rates import address_key
@@ -71,12 +72,38 @@ def read_at_once(transport: asyncio.Transport, size: int) -> None:
         cast(Any, transport).max_size = size
 
 
+class Door(Protocol):
+    """Who decides, while there is too much to do, which requests are begun."""
+
+    @property
+    def open(self) -> bool:
+        """True while everything is begun."""
+        ...
+
+    def waits_for_body(self, scope: Any) -> bool:
+        """Whether the body says how urgent a request is."""
+        ...
+
+    def admits(self, scope: Any, body: bytes) -> bool:
+        """Whether a request is begun; `body` as far as it is there."""
+        ...
+
+    def begun(self, scope: Any, app: ASGIApp) -> ASGIApp:
+        """The application for a request that is begun now."""
+        ...
+
+    def refusal(self, scope: Any) -> tuple[str, bytes]:
+        """What a request hears that is not begun: media type and body."""
+        ...
+
+
 class Peers:
     """Every connection that is open. `shared` tells of addresses behind which many clients stand: proxies of ours."""
 
     def __init__(self, *, limits: PeerLimits, shared: Callable[[str], bool], cut: Callable[[str], None]) -> None:
         self.limits = limits
         self.cut = cut
+        self.door: Door | None = None
         self._shared = shared
         self._who: dict[asyncio.Transport, str] = {}
         self._of: Counter[str] = Counter()

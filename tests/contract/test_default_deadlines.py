@@ -199,12 +199,14 @@ async def test_a_stream_that_hangs(redis: Redis, redis_server: RedisServer, monk
             "rewind": lambda: stream.rewind(["video"], group="g", to_ms=0),
             "lag": lambda: stream.lag(["video"], group="g"),
             "generation": stream.generation,
+            "marked": lambda: stream.marked("m"),
+            "groups": stream.groups,
             "consume": join,
             "tail": lambda: anext(stream.tail(["video"])),
             "read": lambda: partition.read(limit=1, wait_ms=0),
             "acknowledge": lambda: partition.acknowledge(deliveries),
         }
-        assert (set(calls) - {"read", "acknowledge"}) | STREAM_WAITS | {"publish_hint"} == methods(Stream)
+        assert (set(calls) - {"read", "acknowledge"}) | STREAM_WAITS | {"publish_hint", "check"} == methods(Stream)
         with stopped(redis_server):
             await all_end(calls, (StreamUnavailable,))
             async with asyncio.timeout(PATIENCE_S):

@@ -55,6 +55,12 @@ class UploadNotFound(NotFound):
     reason = "UPLOAD_NOT_FOUND"
 
 
+class UserNotFound(NotFound):
+    """There is no such person."""
+
+    reason = "USER_NOT_FOUND"
+
+
 @dataclass(frozen=True, slots=True)
 class Called:
     """One call that a fake took."""
@@ -188,6 +194,15 @@ class Fakes:
         if request.upload_id not in self.uploads:
             raise UploadNotFound
         return uploads.GetUploadResponse(upload=self.uploads[request.upload_id])
+
+    async def list_uploads(self, request: Any) -> Any:
+        return uploads.ListUploadsResponse(uploads=list(self.uploads.values())[: request.page_size])
+
+    async def get_profile_by_handle(self, request: Any) -> Any:
+        found = [one for one in self.people.values() if one.handle == request.handle]
+        if not found:
+            raise UserNotFound
+        return profiles.GetProfileByHandleResponse(profile=found[0])
 
     async def batch_get_profiles(self, request: Any) -> Any:
         return profiles.BatchGetProfilesResponse(profiles=[self.people[one] for one in request.user_ids if one in self.people])

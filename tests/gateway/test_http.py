@@ -145,12 +145,12 @@ async def test_an_unexpected_failure_is_masked_and_logged(world: World, caplog: 
 
     world.fakes.answers["BatchGetVideos"] = broken
     with caplog.at_level(logging.ERROR, "clipmesh.gateway"):
-        answer = await world.post("query($id: ID!) { video(id: $id) { caption } }", id=str(video_id))
+        answer = await world.post("query($id: ID!) { video(id: $id) { caption state } }", id=str(video_id))
     (error,) = answer.json()["errors"]
     assert answer.status_code == 200
     assert answer.json()["data"] == {"video": None}
     assert error["message"] == "something went wrong on our side"
-    assert error["path"] == ["video"]
+    assert error["path"] == ["video", "state"]
     assert error["extensions"] == {"code": "INTERNAL", "requestId": answer.headers["x-request-id"]}
     assert "VideoState" not in answer.text
     assert [record.error_type for record in caplog.records] == ["ValueError"]  # type: ignore[attr-defined]

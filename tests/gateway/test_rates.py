@@ -131,6 +131,27 @@ class TestBucketsInRedis:
         await limiter.take(both[:1], 100)
         assert not limiter.local
 
+    async def test_what_is_taken_ahead_is_taken_from_every_bucket_or_from_none(self, redis: Redis) -> None:
+        limiter = RateLimiter(redis=redis, clock=SystemClock())
+        both = [
+            Taking(rate=Rate(name="x", burst=10_000, per_s=0.1), who="u"),
+            Taking(rate=Rate(name="y", burst=20_000, per_s=0.1), who="a"),
+        ]
+        for _ in range(3):
+            await limiter.take(both, 10)
+        # One alone, one with one ahead.
+        assert [int(float(await redis.call("HGET", taking.key, "left"))) for taking in both] == [9_970, 19_970]
+        await limiter.take(both, 10)
+        assert [int(float(await redis.call("HGET", taking.key, "left"))) for taking in both] == [9_930, 19_930]
+        await redis.call("HSET", both[0].key, "left", 15)
+        for _ in range(3):
+            await limiter.take(both, 10)
+        await limiter.take(both, 10)
+        assert int(float(await redis.call("HGET", both[0].key, "left"))) == 5
+        with pytest.raises(RateLimited):
+            await limiter.take(both, 10)
+        assert [int(float(await redis.call("HGET", taking.key, "left"))) for taking in both] == [5, 19_920]
+
     async def test_buckets_vanish_when_they_would_be_full(self, redis: Redis) -> None:
         await RateLimiter(redis=redis, clock=SystemClock()).take([Taking(rate=self.RATE, who="u")], 5)
         left_ms = int(await redis.call("PTTL", "rate:r:u"))

@@ -9,6 +9,11 @@ const MP4_LEVEL = 720;
 
 /** @typedef {import("./sources.js").Playback} Playback */
 
+/** @param {Playback | null | undefined} playback @returns {boolean} whether there is something to play, and be it the beginning of a clip that is still made */
+export function isPlayable(playback) {
+  return Boolean(playback) && (!playback?.refusal || Boolean(playback.growingPlaylistUrl));
+}
+
 export class Addresses {
   /** @param {Playback} playback @param {() => Promise<Playback | null>} renew */
   constructor(playback, renew) {
@@ -21,9 +26,15 @@ export class Addresses {
     return this.playback.renditions.length < 2 ? null : this.playback.masterPlaylistUrl;
   }
 
+  /** @returns {boolean} whether the clip is still made */
+  get grows() {
+    return Boolean(this.playback.growingPlaylistUrl);
+  }
+
   /** Addresses to try, best start first: the MP4 has the shortest way to a picture, but is too much for a slow line. @returns {string[]} */
   candidates() {
-    const { mp4Url, startPlaylistUrl, masterPlaylistUrl, startLevel, renditions } = this.playback;
+    const { mp4Url, startPlaylistUrl, masterPlaylistUrl, growingPlaylistUrl, startLevel, renditions } = this.playback;
+    if (growingPlaylistUrl) return [growingPlaylistUrl];
     const mp4Level = Math.max(...renditions.filter((level) => level <= MP4_LEVEL));
     const start = startLevel && startLevel < mp4Level ? [startPlaylistUrl, mp4Url] : [mp4Url, startPlaylistUrl];
     return /** @type {string[]} */ ([...start, masterPlaylistUrl].filter(Boolean));
@@ -44,6 +55,6 @@ export class Addresses {
   /** @returns {Promise<void>} never fails; the old ones stay when there are no others */
   async refresh() {
     const fresh = await this.renew().catch(() => null);
-    if (fresh && !fresh.refusal) this.playback = fresh;
+    if (fresh && isPlayable(fresh)) this.playback = fresh;
   }
 }

@@ -1,9 +1,11 @@
 /** One clip of the deck: its words and buttons, its player, and what was watched of it. */
 
+import { isPlayable } from "./addresses.js";
 import { h, icon, shortCount, toast } from "./dom.js";
 import { Player } from "./player.js";
 import { refusalSentence } from "./sentences.js";
 import { renewPlayback, soundName } from "./sources.js";
+import { Peek } from "./storyboard.js";
 import { Stretch } from "./watch.js";
 
 const SEEK_S = 5;
@@ -30,7 +32,7 @@ export class Clip {
     this.draw(place);
     const { playback, durationMs, id } = entry.video;
     /** @type {Player | null} */
-    this.player = playback && !playback.refusal ? new Player(this.stage, playback, durationMs, () => renewPlayback(id), this.ears()) : null;
+    this.player = playback && isPlayable(playback) ? new Player(this.stage, playback, durationMs, () => renewPlayback(id), this.ears()) : null;
     if (!this.player) this.broken(refusalSentence(playback?.refusal ?? "NOT_FOUND"));
   }
 
@@ -43,10 +45,11 @@ export class Clip {
     this.surface = h("button", { type: "button", class: "surface", "aria-label": "Play", onclick: () => this.toggle() }, icon("play"));
     this.bar = h("b");
     this.seekBar = h("div", { class: "seek", role: "slider", tabindex: "0", "aria-label": "Place in the clip", "aria-valuemin": "0", "aria-valuemax": String(Math.round(video.durationMs / 1000)), "aria-valuenow": "0" }, h("i", {}, this.bar));
+    this.peek = new Peek(() => (this.player?.addresses.playback ?? video.playback)?.storyboardUrl);
     this.seekBar.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => this.drag(event));
     this.seekBar.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.seekKey(event));
     this.muteButton = h("button", { type: "button", class: "mute", onclick: () => this.host.chooseMuted(!this.host.muted()) });
-    this.stage.append(this.poster, this.surface, h("span", { class: "waiting", "aria-hidden": "true" }), this.words(maker), this.rail(), this.seekBar);
+    this.stage.append(this.poster, this.surface, h("span", { class: "waiting", "aria-hidden": "true" }), this.words(maker), this.rail(), this.seekBar, this.peek.element);
     this.element = h("article", { class: video.height > video.width ? "clip tall" : "clip", "aria-posinset": String(place), "aria-setsize": "-1", "aria-label": `Clip by ${maker}`, "data-video": video.id, inert: true }, this.stage);
     this.showMuted();
   }
@@ -210,13 +213,17 @@ export class Clip {
   drag(event) {
     const to = (/** @type {PointerEvent} */ at) => {
       const box = this.seekBar.getBoundingClientRect();
-      this.player?.seek(((at.clientX - box.left) / box.width) * (this.entry.video.durationMs / 1000));
+      const share = Math.max(0, Math.min(1, (at.clientX - box.left) / box.width));
+      const place = share * (this.entry.video.durationMs / 1000);
+      this.player?.seek(place);
+      this.peek.show(place, share);
     };
     this.seekBar.setPointerCapture(event.pointerId);
     to(event);
     this.seekBar.onpointermove = to;
     this.seekBar.onpointerup = this.seekBar.onpointercancel = () => {
       this.seekBar.onpointermove = null;
+      this.peek.hide();
     };
   }
 

@@ -8,6 +8,8 @@ const KEPT_BEHIND_S = 20;
 const READY_S = 0.5;
 /** The share of the measured speed that a level may use. */
 const CAREFUL = 0.7;
+/** How often a playlist that grows is read again when more is needed. */
+const GROWS_MS = 1000;
 const START_BITS_PER_S = 3_000_000;
 
 /** What was measured so far, over all clips of the page. */
@@ -54,19 +56,25 @@ async function run(video, source, address, most, signal) {
     feeds.push(new Feed(source, `audio/mp4; codecs="${codec(/^(mp4a|opus)/)}"`, [sound], most, signal));
   }
   await Promise.all(feeds.map((feed) => feed.choose()));
-  source.duration = Math.max(...feeds.map((feed) => feed.lastEnd()));
+  /** @type {boolean | null} */
+  let known = null;
   while (!signal.aborted) {
+    const whole = feeds.every((feed) => feed.track.ended);
+    if (known !== whole) source.duration = whole ? Math.max(...feeds.map((feed) => feed.lastEnd())) : Infinity;
+    known = whole;
     const worked = await Promise.all(feeds.map((feed) => feed.step(video)));
     if (feeds.every((feed) => feed.complete(video)) && source.readyState === "open" && feeds.every((feed) => !feed.buffer.updating)) source.endOfStream();
-    if (!worked.some(Boolean)) await nextNeed(video, signal);
+    if (!worked.some(Boolean)) await nextNeed(video, signal, whole ? Infinity : GROWS_MS);
   }
 }
 
-/** Until something may have to be loaded again. @param {HTMLVideoElement} video @param {AbortSignal} signal @returns {Promise<void>} */
-function nextNeed(video, signal) {
+/** Until something may have to be loaded again. @param {HTMLVideoElement} video @param {AbortSignal} signal @param {number} mostMs @returns {Promise<void>} */
+function nextNeed(video, signal, mostMs) {
   return new Promise((resolve) => {
     const events = ["timeupdate", "seeking", "play"];
+    const timer = mostMs < Infinity ? setTimeout(() => end(), mostMs) : undefined;
     const end = () => {
+      clearTimeout(timer);
       events.forEach((name) => video.removeEventListener(name, end));
       resolve();
     };
@@ -88,7 +96,8 @@ class Feed {
     /** @type {Level | null} */
     this.level = null;
     /** @type {Track} */
-    this.track = { initUrl: "", segments: [] };
+    this.track = { initUrl: "", segments: [], ended: true };
+    this.readAt = 0;
   }
 
   /** Take the best level that the line carries, at the start none above the one asked for; its init segment goes first. */
@@ -107,9 +116,10 @@ class Feed {
     this.track = track;
   }
 
-  /** @returns {number} seconds */
+  /** @returns {number} seconds, what is buffered included: it may be longer by a rounding */
   lastEnd() {
-    return this.track.segments.at(-1)?.end ?? 0;
+    const { buffered } = this.buffer;
+    return Math.max(this.track.segments.at(-1)?.end ?? 0, buffered.length ? buffered.end(buffered.length - 1) : 0);
   }
 
   /** Where the buffer that holds the present place ends. @param {number} at @returns {number} */
@@ -123,7 +133,7 @@ class Feed {
 
   /** @param {HTMLVideoElement} video @returns {boolean} */
   complete(video) {
-    return this.bufferedTo(video.currentTime) >= this.lastEnd() - 0.2;
+    return this.track.ended && this.bufferedTo(video.currentTime) >= this.lastEnd() - 0.2;
   }
 
   /** Load one segment if one is needed. @param {HTMLVideoElement} video @returns {Promise<boolean>} */
@@ -134,12 +144,22 @@ class Feed {
     if (this.complete(video) || until - at >= (video.paused ? READY_S : AHEAD_S)) return false;
     await this.choose();
     const segment = this.track.segments.find((one) => one.end > until + 0.05);
-    if (!segment) return false;
+    if (!segment) return this.grow();
     await this.append(await bytes(segment.url, this.signal));
     if (at > KEPT_BEHIND_S && this.buffer.buffered.length && this.buffer.buffered.start(0) < at - 2 * KEPT_BEHIND_S) {
       await this.settle(() => this.buffer.remove(0, at - KEPT_BEHIND_S));
     }
     return true;
+  }
+
+  /** Read a playlist that grows again. @returns {Promise<boolean>} whether there is more now */
+  async grow() {
+    if (this.track.ended || !this.level || performance.now() - this.readAt < GROWS_MS) return false;
+    this.readAt = performance.now();
+    const before = this.track;
+    this.track = readTrack(await text(this.level.url, this.signal), this.level.url);
+    this.tracks.set(this.level.url, this.track);
+    return this.track.ended || this.track.segments.length > before.segments.length;
   }
 
   /** @param {ArrayBuffer} content @returns {Promise<void>} */

@@ -97,7 +97,12 @@ export class Player {
 
   /** @param {number} seconds */
   seek(seconds) {
-    if (this.video) this.video.currentTime = Math.max(0, Math.min(seconds, (this.video.duration || this.durationMs / 1000) - 0.05));
+    if (this.video) this.video.currentTime = Math.max(0, Math.min(seconds, this.length(this.video) - 0.05));
+  }
+
+  /** @param {HTMLVideoElement} video @returns {number} seconds; what still grows tells none */
+  length(video) {
+    return Number.isFinite(video.duration) && video.duration > 0 ? video.duration : this.durationMs / 1000;
   }
 
   /** @param {boolean} muted */
@@ -141,7 +146,9 @@ export class Player {
 
   /** @param {HTMLVideoElement} video @param {string} address @returns {(() => void) | null} what ends a player of our own */
   attach(video, address) {
-    if (address.includes(".m3u8") && !canPlayHls(video)) return openMse(video, ...this.addresses.opened(address));
+    // Chromium takes a playlist that grows for one that is whole, and plays the beginning again and again.
+    const ours = !canPlayHls(video) || (this.addresses.grows && "MediaSource" in window);
+    if (address.includes(".m3u8") && ours) return openMse(video, ...this.addresses.opened(address));
     video.src = address;
     return null;
   }
@@ -153,7 +160,7 @@ export class Player {
     video.addEventListener("playing", current(() => this.runs()));
     video.addEventListener("pause", current(() => this.tell.plays(false)));
     video.addEventListener("waiting", current(() => this.waits()));
-    video.addEventListener("timeupdate", current(() => this.tell.progress(video.currentTime, video.duration || this.durationMs / 1000)));
+    video.addEventListener("timeupdate", current(() => this.tell.progress(video.currentTime, this.length(video))));
     video.addEventListener("ended", current(() => this.again()));
     video.addEventListener("error", current(() => this.fails()));
     whenFirstFrame(video, current(() => this.tell.firstFrame()));

@@ -3,7 +3,7 @@
 /**
  * @typedef {{bandwidth: number, side: number, codecs: string[], url: string}} Level side: the short one of the picture, in pixels
  * @typedef {{levels: Level[], audioUrl: string | null}} Master levels ascend by bandwidth
- * @typedef {{initUrl: string, segments: {url: string, start: number, end: number}[]}} Track times in seconds
+ * @typedef {{initUrl: string, segments: {url: string, start: number, end: number}[], ended: boolean}} Track times in seconds; ended: no segment will be added
  */
 
 /** @param {string} text @returns {Record<string, string>} */
@@ -45,5 +45,5 @@ export function readTrack(text, base) {
       start += length;
     }
   }
-  return { initUrl, segments };
+  return { initUrl, segments, ended: /^#EXT-X-ENDLIST\s*$/m.test(text) };
 }

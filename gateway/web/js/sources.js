@@ -5,7 +5,7 @@ import { ask, gql } from "./api.js";
 /**
  * @typedef {object} Playback
  * @property {string | null} refusal @property {string | null} masterPlaylistUrl @property {string | null} startPlaylistUrl
- * @property {string | null} mp4Url @property {string | null} posterUrl @property {number | null} startLevel @property {number[]} renditions @property {string | null} expiresAt
+ * @property {string | null} mp4Url @property {string | null} [growingPlaylistUrl] @property {string | null} posterUrl @property {string | null} storyboardUrl @property {number | null} startLevel @property {number[]} renditions @property {string | null} expiresAt
  *
  * @typedef {object} Video
  * @property {string} id @property {string} caption @property {string[]} hashtags @property {number} durationMs @property {number} width
@@ -22,25 +22,25 @@ import { ask, gql } from "./api.js";
 const FOR_YOU = gql`query ForYou($first: Int!, $after: String) { forYou(first: $first, after: $after) {
   edges { cursor viewToken node { id caption hashtags durationMs width height hasAudio viewCount
     creator { id handle displayName verified } sound { id title creator { handle } }
-    playback { refusal masterPlaylistUrl startPlaylistUrl mp4Url posterUrl startLevel renditions expiresAt } } }
+    playback { refusal masterPlaylistUrl startPlaylistUrl mp4Url posterUrl storyboardUrl startLevel renditions expiresAt } } }
   pageInfo { hasNextPage } } }`;
 
 const OF_LINK = gql`query OfLink($id: ID!) { video(id: $id) { id caption hashtags durationMs width height hasAudio viewCount viewToken(surface: LINK)
   creator { id handle displayName verified } sound { id title creator { handle } }
-  playback { refusal masterPlaylistUrl startPlaylistUrl mp4Url posterUrl startLevel renditions expiresAt } } }`;
+  playback { refusal masterPlaylistUrl startPlaylistUrl mp4Url growingPlaylistUrl posterUrl storyboardUrl startLevel renditions expiresAt } } }`;
 
 const OF_SOUND = gql`query OfSound($id: ID!, $first: Int!, $after: String) { sound(id: $id) { title creator { handle }
   videos(first: $first, after: $after) { edges { cursor node { id caption hashtags durationMs width height hasAudio viewCount viewToken(surface: SOUND)
     creator { id handle displayName verified } sound { id title creator { handle } }
-    playback { refusal masterPlaylistUrl startPlaylistUrl mp4Url posterUrl startLevel renditions expiresAt } } } pageInfo { hasNextPage } } } }`;
+    playback { refusal masterPlaylistUrl startPlaylistUrl mp4Url posterUrl storyboardUrl startLevel renditions expiresAt } } } pageInfo { hasNextPage } } } }`;
 
 const OF_PERSON = gql`query OfPerson($handle: String!, $first: Int!, $after: String) { user(handle: $handle) { handle displayName
   videos(first: $first, after: $after) { edges { cursor node { id caption hashtags durationMs width height hasAudio viewCount viewToken(surface: PROFILE)
     creator { id handle displayName verified } sound { id title creator { handle } }
-    playback { refusal masterPlaylistUrl startPlaylistUrl mp4Url posterUrl startLevel renditions expiresAt } } } pageInfo { hasNextPage } } } }`;
+    playback { refusal masterPlaylistUrl startPlaylistUrl mp4Url posterUrl storyboardUrl startLevel renditions expiresAt } } } pageInfo { hasNextPage } } } }`;
 
 const PLAYBACK = gql`query Playback($id: ID!) { video(id: $id) {
-  playback { refusal masterPlaylistUrl startPlaylistUrl mp4Url posterUrl startLevel renditions expiresAt } } }`;
+  playback { refusal masterPlaylistUrl startPlaylistUrl mp4Url growingPlaylistUrl posterUrl storyboardUrl startLevel renditions expiresAt } } }`;
 
 /** Fresh addresses of a clip; the old ones end with their grant. @param {string} id @returns {Promise<Playback | null>} */
 export async function renewPlayback(id) {

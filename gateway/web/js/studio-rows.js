@@ -1,5 +1,6 @@
 /** One line of the studio: a video, or an upload that is not finished. */
 
+import { isPlayable } from "./addresses.js";
 import { day, fill, h, shortCount, size, toast } from "./dom.js";
 import { askDelete, edit } from "./editor.js";
 import { sentence, sentenceOf } from "./sentences.js";
@@ -9,6 +10,8 @@ import { waveform } from "./waveform.js";
 
 /** Visibility -> what a person reads; until friends and followers can be told apart from others, nobody but the creator sees those. @type {Record<string, string>} */
 const AUDIENCES = { FRIENDS: "Friends, not yet shown", FOLLOWERS: "Followers, not yet shown", ONLY_ME: "Only me" };
+
+const LOOK_MS = 1500;
 
 /** @typedef {{refresh: () => Promise<void>, gone: (id: string) => void}} Studio */
 
@@ -59,9 +62,9 @@ export class VideoRow {
     const { video, studio } = this;
     const draft = video.state === "DRAFT" || (video.state === "PROCESSING" && !video.publishedAt && video.caption === "");
     const editable = !["FAILED", "DELETED"].includes(video.state);
-    const plays = video.playback && video.playback.refusal === null;
+    const [plays, grows] = [isPlayable(video.playback), Boolean(video.playback?.growingPlaylistUrl)];
     return h("div", { class: "actions" },
-      plays ? h("a", { class: "button small", href: `/?video=${video.id}` }, "Watch") : null,
+      plays ? h("a", { class: "button small", href: `/?video=${video.id}` }, grows ? "Watch while it is made" : "Watch") : null,
       editable ? h("button", { type: "button", class: draft ? "button small primary" : "button small", onclick: () => edit(video, draft, studio.refresh) }, draft ? "Publish" : "Edit") : null,
       h("button", { type: "button", class: "button small danger", onclick: () => askDelete(video, () => this.remove()) }, "Delete"));
   }
@@ -76,13 +79,19 @@ export class VideoRow {
     const over = this.video.progressPercent >= 100 || this.video.failureCode || ["FAILED", "DELETED"].includes(this.video.state);
     if (over || this.unfollow) return;
     let playable = this.video.state !== "PROCESSING";
-    const again = () => this.studio.refresh().catch(() => undefined);
+    let askedAt = 0;
+    const again = () => {
+      askedAt = performance.now();
+      return this.studio.refresh().catch(() => undefined);
+    };
     this.unfollow = follow(
       this.video.id,
       (upload) => {
         this.video.progressPercent = Math.max(this.video.progressPercent, upload.progressPercent);
         fill(this.meter, upload.progressPercent / 100);
-        if (upload.playable && !playable) again();
+        // Nothing tells that its beginning can be watched but its address.
+        const grows = upload.stage === "ENCODING_FIRST" && !this.video.playback?.growingPlaylistUrl && performance.now() - askedAt > LOOK_MS;
+        if (!playable && (upload.playable || grows)) again();
         playable ||= upload.playable;
       },
       again,

@@ -15,11 +15,11 @@ const ASK_MS = 2500;
 
 const MINE = gql`query MyVideos($first: Int!, $after: String) { me { user { id videos(first: $first, after: $after) {
   edges { node { id state caption hashtags category visibility durationMs viewCount createdAt publishedAt failureCode failureDetail progressPercent version
-    switches { allowComments allowDuet allowStitch allowDownload } playback { refusal posterUrl waveformUrl } } }
+    switches { allowComments allowDuet allowStitch allowDownload } playback { refusal growingPlaylistUrl posterUrl waveformUrl } } }
   pageInfo { hasNextPage endCursor } } } } }`;
 const SOME = gql`query SomeVideos($ids: [ID!]!) { videos(ids: $ids) {
   id state caption hashtags category visibility durationMs viewCount createdAt publishedAt failureCode failureDetail progressPercent version
-  switches { allowComments allowDuet allowStitch allowDownload } playback { refusal posterUrl waveformUrl } } }`;
+  switches { allowComments allowDuet allowStitch allowDownload } playback { refusal growingPlaylistUrl posterUrl waveformUrl } } }`;
 const OPEN = gql`query OpenUploads { uploads(first: 20) { edges { node { id state sizeBytes partCount receivedParts { sizeBytes } createdAt expiresAt } } } }`;
 
 /** @type {Map<string, VideoRow>} */

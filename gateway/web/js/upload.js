@@ -1,10 +1,12 @@
 /** The upload page: a file is chosen, sent and processed at the left, while its words are written at the right. */
 
 import { BLANK, drawAbout, offerTo, readAbout, sayProblem } from "./about.js";
+import { isPlayable } from "./addresses.js";
 import { signIn } from "./auth.js";
 import { byId, fill, h, size, toast } from "./dom.js";
 import { sentence, sentenceOf } from "./sentences.js";
 import { startShell } from "./shell.js";
+import { renewPlayback } from "./sources.js";
 import { Uploader } from "./uploader.js";
 import { follow, publish, STAGES, stateOf, stateWords } from "./videos.js";
 
@@ -17,6 +19,7 @@ const state = {
   videoId: "",
   published: false,
   said: "",
+  lookedAt: -ASK_MS,
 };
 
 /** Say a step to eyes and, when it is a new one, to ears. @param {string} text */
@@ -92,12 +95,25 @@ function process(videoId) {
     stages(upload.stage);
     step(upload.stage === "DONE" ? "Ready" : upload.playable ? "Plays already, more sizes follow" : (STAGES.find(([name]) => name === upload.stage)?.[1] ?? "Processing"));
     if (upload.stage === "DONE") byId("another").hidden = false;
+    offerToWatch(videoId, upload);
   };
   const stop = follow(videoId, next, undefined, () => toast("Progress cannot be shown at this moment; the studio knows.", true));
 }
 
+/** Its beginning can be watched while the rest is made. @param {string} videoId @param {any} upload */
+async function offerToWatch(videoId, upload) {
+  const watch = byId("watch");
+  if (!watch.hidden || (!upload.playable && (upload.stage !== "ENCODING_FIRST" || performance.now() - state.lookedAt < ASK_MS))) return;
+  state.lookedAt = performance.now();
+  const plays = upload.playable || isPlayable(await renewPlayback(videoId).catch(() => null));
+  if (state.videoId !== videoId || !plays || byId("refusal").textContent) return;
+  watch.href = `/?video=${videoId}`;
+  watch.hidden = false;
+}
+
 /** @param {string} text */
 function refused(text) {
+  byId("watch").hidden = true;
   button.disabled = true;
   step("Not taken");
   byId("amount").textContent = "";
@@ -112,6 +128,7 @@ function reset() {
   Object.assign(state, { uploader: null, url: "", videoId: "", published: false, said: "" });
   byId("preview").removeAttribute("src");
   byId("chosen").hidden = true;
+  byId("watch").hidden = true;
   byId("drop").hidden = false;
   byId("file").value = "";
   byId("stages").replaceChildren();

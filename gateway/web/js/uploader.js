@@ -195,15 +195,19 @@ export class Uploader {
   }
 }
 
-/** What the door says: faults of the line and of the link pass, the rest is final. @param {XMLHttpRequest} request @returns {ApiError} */
+/**
+ * What the door or the store of objects says: faults of the line and of the link pass, the rest is final.
+ * @param {XMLHttpRequest} request @returns {ApiError}
+ */
 function refusalOf(request) {
   let code = "";
   try {
     code = JSON.parse(request.responseText).code;
   } catch {
-    // An answer of something in between, not of the door.
+    // A store speaks XML; something in between may say anything.
+    code = /<Code>(\w{1,64})<\/Code>/.exec(request.responseText)?.[1] ?? "";
   }
-  if (code === "UPLOAD_NOT_FOUND") return new ApiError(code, "this upload is over");
+  if (code === "UPLOAD_NOT_FOUND" || code === "NoSuchUpload") return new ApiError(code, "this upload is over");
   if (code === "BODY_SIZE_MISMATCH") return new ApiError("SIZE_MISMATCH", "the file changed");
   return new ApiError("UNAVAILABLE", `status ${request.status} ${code}`);
 }

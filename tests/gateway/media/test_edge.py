@@ -51,6 +51,7 @@ async def test_a_whole_object_is_served_with_its_headers(app: ASGIApp, grant: Si
     [
         ("master.m3u8", "application/vnd.apple.mpegurl", "private, max-age=5"),
         ("manifest.mpd", "application/dash+xml", "private, max-age=5"),
+        ("720p/grows.m3u8", "application/vnd.apple.mpegurl", "private, max-age=1"),
         ("720p/1.m4s", "video/iso.segment", "private, max-age=600, immutable"),
         ("audio/init.mp4", "video/mp4", "private, max-age=600, immutable"),
         ("audio.m4a", "audio/mp4", "private, max-age=600, immutable"),
@@ -66,6 +67,19 @@ async def test_each_kind_has_its_type_and_its_time(
     await blobs.put(f"video/1/{name}", b"x", content_type="application/x-other")
     answer = await get(app, f"/m/{grant()}/{name}")
     assert (answer.status, answer.headers["content-type"], answer.headers["cache-control"]) == (200, content_type, cache)
+
+
+async def test_a_grant_for_what_grows_leads_to_nothing_else_of_the_work_and_to_nothing_once_that_is_gone(
+    app: ASGIApp, blobs: FileBlobs, grant: Sign
+) -> None:
+    for name in ("growing/growing.m3u8", "720p-0000.chunk", "720p-0000.mp4"):
+        await blobs.put(f"work/1/ab/cd/{name}", b"x")
+    token = grant(prefix="work/1/ab/cd/growing/")
+    assert (await get(app, f"/m/{token}/growing.m3u8")).status == 200
+    for name in ("720p-0000.mp4", "720p-0000.chunk", "../720p-0000.mp4"):
+        assert (await get(app, f"/m/{token}/{name}")).status in {400, 404}
+    await blobs.delete_prefix("work/1/")
+    assert (await get(app, f"/m/{token}/growing.m3u8")).code == "NOT_FOUND"
 
 
 async def test_no_copy_outlives_the_grant(app: ASGIApp, clock: FakeClock, grant: Sign) -> None:

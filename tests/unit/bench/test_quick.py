@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from _pytest.mark import ParameterSet
 
@@ -17,6 +19,8 @@ LEAST_FIGURES = {
     "writes": 3,
     "chain": 2,
     "page": 1,
+    "s3": 4,
+    "cql": 6,
     "effect": 4,
     "startup": 2,
     "idle": 4,
@@ -28,18 +32,30 @@ AIMS = {
     "workers": ["<= 120"],
     "writes": [">= 5000"],
     "page": ["<= 2"],
+    "s3": ["<= 1.15"] * 4,
+    "cql": ["<= 1.3"] * 3,
     "startup": ["<= 5", "<= 5"],
 }
 
 
+SERVERS = {"cql": "CLIPMESH_TEST_CASSANDRA", "kafka": "CLIPMESH_TEST_KAFKA", "s3": "CLIPMESH_TEST_S3"}
+"""They measure a real server, whose URL this variable names."""
 LONG = {"startup", "workers"}
 """They start two whole systems each and nothing that the others do not."""
 
 
 def _cases() -> list[ParameterSet]:
-    """All but the one that needs a builder of wheels; its parts have tests of their own."""
-    benches = [bench for bench in BENCHES if bench.name != "install"]
+    """All but the one that needs a builder of wheels, whose parts have tests of their own, and those whose server is not there."""
+    benches = [bench for bench in BENCHES if bench.name != "install" and (bench.name not in SERVERS or os.environ.get(SERVERS[bench.name]))]
     return [pytest.param(one, id=one.name, marks=[pytest.mark.long] if one.name in LONG else []) for one in benches]
+
+
+@pytest.mark.parametrize("bench", [pytest.param(one, id=one.name) for one in BENCHES if one.name in SERVERS])
+async def test_a_bench_without_its_server_is_skipped_and_says_what_it_needs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SERVERS[bench.name], raising=False)
+    told = (await report.run_one(bench, quick=True, long=False)).as_json()
+    assert told["state"] == "skipped"
+    assert SERVERS[bench.name] in told["problem"]
 
 
 @pytest.mark.parametrize("bench", _cases())

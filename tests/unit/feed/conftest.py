@@ -25,5 +25,5 @@ def feed() -> Feed:
         telemetry=Telemetry(service="feed"),
         token_key=b"k" * 32,
         videos=nothing,
-        settings=FeedSettings(secrets="", testing=True, tables="", redis=""),
+        settings=FeedSettings(secrets="", testing=True, tables="", blobs="", redis=""),
     )

@@ -26,7 +26,7 @@ from svc_feed.wiring import Feed
 
 T = TypeVar("T")
 PERSONAL = viewer_pb2.CONSENT_PURPOSE_PERSONALISATION
-SETTINGS = FeedSettings(secrets="", testing=True, tables="", redis="")
+SETTINGS = FeedSettings(secrets="", testing=True, tables="", blobs="", redis="")
 
 
 class Timeless(selectors.SelectSelector):

@@ -29,6 +29,17 @@ class AwayRedis:
         raise RedisUnavailable("away")
 
 
+class AskedRedis:
+    """A Redis that gives whatever it is asked, and writes it down."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[float, float]] = []
+
+    async def run(self, _: Any, *, keys: Any, arguments: list[float], timeout_s: float) -> list[int]:
+        self.asked.append((arguments[0], arguments[1]))
+        return [0, int(arguments[1])]
+
+
 def test_a_bucket_gives_its_burst_and_then_what_time_brings() -> None:
     clock = FakeClock()
     buckets = LocalBuckets(clock=clock)
@@ -101,6 +112,33 @@ async def test_who_was_refused_is_refused_at_once_for_a_moment_and_nobody_else()
     clock.advance(500)
     limiter.check(takings("u"))
     await limiter.take(takings("u"), 5)
+
+
+async def test_who_asks_often_is_paid_for_ahead_and_who_stops_begins_anew() -> None:
+    clock, redis = FakeClock(), AskedRedis()
+    limiter = RateLimiter(redis=redis, clock=clock)  # type: ignore[arg-type]
+    often = [Taking(rate=Rate(name="address", burst=300_000, per_s=1), who="a")]
+    for _ in range(31):
+        await limiter.take(often, 100)
+    assert redis.asked == [(100, 0), (100, 100), (100, 300), (100, 700), (100, 1_500)]
+    clock.advance(1_000)
+    await limiter.take(often, 100)
+    assert redis.asked[5:] == [(100, 0)]
+
+
+async def test_no_more_than_a_hundredth_of_a_bucket_is_taken_ahead() -> None:
+    redis = AskedRedis()
+    limiter = RateLimiter(redis=redis, clock=FakeClock())  # type: ignore[arg-type]
+    small = [
+        Taking(rate=Rate(name="user", burst=30_000, per_s=1), who="u"),
+        Taking(rate=Rate(name="address", burst=10**6, per_s=1), who="a"),
+    ]
+    for _ in range(40):
+        await limiter.take(small, 100)
+    assert max(ahead for _, ahead in redis.asked) == 300
+    for _ in range(4):
+        await limiter.take(takings("v", "b"), 10)
+    assert redis.asked[-4:] == [(10, 0)] * 4
 
 
 @pytest.mark.parametrize(

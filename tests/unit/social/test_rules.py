@@ -16,7 +16,7 @@ from svc_social.identity.masks import mask_of, purposes_of, roles_of
 from svc_social.settings import SocialSettings, roles_by_handle
 
 PERSONAL, ADS = viewer_pb2.CONSENT_PURPOSE_PERSONALISATION, viewer_pb2.CONSENT_PURPOSE_ADS
-SETTINGS = {"CLIPMESH_SECRETS": "s", "CLIPMESH_TABLES": "sqlite:///t", "CLIPMESH_REDIS": "redis://r"}
+SETTINGS = {"CLIPMESH_SECRETS": "s", "CLIPMESH_TABLES": "sqlite:///t", "CLIPMESH_BLOBS": "file:///b", "CLIPMESH_REDIS": "redis://r"}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from svc_video.playback.rules import Network, Refusal, refusal_of, start_rendition
+from svc_video.playback.rules import Network, Refusal, may_watch_growing, refusal_of, start_rendition
 from svc_video.videos.tables import MediaState, PublicationState, RenditionFacts, Video, Visibility
 from svc_video.viewers import Viewer
 
@@ -54,6 +54,17 @@ def video(
 )
 def test_each_viewer_gets_the_right_answer(one: Video | None, own: Refusal, other: Refusal, moderator: Refusal) -> None:
     assert [refusal_of(one, viewer) for viewer in (OWN, OTHER, NOBODY, MODERATOR)] == [own, other, other, moderator]
+
+
+@pytest.mark.parametrize("states", list(itertools.product(M, P, V)))
+def test_what_grows_is_watched_by_its_creator_alone_while_it_is_made_and_not_refused(
+    states: tuple[MediaState, PublicationState, Visibility],
+) -> None:
+    one = video(*states)
+    grows = states[0] is M.PROCESSING and states[1] not in {P.REJECTED, P.TAKEN_DOWN, P.DELETED}
+    assert [may_watch_growing(one, viewer) for viewer in (OWN, OTHER, NOBODY, MODERATOR)] == [grows, False, False, False]
+    # It never comes beside anything but the refusal that says so.
+    assert not grows or refusal_of(one, OWN) is R.NOT_READY
 
 
 @pytest.mark.parametrize("states", list(itertools.product(M, P, V)))

@@ -1,0 +1,48 @@
+"""A gateway as in production, over services that others serve: `python -m tests.long.gateway_alone REDIS FOLDER ADDRESSES`; what the overload test loads.
+
+It prints its port once it serves, and ends at SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+
+from gateway.app import GatewayApp
+from gateway.settings import GatewaySettings
+from mesh.app import _loop_factory
+from mesh.testing.rpc import process_for
+
+_UNBOUNDED = 1_000_000_000
+_NAMED = {"session_cookie_key": b"c" * 32, "blob_url_key": b"u" * 32, "page_token_key": b"p" * 32}
+
+
+async def main(redis: str, folder: str, addresses: dict[str, str]) -> None:
+    """Serve until SIGTERM."""
+    settings = GatewaySettings(
+        secrets="",
+        testing=True,
+        redis=redis,
+        blobs=f"file://{folder}/blobs",
+        port=0,
+        operation_ms=2_000,
+        rate_address_burst=_UNBOUNDED,
+        rate_address_per_s=_UNBOUNDED,
+    )
+    app = GatewayApp(process=process_for("gateway", addresses=addresses, named=_NAMED, settings=settings), settings=settings)
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    try:
+        await app.start()
+        print(app.port, flush=True)
+        await stopping.wait()
+    finally:
+        await app.stop()
+        await app.process.close()
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3])))
