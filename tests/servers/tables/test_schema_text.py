@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
-from mesh.stores.tables.schema import schema_of
-from mesh.testing.tables_rows import Everything, Seat, Ticket
-
-pytest.importorskip("cassandra", reason="the driver is an extra: pip install 'clipmesh[cluster]'")
-
 from mesh.stores.tables.cql.schema_text import add_column, create_keyspace, create_table
 from mesh.stores.tables.cql.tables import CqlTable
+from mesh.stores.tables.schema import schema_of
+from mesh.testing.tables_rows import Everything, Seat, Ticket
 
 
 def test_a_guarded_table_has_marks_in_front_of_its_rows() -> None:
