@@ -88,14 +88,14 @@ class Operating:
 
     async def replay_archive(self, group: str, from_at_ms: int) -> AsyncIterator[int]:
         """Let the group take archived events from a moment on, file after file; how many each gave."""
-        token = ""
+        position = ""
         while True:
             with deadline.scope(MEND_S):
-                asked = pb.ReplayArchiveRequest(group=group, from_at_ms=from_at_ms, page_token=token)
+                asked = pb.ReplayArchiveRequest(group=group, from_at_ms=from_at_ms, position=position)
                 answer = await self._stub.ReplayArchive(asked)
             yield answer.events
-            token = answer.next_page_token
-            if not token:
+            position = answer.next_position
+            if not position:
                 return
 
     async def rewind(self, group: str, from_at_ms: int) -> Sequence[str]:

@@ -100,9 +100,9 @@ class OperatorServicer(operator_service_pb2_grpc.OperatorServiceServicer):
         group = self._group(request.group)
         if self._archive is None:
             raise NoArchive()
-        after = self._tokens.decode("ReplayArchive", group.group, request.page_token)
+        after = self._tokens.decode("ReplayArchive", group.group, request.position)
         events, following = await self._archive.step(group, from_ms=request.from_at_ms, after=after)
-        return pb.ReplayArchiveResponse(events=events, next_page_token=self._tokens.encode("ReplayArchive", group.group, following))
+        return pb.ReplayArchiveResponse(events=events, next_position=self._tokens.encode("ReplayArchive", group.group, following))
 
     def _group(self, name: str) -> ConsumerGroup:
         for group in self._groups:

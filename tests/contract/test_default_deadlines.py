@@ -33,7 +33,7 @@ PATIENCE_S = 10.0
 
 TABLES_ASK_NOBODY = {"broken", "outbox_shards", "wait_outbox", "close", "settle"}
 """Properties, the end, a wait whose length the caller gives; `settle` has a test of its own."""
-BLOBS_ASK_NOBODY = {"presign_put", "presign_part", "close"}
+BLOBS_ASK_NOBODY = {"presign_put", "presign_part", "links_origin", "prepare", "close"}
 STREAM_WAITS = {"tail", "consume", "close"}
 """Only their beginnings are calls."""
 
@@ -125,9 +125,11 @@ async def test_objects_that_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("mesh.stores.blobs.threads.DEFAULT_DEADLINE_S", SHORT_S)
     source = tmp_path / "source"
     source.write_bytes(b"x")
+    link = await blobs.presign_put("k", size_bytes=1, expires_in_ms=60_000)
     calls: dict[str, Callable[[], Awaitable[object]]] = {
         "put": lambda: blobs.put("k", b"x"),
         "put_file": lambda: blobs.put_file("k", source),
+        "send": lambda: blobs.send(link, b"x"),
         "get": lambda: blobs.get("k"),
         "get_file": lambda: blobs.get_file("k", tmp_path / "copy"),
         "head": lambda: blobs.head("k"),

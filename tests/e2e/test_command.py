@@ -78,7 +78,7 @@ async def test_up_serves_until_it_is_asked_to_stop_and_leaves_nothing() -> None:
             unknown = await said("rewind", "feed", "nobody", "--to", "1h", "--folder", str(folder))
             assert unknown == (1, "clipmesh: feed: No consumer of the service has that name.\n")
             status, words = await said("rewind", "sound", told["groups"][1]["group"], "--to", "oldest", "--folder", str(folder))
-            assert (status, words) == (0, f"{told['groups'][1]['group']} reads video again\n")
+            assert (status, words) == (0, f"{told['groups'][1]['group']} took 0 events from the archive and reads video again\n")
 
             assert await said("up", "--folder", str(folder), "--port", str(free_port())) == (
                 2,

@@ -26,18 +26,9 @@ async def join_chunks(tools: MediaTools, *, chunks: Sequence[Path], recipe: Reci
         await _ffmpeg(
             tools,
             # Only our own chunks get here: the list cannot name anything that the sandbox does not also open.
-            *(
-                "-protocol_whitelist",
-                "file",
-                "-format_whitelist",
-                "concat,mov",
-                "-f",
-                "concat",
-                "-safe",
-                "0",
-                "-i",
-                f"file:{listing.absolute()}",
-            ),
+            *("-protocol_whitelist", "file", "-format_whitelist", "concat,mov"),
+            # Every chunk has the same parameter sets, for they follow from the recipe: none has to be carried among the pictures.
+            *("-f", "concat", "-safe", "0", "-auto_convert", "0", "-i", f"file:{listing.absolute()}"),
             *("-map", "0:v:0", "-c", "copy", "-bsf:v", f"setts=pts=PTS:dts=round((N-{_REORDERED})/({recipe.fps}*TB))"),
             *(*_EXACT, *PICTURES_FROM_ZERO, "-f", "mp4", draft.name),
             cwd=out.parent,

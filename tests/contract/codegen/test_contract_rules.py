@@ -14,6 +14,7 @@ READS = ("Get", "BatchGet", "List")
 REQUEST_ID = {"min_len": 1, "max_len": 64}
 NATURALLY_REPEATABLE = {
     "clipmesh.common.v1.OperatorService.ReplayDeadLetter": "what was replayed is no dead letter any more",
+    "clipmesh.common.v1.OperatorService.ReplayArchive": "the effects of events are recorded once, whatever comes twice",
     "clipmesh.common.v1.OperatorService.RewindConsumerGroup": "goes to the same place again, and what is not newer changes nothing",
     "clipmesh.feed.v1.SignalService.MintViewTokens": "signs and writes nothing",
     "clipmesh.feed.v1.SignalService.ReportWatch": "every report has an event_id and counts once",

@@ -7,6 +7,7 @@ from clipmesh.common.v1 import errors_pb2
 from mesh import errors, operating
 from mesh.errors import InvalidArgument, MeshError, reasons_of
 from mesh.events import dead_letters
+from mesh.events.archive import replaying
 
 GENERAL = {"NOT_FOUND", "ALREADY_EXISTS", "FAILED_PRECONDITION"}
 """Reasons of classes that services always narrow to a word of their own."""
@@ -14,7 +15,7 @@ GENERAL = {"NOT_FOUND", "ALREADY_EXISTS", "FAILED_PRECONDITION"}
 
 def test_enum_and_class_tree_are_equal() -> None:
     words = reasons_of(errors_pb2.CommonErrorReason.DESCRIPTOR)
-    declared = [value for module in (errors, dead_letters, operating) for value in vars(module).values()]
+    declared = [value for module in (errors, dead_letters, replaying, operating) for value in vars(module).values()]
     classes = {value.reason for value in declared if isinstance(value, type) and issubclass(value, MeshError)}
     assert classes - GENERAL == words
 

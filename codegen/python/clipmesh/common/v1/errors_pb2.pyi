@@ -58,6 +58,10 @@ class _CommonErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Com
     """There is no such dead letter, or it was replayed already."""
     COMMON_ERROR_REASON_REPLAY_FAILED: _CommonErrorReason.ValueType  # 17
     """The consumer refused the event again; mend the cause first."""
+    COMMON_ERROR_REASON_ARCHIVE_DAMAGED: _CommonErrorReason.ValueType  # 18
+    """An archived file is not what was written; the events in it can only come from a copy of the blob store."""
+    COMMON_ERROR_REASON_NO_ARCHIVE: _CommonErrorReason.ValueType  # 19
+    """This process was not told where the archive is."""
 
 class CommonErrorReason(_CommonErrorReason, metaclass=_CommonErrorReasonEnumTypeWrapper):
     """CommonErrorReason are the reasons every service can give; the prefix is stripped when they are shown."""
@@ -98,4 +102,8 @@ COMMON_ERROR_REASON_DEAD_LETTER_NOT_FOUND: CommonErrorReason.ValueType  # 16
 """There is no such dead letter, or it was replayed already."""
 COMMON_ERROR_REASON_REPLAY_FAILED: CommonErrorReason.ValueType  # 17
 """The consumer refused the event again; mend the cause first."""
+COMMON_ERROR_REASON_ARCHIVE_DAMAGED: CommonErrorReason.ValueType  # 18
+"""An archived file is not what was written; the events in it can only come from a copy of the blob store."""
+COMMON_ERROR_REASON_NO_ARCHIVE: CommonErrorReason.ValueType  # 19
+"""This process was not told where the archive is."""
 Global___CommonErrorReason: _TypeAlias = CommonErrorReason  # noqa: Y015

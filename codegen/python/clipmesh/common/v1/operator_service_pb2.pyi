@@ -333,23 +333,23 @@ class ReplayArchiveRequest(_message.Message):
 
     GROUP_FIELD_NUMBER: _builtins.int
     FROM_AT_MS_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
     group: _builtins.str
     """group is who takes the events, `<service>.<consumer>`."""
     from_at_ms: _builtins.int
     """from_at_ms is the moment from which on events come again, milliseconds since the Unix epoch; 0 means the oldest that is kept."""
-    page_token: _builtins.str
-    """page_token continues a replay; empty means the beginning."""
+    position: _builtins.str
+    """position continues a replay where an answer left it; empty means the beginning."""
     def __init__(
         self,
         *,
         group: _builtins.str = ...,
         from_at_ms: _builtins.int = ...,
-        page_token: _builtins.str = ...,
+        position: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_at_ms", b"from_at_ms", "group", b"group", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_at_ms", b"from_at_ms", "group", b"group", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -362,20 +362,20 @@ class ReplayArchiveResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENTS_FIELD_NUMBER: _builtins.int
-    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    NEXT_POSITION_FIELD_NUMBER: _builtins.int
     events: _builtins.int
     """events counts those whose effect is recorded now."""
-    next_page_token: _builtins.str
-    """next_page_token continues the replay; empty means the end."""
+    next_position: _builtins.str
+    """next_position continues the replay; empty means the end."""
     def __init__(
         self,
         *,
         events: _builtins.int = ...,
-        next_page_token: _builtins.str = ...,
+        next_position: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "next_position", b"next_position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

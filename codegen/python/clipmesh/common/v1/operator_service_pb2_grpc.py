@@ -100,7 +100,8 @@ class OperatorServiceServicer:
 
     def ReplayArchive(self, request, context):
         """ReplayArchive lets a group take archived events again, a file at a call, before a rewind gives it what the stream still has; what it knows
-        already changes nothing. Reasons: CONSUMER_GROUP_NOT_FOUND, ARCHIVE_DAMAGED, INVALID_PAGE_TOKEN, DEPENDENCY_UNAVAILABLE, REPLAY_FAILED.
+        already changes nothing, and what it refuses becomes a dead letter.
+        Reasons: CONSUMER_GROUP_NOT_FOUND, ARCHIVE_DAMAGED, NO_ARCHIVE, INVALID_PAGE_TOKEN, DEPENDENCY_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

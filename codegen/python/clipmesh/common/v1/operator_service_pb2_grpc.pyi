@@ -34,7 +34,8 @@ class OperatorServiceStub:
     """
     ReplayArchive: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ReplayArchiveRequest, _operator_service_pb2.ReplayArchiveResponse]
     """ReplayArchive lets a group take archived events again, a file at a call, before a rewind gives it what the stream still has; what it knows
-    already changes nothing. Reasons: CONSUMER_GROUP_NOT_FOUND, ARCHIVE_DAMAGED, INVALID_PAGE_TOKEN, DEPENDENCY_UNAVAILABLE, REPLAY_FAILED.
+    already changes nothing, and what it refuses becomes a dead letter.
+    Reasons: CONSUMER_GROUP_NOT_FOUND, ARCHIVE_DAMAGED, NO_ARCHIVE, INVALID_PAGE_TOKEN, DEPENDENCY_UNAVAILABLE.
     """
 
 class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -87,7 +88,8 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_operator_service_pb2.ReplayArchiveRequest, _abc.Awaitable[_operator_service_pb2.ReplayArchiveResponse]],
     ) -> _abc.Awaitable[_operator_service_pb2.ReplayArchiveResponse]:
         """ReplayArchive lets a group take archived events again, a file at a call, before a rewind gives it what the stream still has; what it knows
-        already changes nothing. Reasons: CONSUMER_GROUP_NOT_FOUND, ARCHIVE_DAMAGED, INVALID_PAGE_TOKEN, DEPENDENCY_UNAVAILABLE, REPLAY_FAILED.
+        already changes nothing, and what it refuses becomes a dead letter.
+        Reasons: CONSUMER_GROUP_NOT_FOUND, ARCHIVE_DAMAGED, NO_ARCHIVE, INVALID_PAGE_TOKEN, DEPENDENCY_UNAVAILABLE.
         """
 
 def add_OperatorServiceServicer_to_server(servicer: OperatorServiceServicer, server: _aio.Server) -> None: ...
