@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mesh.events.stream.kafka.url import parse
 from mesh.events.stream.port import Stream
 from mesh.events.stream.redis import RedisStream
 from mesh.events.stream.settings import StreamSettings
@@ -24,13 +25,14 @@ def open_stream(url: str, *, redis: Redis, settings: StreamSettings | None = Non
         raise InvalidSetting(
             f"CLIPMESH_EVENTS={scheme}:... is not understood: write kafka://host:9092, or leave it empty to use Redis Streams"
         )
+    address = parse(url)
     try:
-        from mesh.events.stream.kafka.stream import open_kafka  # noqa: PLC0415 (its driver is an extra)
+        from mesh.events.stream.kafka.stream import KafkaStream  # noqa: PLC0415 (its driver is an extra)
     except ModuleNotFoundError as error:
         if error.name != "confluent_kafka":
             raise
         raise InvalidSetting("CLIPMESH_EVENTS=kafka://... needs a driver; install it with `pip install 'clipmesh[cluster]'`") from error
-    return open_kafka(url, settings=settings)
+    return KafkaStream(address, settings=settings)
 
 
 async def connect_stream(url: str, *, redis: Redis, settings: StreamSettings | None = None) -> Stream:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mesh.clock import Clock
 from mesh.settings import InvalidSetting
+from mesh.stores.tables.cql.address import parse_address
 from mesh.stores.tables.port import Tables
 from mesh.stores.tables.sqlite import SqliteTables
 
@@ -33,6 +34,7 @@ async def open_tables(url: str, *, service: str, row_types: Sequence[type], cloc
         return await asyncio.to_thread(lambda: SqliteTables(path=path, row_types=row_types, clock=clock, loop=loop))
     scheme = url.partition(":")[0]
     if scheme == "scylla":
+        address = parse_address(url)
         try:
             from mesh.stores.tables.cql.opening import open_cql  # noqa: PLC0415 (its driver is an extra)
         except ModuleNotFoundError as error:
@@ -41,5 +43,5 @@ async def open_tables(url: str, *, service: str, row_types: Sequence[type], cloc
             raise InvalidSetting(
                 "CLIPMESH_TABLES=scylla://... needs a driver; install it with `pip install 'clipmesh[cluster]'`"
             ) from error
-        return await open_cql(url, service=service, row_types=row_types, clock=clock)
+        return await open_cql(address, service=service, row_types=row_types, clock=clock)
     raise InvalidSetting(f"CLIPMESH_TABLES names the engine {scheme!r}; use sqlite:///FOLDER or scylla://HOST/KEYSPACE")

@@ -112,7 +112,7 @@ async def test_a_film_that_ends_in_zeros_is_refused(tools: MediaTools, tmp_path:
 async def test_a_film_that_grows_beyond_the_largest_picture_is_refused(tools: MediaTools, tmp_path: Path) -> None:
     giant = sized(claimed_sps(8192, 8192)) + sized(stream().pps) + stream().samples[0]
     entry = avc_entry(stream().config, kind=b"avc3")
-    await _refused_by_the_encoder(tools, tmp_path, Track(entry=entry, material=[*stream().samples * 100, *[giant] * 172]))
+    await _refused_by_the_encoder(tools, tmp_path, Track(entry=entry, material=[*stream().samples * 75, *[giant] * 222]))
 
 
 async def test_sound_of_no_rate_does_not_spoil_the_film(tools: MediaTools, tmp_path: Path) -> None:

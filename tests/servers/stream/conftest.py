@@ -14,7 +14,8 @@ for _name in ("publishing", "consuming", "handing_over", "rewinding", "tailing",
     pytest.register_assert_rewrite(f"mesh.testing.stream_{_name}")
 
 from mesh.events.stream import StreamSettings  # noqa: E402
-from mesh.events.stream.kafka.stream import KafkaStream, open_kafka  # noqa: E402
+from mesh.events.stream.kafka.stream import KafkaStream  # noqa: E402
+from mesh.events.stream.kafka.url import parse  # noqa: E402
 from mesh.events.stream.port import Stream  # noqa: E402
 from tests.servers.shared import RunningServers  # noqa: E402
 from tests.servers.stream.cutting import Way, Ways  # noqa: E402
@@ -36,7 +37,7 @@ class KafkaEngine:
         assert parts.port is not None
         way = self._ways.to(parts.port)
         settings = self.settings if lease_ms is None else replace(self.settings, lease_ms=lease_ms)
-        stream = open_kafka(urlunsplit(parts._replace(netloc=f"{way.host}:{way.port}")), settings=settings)
+        stream = KafkaStream(parse(urlunsplit(parts._replace(netloc=f"{way.host}:{way.port}"))), settings=settings)
         self.streams[stream] = way
         return stream
 

@@ -20,6 +20,7 @@ from devstack.operating import Operating, operator_channels
 from mesh.app import Process, ServiceSettings
 from mesh.backbone import Backbone
 from mesh.clock import SystemClock
+from mesh.events.archive.rows import ArchivePosition
 from mesh.events.consumers import Incoming, Rejected, VersionedRow
 from mesh.secrets import Secrets
 from mesh.server import Server
@@ -63,6 +64,11 @@ class System:
         return await mending.run(self.folder, parser.parse_args(words))
 
 
+async def _archived(backbone: Backbone) -> bool:
+    row = await backbone.tables.get(ArchivePosition, 0)
+    return row is not None and row.archived == 2
+
+
 @pytest.fixture
 async def system(tmp_path: Path, redis_server: RedisServer) -> AsyncIterator[System]:  # noqa: F811
     with socket_folder() as folder:
@@ -73,6 +79,11 @@ async def system(tmp_path: Path, redis_server: RedisServer) -> AsyncIterator[Sys
             settings=ServiceSettings(secrets=""), secrets=secrets, clock=SystemClock(), telemetry=Telemetry(service="video"), addresses={}
         )
         backbone = await Backbone.open(process, tables=f"sqlite:///{tmp_path}", redis=redis_server.url, events="", row_types=())
+        event_ids = []
+        for video_id in (1, 2):
+            event = backbone.events.make(MediaFailed(video_id=video_id), key=str(video_id), key_version=1)
+            event_ids.append(event.event_id)
+            await backbone.tables.put(events=[event])
         stores = StoreSettings(secrets="", tables="", redis="", blobs=f"file://{tmp_path}/blobs", archive_every_ms=1)
         await backbone.archive(stores, topics=("video",))
         server = Server(services=(backbone.operator_service(),), secrets=secrets, clock=process.clock, telemetry=process.telemetry)
@@ -80,15 +91,8 @@ async def system(tmp_path: Path, redis_server: RedisServer) -> AsyncIterator[Sys
             await server.start(f"unix:{folder}/run/video.sock")
             consumer = Failures()
             backbone.consume(consumer)
-            event_ids = []
-            for video_id in (1, 2):
-                event = backbone.events.make(MediaFailed(video_id=video_id), key=str(video_id), key_version=1)
-                event_ids.append(event.event_id)
-                await backbone.tables.put(events=[event])
-            assert backbone.archiver is not None
-            await backbone.archiver.step()
-            async with operator_channels(folder) as channels, asyncio.timeout(15):
-                while (await Operating(channels, "video").groups())[0].dead_letters < 2:
+            async with operator_channels(folder) as channels, asyncio.timeout(30):
+                while (await Operating(channels, "video").groups())[0].dead_letters < 2 or not await _archived(backbone):
                     await asyncio.sleep(0.02)
             yield System(folder, consumer, event_ids)
         finally:

@@ -23,7 +23,7 @@ from mesh.events.stream.kafka.positions import Positions
 from mesh.events.stream.kafka.publisher import Outgoing, Publisher
 from mesh.events.stream.kafka.reading import PartitionReader, first_of_each
 from mesh.events.stream.kafka.topics import Kind, Topics
-from mesh.events.stream.kafka.url import VARIABLE, KafkaUrl, parse
+from mesh.events.stream.kafka.url import VARIABLE, KafkaUrl
 from mesh.events.stream.partitions import partition_of
 from mesh.events.stream.port import Delivery, Lag, Mark, Record, StreamUnavailable
 from mesh.events.stream.settings import StreamSettings
@@ -267,8 +267,3 @@ async def _limited() -> AsyncIterator[None]:
                 yield
         except TimeoutError as error:
             raise StreamUnavailable("Kafka did not answer in time") from error
-
-
-def open_kafka(url: str, *, settings: StreamSettings) -> KafkaStream:
-    """A stream that connects with its first call. Raises InvalidSetting."""
-    return KafkaStream(parse(url), settings=settings)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from mesh.clock import Clock
 from mesh.settings import InvalidSetting
 from mesh.stores.tables.calls import check_names
-from mesh.stores.tables.cql.address import parse_address
+from mesh.stores.tables.cql.address import CqlAddress
 from mesh.stores.tables.cql.connecting import connect
 from mesh.stores.tables.cql.engine import CqlTables
 from mesh.stores.tables.cql.migrations import migrate
@@ -21,9 +21,8 @@ from mesh.stores.tables.schema import schema_of
 _LONGEST_KEYSPACE = 48
 
 
-async def open_cql(url: str, *, service: str, row_types: Sequence[type], clock: Clock) -> Tables:
+async def open_cql(address: CqlAddress, *, service: str, row_types: Sequence[type], clock: Clock) -> Tables:
     """The tables of `service` in its keyspace, created and migrated. Raises InvalidSetting, IncompatibleTable or TablesUnavailable."""
-    address = parse_address(url)
     keyspace = f"{address.keyspace}_{service}"
     if len(keyspace) > _LONGEST_KEYSPACE:
         raise InvalidSetting(f"CLIPMESH_TABLES: the keyspace {keyspace} is longer than {_LONGEST_KEYSPACE} letters; take a shorter name")
