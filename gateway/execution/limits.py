@@ -43,6 +43,8 @@ class OperationLimits:
     """Aliased fields."""
     directives: int = 40
     """Directives, wherever they stand."""
+    operations: int = 40
+    """Operations of one document, of which one runs."""
     root_fields: int = 20
     """Fields at the top of an operation."""
     fragments: int = 40
@@ -128,6 +130,8 @@ class _Shape:
         if len(self._fragments) > limits.fragments:
             raise TooCostly("fragments", f"at most {limits.fragments} fragments", most=limits.fragments, found=len(self._fragments))
         operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+        if len(operations) > limits.operations:
+            raise TooCostly("operations", f"at most {limits.operations} operations", most=limits.operations, found=len(operations))
         for operation in operations:
             self._count_directives(operation)
             for variable in operation.variable_definitions or ():

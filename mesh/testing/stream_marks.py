@@ -39,4 +39,5 @@ class MarksContract:
         await engine.crash()
         kept = await stream.marked("m")
         await engine.lose_contents()
-        assert (kept, await stream.marked("m")) in {("1:a", ""), (None, None)}
+        # A server that dies may forget its last second, the mark with the records.
+        assert (kept, await stream.marked("m")) in {("1:a", ""), ("", ""), (None, None)}

@@ -86,7 +86,8 @@ DOCUMENTS: Mapping[str, Refusal] = {
         "mutation { " + " ".join(f"a{n}: signUp(input: {{}}) {{ userErrors {{ code }} }}" for n in range(30)) + " }", COSTLY, "rootFields"
     ),
     "one field one hundred times": asking("{ me { " + "email " * 102 + "} }", COSTLY, "repeats"),
-    "four hundred operations in a document": asking(" ".join(f"query Q{n} {{ __typename }}" for n in range(399)), BAD),
+    "four hundred operations in a document": asking(" ".join(f"query Q{n} {{ __typename }}" for n in range(399)), COSTLY, "operations"),
+    "forty operations in a document": asking(" ".join(f"query Q{n} {{ __typename }}" for n in range(40)), BAD),
     "five hundred operations in a document": asking(" ".join(f"query Q{n} {{ __typename }}" for n in range(490)), COSTLY, "tokens"),
     "comments to the brim": asking("#\n" * 16_000 + "{ nobody }", COSTLY, "tokens"),
     "a document past its length": asking("{ __typename }" + " " * 40_000, COSTLY, "documentBytes"),

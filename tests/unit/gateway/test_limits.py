@@ -45,6 +45,7 @@ SHAPES: dict[str, tuple[Callable[[int], str], int]] = {
     "variables": (lambda count: "query(" + " ".join(f"$v{number}: Int" for number in range(count)) + ") { x }", 50),
     "arguments": (lambda count: "{ x(" + " ".join(f"a{number}: 1" for number in range(count)) + ") }", 20),
     "literals": (lambda count: "{ x(a: [" + "1 " * (count - 1) + "]) @d(a: {b: 1}) }", 400),
+    "operations": (lambda count: " ".join(f"query Q{number} {{ x }}" for number in range(count)), 40),
     "fragments": (lambda count: "{ ...F0 }" + " ".join(f"fragment F{number} on Query {{ x }}" for number in range(count)), 40),
 }
 
