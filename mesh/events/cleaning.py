@@ -63,7 +63,7 @@ class OutboxCleaner:
         if self._archived:
             readers.append(positions_of(await self._tables.get(ArchivePosition, 0), len(shards)))
         oldest = await asyncio.gather(*(self._oldest_after(shard, reader[shard]) for reader in readers for shard in shards))
-        return min(now_ms, *(at_ms for at_ms in oldest if at_ms is not None), now_ms) - SLACK_MS
+        return min([now_ms, *(at_ms for at_ms in oldest if at_ms is not None)]) - SLACK_MS
 
     async def _oldest_after(self, shard: int, position: str) -> int | None:
         page = await self._tables.read_outbox(shard, after=position, limit=1)
