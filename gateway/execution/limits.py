@@ -11,6 +11,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLError,
     InlineFragmentNode,
     ListValueNode,
     Node,
@@ -137,10 +138,12 @@ class _Shape:
             for variable in operation.variable_definitions or ():
                 self._count_directives(variable)
             self._walk([operation.selection_set], 1, frozenset())
-        # Validation looks at fragments that nobody uses, too.
-        for name, fragment in self._fragments.items():
-            if name not in self._reached:
-                self._walk([fragment.selection_set], 1, frozenset({name}))
+        # Validation would walk fragments that nobody uses through every rule, to refuse them in the end.
+        unused = [fragment for name, fragment in self._fragments.items() if name not in self._reached]
+        for fragment in unused:
+            self._walk([fragment.selection_set], 1, frozenset({fragment.name.value}))
+        if unused:
+            raise GraphQLError(f"Fragment '{unused[0].name.value}' is never used.", unused[0])
 
     def _walk(self, sets: list[SelectionSetNode], depth: int, inside: frozenset[str]) -> None:
         limits = self._limits
@@ -201,6 +204,6 @@ class _Shape:
 
 
 def check_shape(document: DocumentNode, limits: OperationLimits) -> None:
-    """Refuse a document that is too large, deep, wide or repetitive. Raises TooCostly, and Fault for a fragment within itself."""
+    """Refuse a document that is too large, deep, wide or repetitive. Raises TooCostly, Fault for a fragment within itself and GraphQLError for one that is never used."""
     _Size(limits).check(document)
     _Shape(document, limits).check(document)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ from gateway.execution.documents import Document, Documents, Invalid
 from gateway.execution.engine import Asked, Engine
 from gateway.execution.limits import OperationLimits, TooCostly, check_shape
 from gateway.schema.root import make_schema
+from tests.pace import cpu_ms
 
 LIMITS = OperationLimits()
 SCHEMA = make_schema()
@@ -46,7 +46,15 @@ SHAPES: dict[str, tuple[Callable[[int], str], int]] = {
     "arguments": (lambda count: "{ x(" + " ".join(f"a{number}: 1" for number in range(count)) + ") }", 20),
     "literals": (lambda count: "{ x(a: [" + "1 " * (count - 1) + "]) @d(a: {b: 1}) }", 400),
     "operations": (lambda count: " ".join(f"query Q{number} {{ x }}" for number in range(count)), 40),
-    "fragments": (lambda count: "{ ...F0 }" + " ".join(f"fragment F{number} on Query {{ x }}" for number in range(count)), 40),
+    "fragments": (
+        lambda count: (
+            "{ "
+            + " ".join(f"...F{number}" for number in range(count))
+            + " }"
+            + " ".join(f"fragment F{number} on Query {{ x }}" for number in range(count))
+        ),
+        40,
+    ),
 }
 
 
@@ -154,13 +162,12 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_refusal_takes_less_than_20_ms_of_cpu(name: str) -> None:
     hostile = engine()
-    took_ms = []
-    for _ in range(5):
-        begin = time.process_time()
+
+    def refuse() -> None:
         with pytest.raises(Invalid):
             hostile.plan(Asked(query=HOSTILE[name]))
-        took_ms.append((time.process_time() - begin) * 1000)
-    assert min(took_ms) < 20
+
+    assert cpu_ms(refuse) < 20
 
 
 def test_as_many_fragments_as_are_allowed_are_read_in_20_ms_too() -> None:
@@ -168,12 +175,7 @@ def test_as_many_fragments_as_are_allowed_are_read_in_20_ms_too() -> None:
     query = "{ me { user { ...F0 } } } " + " ".join(
         f"fragment F{n} on User {{ id handle displayName bio " + " ".join(f"...F{m}" for m in range(n + 1, 14)) + " }" for n in range(14)
     )
-    took_ms = []
-    for _ in range(5):
-        begin = time.process_time()
-        engine().plan(Asked(query=query))
-        took_ms.append((time.process_time() - begin) * 1000)
-    assert min(took_ms) < 20
+    assert cpu_ms(lambda: engine().plan(Asked(query=query))) < 20
 
 
 def documents(cached_characters: int) -> Documents:
