@@ -12,15 +12,16 @@ from mesh.failpoints import Failpoint
 from mesh.testing.folders import socket_folder
 from svc_video.processing.worker.room import jobs_here
 from tests.e2e.crashes import PLACES, SMALL_PARTS, Life, Lived, Plan, check_online, chunks_done_again, outputs, plan_of
+from tests.e2e.engines import EMBEDDED, Engines
 from tests.e2e.stage import Stage
 
 ROOT = Path(__file__).parents[2]
 COMMIT_SEEDS, LONG_SEEDS = 5, 50
 
 
-async def _through(plan: Plan, clips: Mapping[str, Path], folder: Path) -> tuple[Lived, Mapping[str, list[int]]]:
+async def _through(plan: Plan, clips: Mapping[str, Path], folder: Path, engines: Engines) -> tuple[Lived, Mapping[str, list[int]]]:
     """One life under a plan, checked from outside; the system is stopped afterwards."""
-    stage = Stage.at(folder, first_lives=plan.lives, **SMALL_PARTS)
+    stage = Stage.at(folder, engines=engines, first_lives=plan.lives, **SMALL_PARTS)
     await stage.system.start()
     try:
         lived = await Life(stage=stage, clips=clips, kills=plan.kills).live()
@@ -48,25 +49,25 @@ def known_outputs() -> dict[str, dict[str, str]]:
 async def _undisturbed(known: dict[str, dict[str, str]], clips: Mapping[str, Path]) -> Mapping[str, dict[str, str]]:
     if not known:
         with socket_folder() as folder:
-            lived, ends = await _through(Plan(), clips, folder)
+            lived, ends = await _through(Plan(), clips, folder, EMBEDDED)
             assert not any(ends.values())
-            assert await chunks_done_again(folder, lived) == 0
-            known.update({name: await outputs(folder, video) for name, video in lived.videos.items()})
+            assert await chunks_done_again(folder, EMBEDDED, lived) == 0
+            known.update({name: await outputs(folder, EMBEDDED, video) for name, video in lived.videos.items()})
         expected = {"video/master.m3u8", "video/360p.mp4", "video/240p/init.mp4", "video/240p/1.m4s", "audio/audio.mp4"}
         assert expected | {"images/poster.jpg", "images/preview.webp"} <= known["a ladder"].keys()
     return known
 
 
-async def _survives(seed: int, clips: Mapping[str, Path], known: dict[str, dict[str, str]]) -> None:
+async def survives(plan: Plan, clips: Mapping[str, Path], known: dict[str, dict[str, str]], engines: Engines) -> None:
+    """Live through a plan, and compare all that came of it with what comes of it on embedded engines when nothing goes wrong."""
     undisturbed = await _undisturbed(known, clips)
-    plan = plan_of(seed)
     with socket_folder() as folder:
-        lived, ends = await _through(plan, clips, folder)
+        lived, ends = await _through(plan, clips, folder, engines)
         for point, process in plan.points:
             assert -9 in ends[process], f"{point} did not fire in {process}: {plan}"
-        assert await chunks_done_again(folder, lived) <= jobs_here() * len(ends["worker-1"]), plan
+        assert await chunks_done_again(folder, engines, lived) <= jobs_here() * len(ends["worker-1"]), plan
         for name, video in lived.videos.items():
-            assert await outputs(folder, video) == undisturbed[name], plan
+            assert await outputs(folder, engines, video) == undisturbed[name], plan
         assert not list((folder / "scratch").iterdir())
 
 
@@ -75,7 +76,7 @@ async def _survives(seed: int, clips: Mapping[str, Path], known: dict[str, dict[
 async def test_a_crash_costs_nothing_that_was_acknowledged(
     seed: int, clips: Mapping[str, Path], known_outputs: dict[str, dict[str, str]]
 ) -> None:
-    await _survives(seed, clips, known_outputs)
+    await survives(plan_of(seed), clips, known_outputs, EMBEDDED)
 
 
 @pytest.mark.long
@@ -84,7 +85,7 @@ async def test_a_crash_costs_nothing_that_was_acknowledged(
 async def test_no_crash_costs_anything_that_was_acknowledged(
     seed: int, clips: Mapping[str, Path], known_outputs: dict[str, dict[str, str]]
 ) -> None:
-    await _survives(seed, clips, known_outputs)
+    await survives(plan_of(seed), clips, known_outputs, EMBEDDED)
 
 
 def test_every_failpoint_is_passed_by_code_and_by_the_commit_seeds() -> None:
