@@ -12,7 +12,7 @@ from mesh.loop_watch import HELD
 from mesh.testing.folders import socket_folder
 from tests.e2e.stage import Stage, feed, video_of
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = [pytest.mark.timed, pytest.mark.timeout(150)]
 
 
 async def test_no_event_loop_is_held_over_50_ms_by_its_own_work(clip: Path) -> None:

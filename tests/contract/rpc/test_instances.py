@@ -17,6 +17,8 @@ from mesh.testing.rpc import serve
 from tests.contract.rpc.instances import Load, channels_to, instances
 from tests.contract.rpc.probe import A_DECISION, ListReviewsRequest, Probe, Stub, served_by
 
+pytestmark = pytest.mark.timed
+
 A_READ = ListReviewsRequest()
 BUDGET_S = 0.5
 

@@ -178,6 +178,7 @@ async def test_a_session_that_cannot_be_read_gets_a_page_that_nothing_builds_on(
     assert failed.value.reason == "CURSOR_EXPIRED"
 
 
+@pytest.mark.timed
 async def test_a_page_comes_within_its_budget_when_everything_hangs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     first = await world.page(person(ALICE), size=3)
     forget(world)
