@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mesh.clock import Clock
 from mesh.pages import PageTokens, clamp
-from mesh.stores.blobs.port import BlobDamaged, BlobNotFound, BlobPart, Blobs
+from mesh.stores.blobs.port import BlobDamaged, BlobNotFound, BlobPart, Blobs, MultipartGone
 from mesh.stores.tables.requests import RequestLog
 from svc_video.layout import raw_key, tail_key, tails_prefix
 from svc_video.uploads.errors import PartOutOfRange, TooManyOpenUploads, UploadNotFound, UploadNotOpen
@@ -112,16 +112,14 @@ class UploadActions:
         return await self._seen(upload)
 
     async def sign_parts(self, viewer: Viewer, upload_id: int, part_numbers: Sequence[int]) -> list[SignedPart]:
-        """URLs for the named parts, in the order asked; a part may be sent again, the last PUT wins.
+        """URLs for the named parts, in the order asked, that the store takes a part at; a part may be sent again, the last PUT wins.
 
         Raises UploadNotFound, UploadNotOpen, PartOutOfRange; then nothing is signed.
         """
-        upload = await self._own(viewer, upload_id)
-        left_ms = upload.ends_at_ms - self._clock.now_ms()
-        if upload.state is not UploadState.OPEN or left_ms <= 0:
-            raise UploadNotOpen(upload_id=upload_id, state=upload.state.name)
+        upload = self._still_open(await self._own(viewer, upload_id))
         sizes = [(number, part_size(upload, number)) for number in part_numbers]
-        life_ms = min(self._limits.link_ms, left_ms)
+        upload = self._still_open(await self._sessions.taking_parts(upload))
+        life_ms = min(self._limits.link_ms, upload.ends_at_ms - self._clock.now_ms())
         expires_at_ms = self._clock.now_ms() + life_ms
         key = raw_key(upload_id)
         return [
@@ -145,7 +143,7 @@ class UploadActions:
         if upload.state is not UploadState.OPEN:
             return Streamed(seen=seen, offset_bytes=upload.size_bytes if upload.state is UploadState.COMPLETED else 0)
         parts = whole_parts(upload, {part.part_number: part.size_bytes for part in seen.parts})
-        if parts == upload.part_count or (not seen.parts and await self._is_joined(upload)):
+        if parts == upload.part_count or (not seen.parts and await self._sessions.is_joined(upload)):
             return Streamed(seen=seen, offset_bytes=upload.size_bytes)
         try:
             tail_bytes = (await self._blobs.head(tail_key(upload_id, parts + 1))).size_bytes
@@ -241,17 +239,15 @@ class UploadActions:
             await self._blobs.multipart_abort(key, upload_ref)
         return upload
 
-    async def _is_joined(self, upload: Upload) -> bool:
-        """True when the parts are one object already, though nobody heard of it."""
-        try:
-            return (await self._blobs.head(raw_key(upload.upload_id))).size_bytes == upload.size_bytes
-        except (BlobNotFound, BlobDamaged):
-            return False
-
     async def _own(self, viewer: Viewer, upload_id: int) -> Upload:
         upload = await self._store.get(upload_id)
         if upload is None or not viewer.user_id or upload.creator_id != viewer.user_id:
             raise UploadNotFound(upload_id=upload_id)
+        return upload
+
+    def _still_open(self, upload: Upload) -> Upload:
+        if upload.state is not UploadState.OPEN or upload.ends_at_ms <= self._clock.now_ms():
+            raise UploadNotOpen(upload_id=upload.upload_id, state=upload.state.name)
         return upload
 
     async def _seen(self, upload: Upload) -> SeenUpload:
@@ -263,7 +259,7 @@ class UploadActions:
         if upload.state is UploadState.OPEN:
             try:
                 parts = tuple(await self._blobs.multipart_parts(raw_key(upload.upload_id), upload.upload_ref))
-            except BlobNotFound:
+            except MultipartGone:
                 parts = ()
         progress = None if video is None else self._videos.progress_of(video)
         return SeenUpload(upload=upload, parts=parts, video=video, progress=progress)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Protocol
 
 from mesh.errors import Aborted
 from mesh.failpoints import Failpoint, hit
-from mesh.stores.blobs.port import BlobNotFound, Blobs, PartMismatch
+from mesh.stores.blobs.port import BlobDamaged, BlobNotFound, Blobs, MultipartGone, PartMismatch
 from svc_video.layout import raw_key, tails_prefix
 from svc_video.uploads.errors import ChecksumMismatch, MissingParts, SizeMismatch, UploadNotFound
 from svc_video.uploads.rules import released
 from svc_video.uploads.store import UploadStore
 from svc_video.uploads.tables import Upload, UploadState
 from svc_video.videos.actions import MediaActions, MediaState, VideoActions
+
+_log = logging.getLogger("clipmesh.video")
 
 _FAILURES = {
     UploadState.EXPIRED: ("UPLOAD_EXPIRED", "Nobody completed the upload within its life."),
@@ -44,7 +47,7 @@ class Sessions:
     async def complete(self, upload: Upload, etags: dict[int, str]) -> Upload:
         """Make the object of an open session's parts, then end the session; answers it as it stands, maybe ended otherwise meanwhile.
 
-        Raises MissingParts, SizeMismatch, ChecksumMismatch; then the session stays open.
+        Raises MissingParts, SizeMismatch, ChecksumMismatch; then the session stays open and takes the parts that are named.
         """
         key = raw_key(upload.upload_id)
         try:
@@ -53,10 +56,10 @@ class Sessions:
             )
         except PartMismatch as mismatch:
             raise _refusal(mismatch, upload) from None
-        except BlobNotFound:
-            # The parts are gone: ended by somebody else a moment ago, or lost by the store.
-            now = await self._store.get(upload.upload_id)
-            if now is None or now.state is UploadState.OPEN:
+        except MultipartGone:
+            # Ended by somebody else a moment ago, or lost by the store.
+            now = await self._begin_anew(upload)
+            if now.state is UploadState.OPEN:
                 raise MissingParts(part_numbers=_numbers(range(1, upload.part_count + 1))) from None
             return now
         hit(Failpoint.UPLOAD_BEFORE_COMPLETE_ROW)
@@ -64,6 +67,34 @@ class Sessions:
         if ended.state is not UploadState.COMPLETED:
             await self._blobs.delete([key])
         return ended
+
+    async def taking_parts(self, upload: Upload) -> Upload:
+        """An open session as it stands once the store takes its parts: where it lost what it had of them, they go into another multipart upload.
+
+        A session whose parts are one object already is completed, as somebody asked for it who never heard the answer.
+        """
+        try:
+            await self._blobs.multipart_parts(raw_key(upload.upload_id), upload.upload_ref)
+        except MultipartGone:
+            # An upload goes only after what it made is there, so that looking in this order misses neither.
+            if not await self.is_joined(upload):
+                return await self._begin_anew(upload)
+            try:
+                completed = await self.complete(upload, {})
+            except MissingParts:
+                # What lies there is of some other upload; the parts have been given another place.
+                return await self._as_it_stands(upload)
+            if completed.state is UploadState.COMPLETED:
+                await self.hand_over(completed)
+            return completed
+        return upload
+
+    async def is_joined(self, upload: Upload) -> bool:
+        """True when the parts are one object already, though nobody heard of it."""
+        try:
+            return (await self._blobs.head(raw_key(upload.upload_id))).size_bytes == upload.size_bytes
+        except (BlobNotFound, BlobDamaged):
+            return False
 
     async def hand_over(self, upload: Upload) -> None:
         """What follows from completion: the video is processed, the creator's place is free."""
@@ -101,9 +132,7 @@ class Sessions:
     async def end(self, upload: Upload, state: UploadState) -> Upload:
         """Move an open session to `state`; whoever comes first decides, and the session is answered as it stands."""
         for _ in range(_ATTEMPTS):
-            now = await self._store.get(upload.upload_id)
-            if now is None:
-                raise UploadNotFound(upload_id=upload.upload_id)
+            now = await self._as_it_stands(upload)
             if now.state is not UploadState.OPEN:
                 return now
             code, detail = _FAILURES.get(state, ("", ""))
@@ -112,6 +141,27 @@ class Sessions:
             if written is not None:
                 return written
         raise Aborted("the session changes too fast; try again", upload_id=upload.upload_id)
+
+    async def _begin_anew(self, lost: Upload) -> Upload:
+        """Another multipart upload in place of one that the store does not have any more; the session as it stands, maybe changed by others before."""
+        now = await self._as_it_stands(lost)
+        if now.state is not UploadState.OPEN or now.upload_ref != lost.upload_ref:
+            return now
+        key = raw_key(lost.upload_id)
+        upload_ref = await self._blobs.multipart_begin(key, content_type=now.mime_type)
+        # When the write is not answered, the sweeper ends whichever of the two the row does not name.
+        written = await self._store.replace(replace(now, upload_ref=upload_ref), expected_version=now.version)
+        if written is None:
+            await self._blobs.multipart_abort(key, upload_ref)
+            return await self._as_it_stands(lost)
+        _log.warning("the store lost what it had of an upload; its parts are asked for again", extra={"upload_id": lost.upload_id})
+        return written
+
+    async def _as_it_stands(self, upload: Upload) -> Upload:
+        now = await self._store.get(upload.upload_id)
+        if now is None:
+            raise UploadNotFound(upload_id=upload.upload_id)
+        return now
 
 
 def _refusal(mismatch: PartMismatch, upload: Upload) -> MissingParts | SizeMismatch | ChecksumMismatch:

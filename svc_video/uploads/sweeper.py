@@ -7,7 +7,7 @@ import logging
 
 from mesh import deadline
 from mesh.clock import Clock
-from mesh.stores.blobs.port import BlobNotFound, Blobs
+from mesh.stores.blobs.port import Blobs, MultipartGone
 from svc_video.layout import raw_key
 from svc_video.uploads.errors import MissingParts
 from svc_video.uploads.missing import MissingBytes
@@ -148,13 +148,9 @@ class UploadSweeper:
 
     async def _is_whole(self, upload: Upload) -> bool:
         """True when all bytes lie in the store: as parts of the right sizes, or already as one object whose completion nobody heard of."""
-        key = raw_key(upload.upload_id)
         try:
-            parts = await self._blobs.multipart_parts(key, upload.upload_ref)
-        except BlobNotFound:
-            try:
-                return (await self._blobs.head(key)).size_bytes == upload.size_bytes
-            except BlobNotFound:
-                return False
+            parts = await self._blobs.multipart_parts(raw_key(upload.upload_id), upload.upload_ref)
+        except MultipartGone:
+            return await self._sessions.is_joined(upload)
         sizes = {part.part_number: part.size_bytes for part in parts}
         return sizes == {number: part_size(upload, number) for number in range(1, upload.part_count + 1)}

@@ -11,9 +11,10 @@ from mesh.settings import InvalidSetting
 from mesh.stores.blobs.door import UploadDoor
 from mesh.stores.blobs.files import FileBlobs
 from mesh.stores.blobs.links import MIN_KEY_BYTES
+from mesh.stores.blobs.parts import MIN_PART_BYTES
 from mesh.stores.blobs.port import Blobs
 
-__all__ = ["open_blobs", "upload_door"]
+__all__ = ["check_part_size", "open_blobs", "upload_door"]
 
 
 def open_blobs(url: str, *, clock: Clock, url_key: bytes) -> Blobs:
@@ -22,7 +23,10 @@ def open_blobs(url: str, *, clock: Clock, url_key: bytes) -> Blobs:
     `url_key` signs upload links to our own door: at least 32 bytes, the same in every process that signs or takes them; empty in a process that
     does neither. S3 signs with its own keys.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise InvalidSetting(f"CLIPMESH_BLOBS is no URL ({error}): use file:///FOLDER or s3://HOST/BUCKET") from None
     if url_key and len(url_key) < MIN_KEY_BYTES:
         raise InvalidSetting(f"the secret blob_url_key has {len(url_key)} bytes; it needs {MIN_KEY_BYTES} or more")
     if parts.scheme == "s3":
@@ -43,6 +47,14 @@ def open_blobs(url: str, *, clock: Clock, url_key: bytes) -> Blobs:
         return FileBlobs(folder, clock=clock, url_key=url_key)
     except OSError as error:
         raise InvalidSetting(f"CLIPMESH_BLOBS={url!r} cannot be used: {error.strerror}") from error
+
+
+def check_part_size(url: str, part_bytes: int, *, variable: str) -> None:
+    """Raises InvalidSetting where the store of CLIPMESH_BLOBS would never join parts as small as `variable` makes them."""
+    if url.startswith("s3:") and part_bytes < MIN_PART_BYTES:
+        raise InvalidSetting(
+            f"{variable}={part_bytes} is too small: S3, which CLIPMESH_BLOBS names, joins no parts below {MIN_PART_BYTES} bytes"
+        )
 
 
 def upload_door(blobs: Blobs) -> UploadDoor | None:

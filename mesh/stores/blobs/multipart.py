@@ -16,7 +16,16 @@ from mesh.stores.blobs import trailer
 from mesh.stores.blobs.disk import Draft, Scratch, sync_folder, write_all
 from mesh.stores.blobs.objects import ObjectFiles
 from mesh.stores.blobs.parts import check_parts, multipart_etag
-from mesh.stores.blobs.port import BlobDamaged, BlobInfo, BlobNotFound, BlobPart, BlobsUnavailable, OpenMultipart, PartMismatch
+from mesh.stores.blobs.port import (
+    BlobDamaged,
+    BlobInfo,
+    BlobNotFound,
+    BlobPart,
+    BlobsUnavailable,
+    MultipartGone,
+    OpenMultipart,
+    PartMismatch,
+)
 from mesh.stores.blobs.trailer import Trailer
 
 _REFERENCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -52,11 +61,11 @@ class MultipartFolders:
         return reference
 
     def check_open(self, key: str, reference: str) -> None:
-        """Raises BlobNotFound unless the upload is open for this key."""
+        """Raises MultipartGone unless the upload is open for this key."""
         self._facts(key, reference)
 
     def place(self, draft: Draft, key: str, reference: str, part_number: int) -> BlobPart:
-        """Make a draft the part, in one step. Raises BlobNotFound when the upload ended meanwhile."""
+        """Make a draft the part, in one step. Raises MultipartGone when the upload ended meanwhile."""
         part = BlobPart(part_number=part_number, size_bytes=draft.size_bytes, etag=draft.md5.hex())
         draft.seal(Trailer(size_bytes=part.size_bytes, etag=part.etag))
         with self._locked(key, reference, fcntl.LOCK_SH) as folder:
@@ -64,7 +73,7 @@ class MultipartFolders:
         return part
 
     def parts(self, key: str, reference: str) -> Sequence[BlobPart]:
-        """Durable parts, ascending. Raises BlobNotFound."""
+        """Durable parts, ascending. Raises MultipartGone."""
         self._facts(key, reference)
         return _parts(self._root / reference)
 
@@ -94,10 +103,13 @@ class MultipartFolders:
                 # A crash between these two steps leaves both: a repeat then makes the same object again.
                 self._join(folder, parts, key, facts, stop)
                 self._scratch.remove(folder)
-        except BlobNotFound:
+        except MultipartGone:
             if not self._made(key, reference):
                 raise
-        info = self._objects.head(key)
+        try:
+            info = self._objects.head(key)
+        except BlobNotFound:
+            raise MultipartGone("what the upload made was deleted at once") from None
         if info.size_bytes != size_bytes:
             raise PartMismatch("the upload was completed with another size", size_bytes=info.size_bytes)
         return info
@@ -107,7 +119,7 @@ class MultipartFolders:
         try:
             with self._locked(key, reference, fcntl.LOCK_EX, stop) as folder:
                 self._scratch.remove(folder)
-        except BlobNotFound:
+        except MultipartGone:
             return
 
     def open_uploads(self, prefix: str) -> Sequence[OpenMultipart]:
@@ -128,7 +140,7 @@ class MultipartFolders:
         except FileNotFoundError:
             facts = {}
         if facts.get("key") != key:
-            raise BlobNotFound("there is no such upload, or it is over")
+            raise MultipartGone("there is no such upload, or it is over")
         return facts
 
     def _made(self, key: str, reference: str) -> bool:
@@ -153,13 +165,13 @@ class MultipartFolders:
 
     @contextmanager
     def _locked(self, key: str, reference: str, kind: int, stop: threading.Event | None = None) -> Iterator[Path]:
-        """The upload's folder under a lock, which is waited for until `stop` and not at all without; BlobNotFound when the upload is over."""
+        """The upload's folder under a lock, which is waited for until `stop` and not at all without; MultipartGone when the upload is over."""
         self._facts(key, reference)
         folder = self._root / reference
         try:
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
-            raise BlobNotFound("there is no such upload, or it is over") from None
+            raise MultipartGone("there is no such upload, or it is over") from None
         try:
             _take(descriptor, kind, stop)
             # Whoever held the lock before may have moved the folder away.
@@ -200,5 +212,5 @@ def _parts(folder: Path) -> Sequence[BlobPart]:
                 os.close(descriptor)
             found.append(BlobPart(part_number=int(name.removeprefix(_PART)), size_bytes=facts.size_bytes, etag=facts.etag))
     except FileNotFoundError:
-        raise BlobNotFound("there is no such upload, or it is over") from None
+        raise MultipartGone("there is no such upload, or it is over") from None
     return found

@@ -9,6 +9,8 @@ from mesh.stores.blobs.port import BlobPart, PartMismatch
 
 MAX_PART_NUMBER = 10_000
 """The most parts an object store takes."""
+MIN_PART_BYTES = 5 * 1024 * 1024
+"""The smallest part that S3 takes before the last one."""
 
 
 def check_parts(parts: Sequence[BlobPart], *, size_bytes: int, part_size_bytes: int, etags: Mapping[int, str] | None) -> None:

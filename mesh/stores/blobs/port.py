@@ -12,7 +12,8 @@ class BlobsError(Exception):
     """Base of what a blob engine can answer besides success.
 
     BlobsError
-    ├── BlobNotFound        no such object or upload
+    ├── BlobNotFound        no such object
+    │   └── MultipartGone   no such multipart upload, or not any more
     ├── InvalidKey          the key is not one we take
     ├── PartMismatch        parts are missing, of the wrong size or checksum
     ├── RangeNotSatisfiable the range lies outside the object
@@ -22,7 +23,11 @@ class BlobsError(Exception):
 
 
 class BlobNotFound(BlobsError):
-    """There is no such object, or no such multipart upload any more."""
+    """There is no such object."""
+
+
+class MultipartGone(BlobNotFound):
+    """There is no such multipart upload: it ended, never was, or the store lost it. Its links take nothing, now or later: begin another one."""
 
 
 class InvalidKey(BlobsError):
@@ -181,7 +186,7 @@ class Blobs(Protocol):
         ...
 
     async def send(self, link: str, content: bytes) -> str:
-        """PUT a body to an upload link of this store from here, for clients that cannot; the etag. Raises BlobNotFound when the upload is
+        """PUT a body to an upload link of this store from here, for clients that cannot; the etag. Raises MultipartGone when the upload is
         over, and BlobsError, then nothing was kept, when the link is none of ours, has ended or is for another size."""
         ...
 
@@ -190,18 +195,20 @@ class Blobs(Protocol):
         ...
 
     async def presign_part(self, key: str, upload_ref: str, part_number: int, *, size_bytes: int, expires_in_ms: int) -> str:
-        """A URL that takes one PUT of exactly `size_bytes` as a part (1 to 10,000); repeatable, the last PUT wins."""
+        """A URL that takes one PUT of exactly `size_bytes` as a part (1 to 10,000); repeatable, the last PUT wins. The store is not asked: where
+        the upload is gone, the URL answers 404."""
         ...
 
     async def multipart_parts(self, key: str, upload_ref: str) -> Sequence[BlobPart]:
-        """Durable parts, ascending; a damaged one is none. Raises BlobNotFound when the upload is over or never was."""
+        """Durable parts, ascending; a damaged one is none. Raises MultipartGone when the upload is over or never was; what it made is there by then."""
         ...
 
     async def multipart_complete(
         self, key: str, upload_ref: str, *, size_bytes: int, part_size_bytes: int, etags: dict[int, str] | None = None
     ) -> BlobInfo:
         """Make the object of parts 1..n: every part but the last has `part_size_bytes`, together `size_bytes`, checksums as in `etags` where
-        given, quoted or not. Raises PartMismatch, then nothing changed. Safe to repeat after success; when the deadline passes, the work may
+        given, quoted or not. Raises PartMismatch, then nothing changed; MultipartGone where the store has neither the upload nor what it
+        made, or lost its parts while it joined them and may never join them. Safe to repeat after success; when the deadline passes, the work may
         go on, and a repeat joins it. S3 joins no parts below 5 MiB but the last: smaller ones are for stores that only one machine uses."""
         ...
 

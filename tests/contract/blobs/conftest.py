@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-pytest.register_assert_rewrite("mesh.testing.blobs")
+for _name in ("steps", "objects", "keys", "links", "multipart"):
+    pytest.register_assert_rewrite(f"mesh.testing.blobs_{_name}")
 
 from starlette.applications import Starlette  # noqa: E402
 

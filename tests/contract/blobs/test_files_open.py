@@ -8,7 +8,7 @@ import pytest
 
 import mesh.stores.blobs as blobs_package
 from mesh.settings import InvalidSetting
-from mesh.stores.blobs import open_blobs, upload_door
+from mesh.stores.blobs import check_part_size, open_blobs, upload_door
 from mesh.testing.clock import FakeClock
 
 
@@ -35,6 +35,13 @@ def test_without_the_extra_s3_is_refused_with_the_command_that_installs_it(monke
     monkeypatch.setattr(blobs_package, "find_spec", lambda name: None)
     with pytest.raises(InvalidSetting, match=r"^CLIPMESH_BLOBS=s3://minio\.\.\. needs the S3 engine: pip install 'clipmesh\[cluster\]'$"):
         open_blobs("s3://key:hidden@minio:9000/clips", clock=FakeClock(), url_key=b"k" * 32)
+
+
+def test_parts_that_s3_never_joins_are_refused_and_those_of_files_may_be_small() -> None:
+    check_part_size("file:///clips", 1, variable="CLIPMESH_UPLOAD_PART_BYTES")
+    check_part_size("s3://key:hidden@minio:9000/clips", 5 * 2**20, variable="CLIPMESH_UPLOAD_PART_BYTES")
+    with pytest.raises(InvalidSetting, match=r"^CLIPMESH_UPLOAD_PART_BYTES=5242879 is too small: S3, .* below 5242880 bytes$"):
+        check_part_size("s3://key:hidden@minio:9000/clips", 5 * 2**20 - 1, variable="CLIPMESH_UPLOAD_PART_BYTES")
 
 
 def test_a_short_key_is_refused(tmp_path: Path) -> None:

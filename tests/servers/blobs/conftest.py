@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-pytest.register_assert_rewrite("mesh.testing.blobs")
+for _name in ("steps", "objects", "keys", "links", "multipart"):
+    pytest.register_assert_rewrite(f"mesh.testing.blobs_{_name}")
 
 from mesh.clock import SystemClock  # noqa: E402
 from mesh.stores.blobs import open_blobs  # noqa: E402

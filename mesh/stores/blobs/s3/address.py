@@ -50,7 +50,10 @@ class S3Address:
 def read_address(url: str, environment: Mapping[str, str] | None = None) -> S3Address:
     """The address that a URL names. Raises InvalidSetting, which repeats no secret."""
     source = os.environ if environment is None else environment
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise InvalidSetting(f"CLIPMESH_BLOBS=s3://... is no URL ({error}): use {FORM}") from None
     host, port = _host_and_port(parts)
     bucket = parts.path.removeprefix("/").removesuffix("/")
     if not host or not _BUCKET.fullmatch(bucket) or parts.fragment:
@@ -96,7 +99,10 @@ def _options(parts: SplitResult, host: str) -> dict[str, str]:
 
 def _public(text: str, host: str) -> str:
     base = text.removesuffix("/")
-    parts = urlsplit(base)
+    try:
+        parts = urlsplit(base)
+    except ValueError as error:
+        raise InvalidSetting(f"CLIPMESH_BLOBS=s3://{host}...: public={text!r} is no URL ({error})") from None
     if base and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query or "@" in parts.netloc):
         # A path would have to be part of the signature, and whoever strips it breaks that.
         raise InvalidSetting(f"CLIPMESH_BLOBS=s3://{host}...: public={text!r} is no scheme://host[:port]")

@@ -19,7 +19,7 @@ from minio.lifecycleconfig import LifecycleConfig
 from minio.xml import marshal
 from urllib3.response import BaseHTTPResponse
 
-from mesh.stores.blobs.port import BlobInfo, BlobNotFound, BlobPart, OpenMultipart
+from mesh.stores.blobs.port import BlobInfo, BlobNotFound, BlobPart, MultipartGone, OpenMultipart
 from mesh.stores.blobs.s3.address import S3Address
 from mesh.stores.blobs.s3.answers import (
     etag_of,
@@ -152,7 +152,7 @@ class Bucket:
         return found[0]
 
     def parts(self, key: str, upload_id: str) -> Sequence[BlobPart]:
-        """All parts of an upload. Raises BlobNotFound."""
+        """All parts of an upload. Raises MultipartGone."""
         found: list[BlobPart] = []
         marker = "0"
         while marker:
@@ -165,7 +165,7 @@ class Bucket:
         return sorted(found, key=lambda part: part.part_number)
 
     def complete(self, key: str, upload_id: str, parts: Sequence[BlobPart]) -> None:
-        """Make the object of exactly these parts. Raises BlobNotFound; StoreRefused as InvalidPart when one was replaced meanwhile."""
+        """Make the object of exactly these parts. Raises MultipartGone; StoreRefused as InvalidPart when one was replaced meanwhile."""
         lines = "".join(f'<Part><PartNumber>{part.part_number}</PartNumber><ETag>"{part.etag}"</ETag></Part>' for part in parts)
         body = f"<CompleteMultipartUpload>{lines}</CompleteMultipartUpload>".encode()
         headers = {"Content-Type": "application/xml", "Content-MD5": md5_header(body)}
@@ -175,7 +175,7 @@ class Bucket:
             raise StoreRefused(next((fact.text or "" for fact in answer if tag(fact) == "Code"), "no code"))
 
     def abort(self, key: str, upload_id: str) -> None:
-        """End an upload. Raises BlobNotFound."""
+        """End an upload. Raises MultipartGone."""
         self._ask("DELETE", key, query={"uploadId": upload_id})
 
     def uploads(self, prefix: str) -> Sequence[OpenMultipart]:
@@ -277,4 +277,8 @@ class Bucket:
                 no_body_trace=True,
             )
         except FAILURES as error:
-            raise port_error(error) from error
+            refused = port_error(error)
+            if isinstance(refused, BlobNotFound) and "uploadId" in (query or {}):
+                # Whatever a store says is absent: without its upload there is no part.
+                raise MultipartGone(str(refused)) from error
+            raise refused from error

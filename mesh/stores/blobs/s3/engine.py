@@ -13,11 +13,11 @@ from mesh.stores.blobs.keys import check_key, check_prefix, is_key
 from mesh.stores.blobs.parts import MAX_PART_NUMBER
 from mesh.stores.blobs.port import (
     BlobInfo,
-    BlobNotFound,
     BlobPage,
     BlobPart,
     BlobRange,
     InvalidKey,
+    MultipartGone,
     OpenMultipart,
     RangeNotSatisfiable,
     Upkeep,
@@ -201,7 +201,7 @@ class S3Blobs:
         def work(_: Line) -> None:
             try:
                 self._bucket.abort(key, multipart.check_upload_id(upload_ref))
-            except BlobNotFound:
+            except MultipartGone:
                 return
 
         await self._lines.run(work)

@@ -14,12 +14,13 @@ from xml.etree.ElementTree import ParseError
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from urllib3.exceptions import HTTPError
 
-from mesh.stores.blobs.port import BlobNotFound, BlobsError, BlobsUnavailable
+from mesh.stores.blobs.port import BlobNotFound, BlobsError, BlobsUnavailable, MultipartGone
 
 FAILURES = (HTTPError, MinioException, OSError, ParseError, UnicodeError)
 """What the client raises when the store could not be asked or its answer not be read."""
 
-_ABSENT = {"NoSuchKey", "NoSuchUpload", "NoSuchVersion"}
+_ABSENT = {"NoSuchKey", "NoSuchVersion"}
+_GONE = "NoSuchUpload"
 
 
 class StoreRefused(BlobsUnavailable):
@@ -40,9 +41,9 @@ def port_error(error: BaseException) -> BlobsError:
     match error:
         case S3Error():
             code = error.code or "no code"
-            return (
-                BlobNotFound("there is no such object or upload") if code in _ABSENT else StoreRefused(code, status=error.response.status)
-            )
+            if code == _GONE:
+                return MultipartGone("there is no such upload, or it is over")
+            return BlobNotFound("there is no such object") if code in _ABSENT else StoreRefused(code, status=error.response.status)
         case ServerError():
             return StoreRefused(f"status {error.status_code}", status=error.status_code)
         case InvalidResponseError():

@@ -26,4 +26,9 @@ def made_by(bucket: Bucket, key: str, upload_id: str) -> BlobInfo:
         info = bucket.head(key)
         if info.etag == note.get("etag"):
             return info
-    raise BlobNotFound("there is no such upload, or it is over")
+    raise BlobNotFound("the upload made no object that is there")
+
+
+def was_joining(bucket: Bucket, key: str, upload_id: str) -> bool:
+    """True when all parts of the upload were there once, as they were about to be joined."""
+    return bucket.noted(note_key(key)).get("upload") == upload_id
