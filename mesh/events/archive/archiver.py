@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import multiprocessing
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,6 +16,7 @@ from pathlib import Path
 from clipmesh.common.v1.envelope_pb2 import EventEnvelope
 
 from mesh.clock import Clock
+from mesh.events.archive.apart import ProcessApart
 from mesh.events.archive.metrics import ARCHIVE_AGE, ARCHIVED
 from mesh.events.archive.parquet import ArchiveFile, check, encode
 from mesh.events.archive.retention import Retention, sweep
@@ -82,7 +82,7 @@ class Archiver:
         self._clock = clock
         self._settings = settings or ArchiveSettings()
         self._telemetry = telemetry
-        self._executor = executor or _one_process
+        self._executor = executor or ProcessApart
         self._row: ArchivePosition | None = None
         self._stopping = asyncio.Event()
         self._oldest_ms = 0
@@ -213,8 +213,3 @@ class Archiver:
         if row is not None:
             with suppress(TablesError):
                 await self._tables.transition(replace(row, held_until_ms=0), expected_version=row.version)
-
-
-def _one_process() -> Executor:
-    # Spawned: a fork would take gRPC's threads along.
-    return ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn"))
