@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis as redis_driver
@@ -10,6 +11,7 @@ from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
 from cassandra.policies import WhiteListRoundRobinPolicy
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
+from minio import Minio
 
 _WITHIN_S = 30.0
 
@@ -42,36 +44,60 @@ def keyspaces(cassandra_url: str) -> None:
                 session.execute(f'DROP KEYSPACE "{name}"')
 
 
-def admin(kafka_url: str) -> AdminClient:
-    """A connection with the driver alone, kept: its answers end with it."""
-    return _admin(",".join(f"{host}:{port}" for host, port in hosts(kafka_url)))
-
-
-@functools.cache
-def _admin(brokers: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": brokers})
+@contextmanager
+def admin(kafka_url: str) -> Iterator[AdminClient]:
+    """A connection with the driver alone; its threads and what it was not answered yet end with it."""
+    with AdminClient({"bootstrap.servers": ",".join(f"{host}:{port}" for host, port in hosts(kafka_url))}) as client:
+        yield client
 
 
 def topics_of(kafka_url: str) -> list[str]:
     """The topics whose names begin with the prefix of the URL, all without one."""
     prefix = parse_qs(urlsplit(kafka_url).query).get("prefix", [""])[0]
-    return sorted(name for name in admin(kafka_url).list_topics(timeout=_WITHIN_S).topics if name.startswith(prefix))
+    with admin(kafka_url) as client:
+        return sorted(name for name in client.list_topics(timeout=_WITHIN_S).topics if name.startswith(prefix))
 
 
 def records_of(kafka_url: str, topic: str) -> int:
     """How many records were ever written to a topic."""
-    partitions = [
-        TopicPartition(topic, number) for number in admin(kafka_url).list_topics(topic, timeout=_WITHIN_S).topics[topic].partitions
-    ]
-    ends = admin(kafka_url).list_offsets({partition: OffsetSpec.latest() for partition in partitions})
-    return sum(answer.result(_WITHIN_S).offset for answer in ends.values())
+    with admin(kafka_url) as client:
+        partitions = [TopicPartition(topic, number) for number in client.list_topics(topic, timeout=_WITHIN_S).topics[topic].partitions]
+        ends = client.list_offsets({partition: OffsetSpec.latest() for partition in partitions})
+        return sum(answer.result(_WITHIN_S).offset for answer in ends.values())
 
 
 def topics(kafka_url: str) -> None:
     """Delete the topics whose names begin with the prefix of the URL."""
     if names := topics_of(kafka_url):
-        for answer in admin(kafka_url).delete_topics(names, operation_timeout=_WITHIN_S).values():
-            answer.result(_WITHIN_S)
+        with admin(kafka_url) as client:
+            for answer in client.delete_topics(names, operation_timeout=_WITHIN_S).values():
+                answer.result(_WITHIN_S)
+
+
+def store(s3_url: str) -> tuple[Minio, str]:
+    """A connection with the driver alone, and the bucket of the URL."""
+    host, port = hosts(s3_url)[0]
+    return Minio(f"{host}:{port}", *user(s3_url), secure=False), urlsplit(s3_url).path[1:]
+
+
+def objects_of(s3_url: str) -> list[str]:
+    """The keys of every object in the bucket, each version of it, and of every upload that nobody finished; none when there is no bucket."""
+    client, name = store(s3_url)
+    if not client.bucket_exists(name):
+        return []
+    kept = [str(one.object_name) for one in client.list_objects(name, recursive=True, include_version=True)]
+    return kept + [str(upload.object_name) for upload in client._list_multipart_uploads(name).uploads]
+
+
+def bucket(s3_url: str) -> None:
+    """Remove the bucket with all that is in it."""
+    client, name = store(s3_url)
+    if client.bucket_exists(name):
+        for upload in client._list_multipart_uploads(name).uploads:
+            client._abort_multipart_upload(name, upload.object_name, upload.upload_id)
+        for one in client.list_objects(name, recursive=True, include_version=True):
+            client.remove_object(name, str(one.object_name), version_id=one.version_id)
+        client.remove_bucket(name)
 
 
 def database(redis_url: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from mesh.events.stream.keys import Keys
 from mesh.events.stream.port import Mark, PartitionLost, StreamMoved, StreamUnavailable
+from mesh.events.stream.redis_group import Membership
 from mesh.testing.stream_readers import LONG_LEASE_MS, drain, owned_by, records, values
 from tests.contract.stream.conftest import RedisEngine
 
@@ -79,3 +80,27 @@ async def test_a_publisher_is_told_what_a_torn_file_cost(engine: RedisEngine) ->
     with pytest.raises(StreamMoved) as moved:
         await stream.publish(records(3, first=6), mark=Mark(name="m", after="2:b", until="3:c"))
     assert moved.value.at == "1:a"
+
+
+async def test_a_hold_that_another_process_gave_acknowledges_nothing(engine: RedisEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = engine.open(lease_ms=LONG_LEASE_MS)
+    _, client = engine.clients[0]
+    await stream.publish(records(10, keys=1))
+    async with stream.consume(["video"], group="g", member="a") as consumption:
+        owned = await owned_by(consumption, 8)
+        ((partition, batch),) = [(p, batch) for p in owned if (batch := await p.read(limit=50, wait_ms=0))]
+        await partition.acknowledge(batch[:4])
+
+        async def unheard(_: Membership) -> None:
+            """No heartbeat takes the partition anew, under a fence of the new process."""
+
+        with monkeypatch.context() as silent:
+            silent.setattr(Membership, "beat", unheard)
+            await engine.crash()
+            hold = Keys(engine.settings.prefix).hold("g", "video", partition.partition)
+            before = await client.call("HGETALL", hold)
+            with pytest.raises(PartitionLost):
+                await partition.acknowledge(batch)
+            assert await client.call("HGETALL", hold) == before
+        again = await owned_by(consumption, 8)
+        assert values(await drain(again, acknowledge=True)) == list(range(4, 10))
