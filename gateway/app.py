@@ -30,7 +30,7 @@ from gateway.media.edge import MediaEdge
 from gateway.media.revocations import RevocationCopy
 from gateway.metrics import COMPILED, CONNECTIONS, COUNTING_ALONE, DOCUMENT_HITS, LOOP_LATE, PEERS, PEERS_CUT, TURNED_AWAY
 from gateway.oauth import OAuth
-from gateway.overload import Door
+from gateway.overload.door import Door
 from gateway.problems import problem
 from gateway.protocols.connections import Connections
 from gateway.protocols.events import EventStreams
@@ -46,6 +46,7 @@ from gateway.signing_keys import PublishedKeys
 from gateway.tus.app import TusApp
 from gateway.viewers import Viewers
 from gateway.wire.peers import Peers
+from mesh.access import Priority
 from mesh.app import Dependency, Process
 from mesh.auth import ViewerSigner, without_viewer
 from mesh.background import kept_going
@@ -173,13 +174,15 @@ class GatewayApp:
         process.telemetry.watch(PEERS, lambda: self.peers.open)
         process.telemetry.watch(DOCUMENT_HITS, lambda: engine.documents.hit_ratio)
         process.telemetry.watch(COMPILED, lambda: engine.compiled_ratio)
-        door = Door(
-            documents=engine.documents, refused=lambda priority: process.telemetry.count(TURNED_AWAY, priority=priority.name.lower())
-        )
+        origins = Origins(own=settings.origin, allowed=settings.cors_origins)
+
+        def refused(priority: Priority, count: int) -> None:
+            process.telemetry.count(TURNED_AWAY, count, priority=priority.name.lower())
+
+        door = Door(documents=engine.documents, origins=origins, refused=refused)
         process.telemetry.watch(LOOP_LATE, lambda: door.valve.late_s)
         self._background({"watch-loop": door.watch})
         self.peers.door = door
-        origins = Origins(own=settings.origin, allowed=settings.cors_origins)
         events = EventStreams(
             running=running,
             viewers=viewers,

@@ -40,15 +40,20 @@ class Origins:
         """True for own pages and those that are configured."""
         return self.is_own(connection) or connection.headers["origin"] in self._allowed
 
+    @property
+    def allowed(self) -> frozenset[str]:
+        """Those that are configured."""
+        return self._allowed
+
     def headers(self, connection: HTTPConnection) -> Mapping[str, str]:
-        """CORS headers of an answer: never with credentials, so that no cookie acts for a foreign page."""
-        if self.is_own(connection) or not self.may_ask(connection):
+        """CORS headers of an answer."""
+        return self.headers_for("" if self.is_own(connection) else connection.headers["origin"])
+
+    def headers_for(self, origin: str) -> Mapping[str, str]:
+        """CORS headers of an answer to an origin, empty for our own: never with credentials, so that no cookie acts for a foreign page."""
+        if origin not in self._allowed:
             return {"vary": "Origin"}
-        return {
-            "vary": "Origin",
-            "access-control-allow-origin": connection.headers["origin"],
-            "access-control-expose-headers": EXPOSED_HEADERS,
-        }
+        return {"vary": "Origin", "access-control-allow-origin": origin, "access-control-expose-headers": EXPOSED_HEADERS}
 
     def preflight(self, connection: HTTPConnection) -> Mapping[str, str]:
         """CORS headers of the answer to a preflight of a page that may ask."""

@@ -142,7 +142,7 @@ class _Shape:
         unused = [fragment for name, fragment in self._fragments.items() if name not in self._reached]
         for fragment in unused:
             self._walk([fragment.selection_set], 1, frozenset({fragment.name.value}))
-        if unused:
+        if operations and unused:
             raise GraphQLError(f"Fragment '{unused[0].name.value}' is never used.", unused[0])
 
     def _walk(self, sets: list[SelectionSetNode], depth: int, inside: frozenset[str]) -> None:

@@ -12,7 +12,8 @@ from uvicorn.server import ServerState
 
 from gateway.media.problems import Problem
 from gateway.wire.heads import unclear
-from gateway.wire.peers import BODY_READ_BYTES, READ_BYTES, Cut, Patience, PeerState, Reader, read_at_once
+from gateway.wire.peers import BODY_READ_BYTES, READ_BYTES, Cut, Door, Patience, PeerState, Reader, read_at_once
+from gateway.wire.whole import whole
 
 UPGRADE_REFUSED = (HTTPStatus.BAD_REQUEST, "UPGRADE_REFUSED", "That opens no socket.")
 
@@ -30,7 +31,6 @@ def spelled(problem: Problem) -> bytes:
 HELD_BYTES = 64 * 1024
 """Of a body that is waited for before its request is begun: uvicorn reads no further by itself."""
 HELD_MS = 1_000
-RETRY_AFTER_S = 1
 
 
 class _Refused(Exception):
@@ -55,6 +55,10 @@ class GuardedHTTP(HttpToolsProtocol):
         self._rest = Patience(self.loop, self._rest_too_much)
         self._held: tuple[RequestResponseCycle, Any] | None = None
         self._hold = Patience(self.loop, self._decide)
+        self._between = True
+        """Whether the parser has begun no message."""
+        self._admitted = False
+        self._refused_at_s = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -81,12 +85,16 @@ class GuardedHTTP(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        door = self._peers.door
+        if door is not None and not door.open and self._answered_at_once(door, data):
+            return
         self._bare_bytes += len(data)
         if self._in_head:
             self._head.start(self._limits.head_ms)
         elif self._answered:
             self._rest_bytes += len(data)
         super().data_received(data)
+        self._admitted = False
         if self.transport.is_closing():
             return
         if self._bare_bytes > self._limits.head_bytes:
@@ -94,6 +102,38 @@ class GuardedHTTP(HttpToolsProtocol):
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "HEAD_TOO_LARGE", "The head is too large.")
         elif self._rest_bytes > self._limits.rest_bytes:
             self._rest_too_much()
+
+    def _answered_at_once(self, door: Door, data: bytes) -> bool:
+        """Turn a request away that came whole, before anything is spent on it; false when it goes the ordinary way."""
+        if not self._between or not self._all_answered or self.flow.write_paused or self.transport.is_closing():
+            return False
+        asked = whole(data, most_fields=self._limits.head_fields)
+        if asked is None:
+            return False
+        refusal = door.turns_away(asked.method, asked.path, asked.fields, self.client[0] if self.client else "", asked.body)
+        if refusal is None:
+            self._admitted = True
+            return False
+        self._head.stop()
+        self._bare_bytes = self._rest_bytes = 0
+        self._refused_at_s = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self.server_state.total_requests += 1
+        self.transport.write(refusal.whole)
+        return True
+
+    def timeout_keep_alive_handler(self) -> None:
+        # Setting the timer anew would cost more than the refusal that it is set for.
+        left_s = self._refused_at_s + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left_s, self.timeout_keep_alive_handler)
+        else:
+            super().timeout_keep_alive_handler()
+
+    @property
+    def _all_answered(self) -> bool:
+        return (self.cycle is None or self.cycle.response_complete) and not self.pipeline and self._held is None
 
     @property
     def _answered(self) -> bool:
@@ -103,6 +143,7 @@ class GuardedHTTP(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._between = False
         self._head.start(self._limits.head_ms)
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -139,7 +180,7 @@ class GuardedHTTP(HttpToolsProtocol):
             self._decide()
 
     def on_message_complete(self) -> None:
-        self._in_head = True
+        self._in_head = self._between = True
         self._bare_bytes = 0
         read_at_once(self.transport, READ_BYTES)
         self._rest.stop()
@@ -152,7 +193,7 @@ class GuardedHTTP(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
         door = self._peers.door
-        if door is None or door.open:
+        if door is None or door.open or self._admitted:
             self._begin(cycle, app)
             return
         self._held = cycle, app
@@ -168,21 +209,23 @@ class GuardedHTTP(HttpToolsProtocol):
         (cycle, app), self._held = self._held, None
         door = self._peers.door
         assert door is not None
-        if door.open or door.admits(cycle.scope, bytes(cycle.body)):
+        scope = cycle.scope
+        address = self.client[0] if self.client else ""
+        refusal = None
+        if not door.open:
+            refusal = door.turns_away(scope["method"], scope["path"], dict(scope["headers"]), address, bytes(cycle.body))
+        if refusal is None:
             self._begin(cycle, app)
             return
-        media_type, body = door.refusal(cycle.scope)
-        keep = "" if cycle.keep_alive else "connection: close\r\n"
-        head = (
-            f"HTTP/1.1 503 Service Unavailable\r\ncontent-type: {media_type}\r\ncontent-length: {len(body)}\r\n"
-            f"retry-after: {RETRY_AFTER_S}\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n{keep}\r\n"
-        )
-        self.transport.write(head.encode() + (b"" if cycle.scope["method"] == "HEAD" else body))
+        self.transport.write(refusal.spelled(method=scope["method"], keep_alive=cycle.keep_alive))
         cycle.response_started = cycle.response_complete = True
-        if cycle.keep_alive:
-            self.on_response_complete()
-        else:
+        if not cycle.keep_alive:
             self.transport.close()
+        elif self.pipeline:
+            # Each that waits would be turned away within the one before it: five hundred are more than Python nests.
+            self.loop.call_soon(self.on_response_complete)
+        else:
+            self.on_response_complete()
 
     def _begin(self, cycle: RequestResponseCycle, app: Any) -> None:
         door = self._peers.door
@@ -191,6 +234,9 @@ class GuardedHTTP(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self.flow.write_paused and not self.transport.is_closing():
+            # Refusals wait for no reader: whoever takes none of them is asked for no more.
+            self.flow.pause_reading()
         if self._answered and not self._in_head and not self.transport.is_closing():
             self._rest.start(self._limits.rest_ms)
 
@@ -201,6 +247,8 @@ class GuardedHTTP(HttpToolsProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._reader.took()
+        if self._all_answered and not self.transport.is_closing():
+            self.flow.resume_reading()
 
     # How it ends.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from gateway.rates import address_key
+from gateway.wire.refusal import Refusal
 
 READ_BYTES: Final = 16 * 1024
 """Read at once while heads or messages come: one read holds so many small ones, and reading them holds the loop."""
@@ -84,16 +85,12 @@ class Door(Protocol):
         """Whether the body says how urgent a request is."""
         ...
 
-    def admits(self, scope: Any, body: bytes) -> bool:
-        """Whether a request is begun; `body` as far as it is there."""
+    def turns_away(self, method: str, path: str, fields: Mapping[bytes, bytes], address: str, body: bytes) -> Refusal | None:
+        """What a request hears that is not begun now, None when it is; `fields` by their names in small letters, `body` as far as it is there."""
         ...
 
     def begun(self, scope: Any, app: ASGIApp) -> ASGIApp:
         """The application for a request that is begun now."""
-        ...
-
-    def refusal(self, scope: Any) -> tuple[str, bytes]:
-        """What a request hears that is not begun: media type and body."""
         ...
 
 

@@ -1,6 +1,7 @@
 """A gateway as in production, over services that others serve: `python -m tests.long.gateway_alone REDIS FOLDER ADDRESSES`; what the overload test loads.
 
-It prints its port once it serves, and ends at SIGTERM.
+It prints its port once it serves, then four times a second how many microseconds of CPU a piece of work took that never changes: how fast the machine is
+for it at that moment. It ends at SIGTERM.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ import asyncio
 import json
 import signal
 import sys
+import time
+
+from graphql import parse
 
 from gateway.app import GatewayApp
 from gateway.settings import GatewaySettings
@@ -17,6 +21,18 @@ from mesh.testing.rpc import process_for
 
 _UNBOUNDED = 1_000_000_000
 _NAMED = {"session_cookie_key": b"c" * 32, "blob_url_key": b"u" * 32, "page_token_key": b"p" * 32}
+
+_YARDSTICK = "{ " + "a { b } " * 60 + "}"
+_EVERY_S = 0.25
+
+
+async def tell_speed() -> None:
+    """For ever."""
+    while True:
+        await asyncio.sleep(_EVERY_S)
+        began_s = time.thread_time()
+        parse(_YARDSTICK)
+        print(round((time.thread_time() - began_s) * 1_000_000), flush=True)
 
 
 async def main(redis: str, folder: str, addresses: dict[str, str]) -> None:
@@ -37,7 +53,9 @@ async def main(redis: str, folder: str, addresses: dict[str, str]) -> None:
     try:
         await app.start()
         print(app.port, flush=True)
+        telling = asyncio.create_task(tell_speed())
         await stopping.wait()
+        telling.cancel()
     finally:
         await app.stop()
         await app.process.close()
