@@ -138,10 +138,12 @@ class Child:
         self._renew.set()
         await self._started.wait()
 
-    async def pause(self) -> None:
-        """Drain the process and let it stay away until `resume`."""
+    async def pause(self, *, gently: bool = True) -> None:
+        """Drain the process, or end it as a power cut would, and let it stay away until `resume`."""
         self._may_run.clear()
         self._renew.set()
+        if not gently:
+            self.kill()
         if self.process is not None:
             await self.process.wait()
 

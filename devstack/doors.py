@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,41 +11,49 @@ from pathlib import Path
 import grpc
 
 from devstack.certs import files_of
-from devstack.layout import SERVICES
+from devstack.layout import SERVICES, identity_of
 from mesh.operating import OPERATOR
 from mesh.tls import Tls, channel_credentials, server_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
-    """Addresses of the services, and what to show there."""
+    """Addresses of the processes that serve, and what to show there."""
 
     addresses: Mapping[str, str]
     tls: Tls | None
     """None for sockets, which ask for no certificate."""
 
     @classmethod
-    def of(cls, folder: Path, *, addresses: Mapping[str, str]) -> Doors:
-        """The doors of the system in `folder`, whose name has to be short; `addresses` are its ports, none when it listens on sockets.
+    def of(cls, folder: Path, *, addresses: Mapping[str, str], processes: Iterable[str] = SERVICES) -> Doors:
+        """The doors of the `processes` in `folder`, whose name has to be short; `addresses` are their ports, none when they listen on sockets.
 
         Raises InvalidTls.
         """
         if not addresses:
-            return cls(addresses={name: f"unix:{folder}/run/{name}.sock" for name in SERVICES}, tls=None)
+            return cls(addresses={name: f"unix:{folder}/run/{name}.sock" for name in processes}, tls=None)
         return cls(addresses=addresses, tls=Tls(files_of(folder / "run" / "certs", OPERATOR), service=OPERATOR))
 
-    def channel(self, service: str) -> grpc.aio.Channel:
-        """A bare channel to a service, for one question."""
+    def by_service(self) -> dict[str, str]:
+        """Every address of each service, as its callers are told."""
+        found: dict[str, list[str]] = {}
+        for process, address in self.addresses.items():
+            found.setdefault(identity_of(process), []).append(address)
+        return {service: ",".join(addresses) for service, addresses in found.items()}
+
+    def channel(self, process: str) -> grpc.aio.Channel:
+        """A bare channel to a process, for one question."""
         if self.tls is None:
-            return grpc.aio.insecure_channel(self.addresses[service])
-        return grpc.aio.secure_channel(self.addresses[service], channel_credentials(self.tls.current()), options=server_name(service))
+            return grpc.aio.insecure_channel(self.addresses[process])
+        named = server_name(identity_of(process))
+        return grpc.aio.secure_channel(self.addresses[process], channel_credentials(self.tls.current()), options=named)
 
 
-def loopback_addresses() -> dict[str, str]:
-    """A free port on loopback for each service."""
+def loopback_addresses(processes: Iterable[str]) -> dict[str, str]:
+    """A free port on loopback for each process."""
     with ExitStack() as held:
         # All are held until the last is found, so that none is found twice.
-        found = {name: held.enter_context(socket.socket()) for name in SERVICES}
+        found = {name: held.enter_context(socket.socket()) for name in processes}
         for probe in found.values():
             probe.bind(("127.0.0.1", 0))
         return {name: f"127.0.0.1:{probe.getsockname()[1]}" for name, probe in found.items()}

@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 
 from devstack.stores import EMBEDDED, STORES, Store, scheme_of, shown
 from devstack.system import StartRefused
+from mesh.settings import InvalidSetting
 
 EXTRA: Final = "pip install 'clipmesh[cluster]'"
 
@@ -41,7 +42,7 @@ REBUILDS: Final = {
 def chosen(engines: Engines | None, environment: Mapping[str, str]) -> dict[str, str]:
     """The URLs of the stores that are not embedded, by their variable; `engines` None takes those that are set.
 
-    StartRefused when one is missing that has to be set, names no engine, or needs a driver that is not installed.
+    StartRefused when one is missing that has to be set, names no engine, cannot be read, or needs a driver that is not installed.
     """
     if engines is Engines.EMBEDDED:
         return {}
@@ -64,6 +65,11 @@ def _check(store: Store, url: str, *, servers_only: bool) -> None:
     scheme = scheme_of(url)
     if scheme not in store.drivers and (servers_only or scheme != store.embedded):
         raise StartRefused(f"{store.variable}={shown(url)} names no server: write {store.server}")
+    if scheme in store.drivers:
+        try:
+            store.read(url)
+        except InvalidSetting as refusal:
+            raise StartRefused(str(refusal)) from refusal
     driver = store.drivers.get(scheme)
     if driver and find_spec(driver) is None:
         raise StartRefused(f"{store.variable}={shown(url)} needs a driver that is not installed: {EXTRA}")

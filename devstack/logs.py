@@ -25,6 +25,22 @@ def tail(log: Path, since: int, *, lines: int = LINES) -> str:
     return "\n".join(f"  {line}" for line in told[-lines:])
 
 
+def refusal(log: Path, since: int) -> str:
+    """In one line why a process did not start: the last error that it told after byte `since`, empty when it told none."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(since)
+        for line in reversed(file.read().decode(errors="replace").splitlines()):
+            try:
+                entry = json.loads(line)
+                if entry["level"] == "ERROR":
+                    return " ".join(str(entry["message"]).split())
+            except (ValueError, KeyError, TypeError):
+                continue
+    return ""
+
+
 def readable(line: str) -> str:
     """A JSON line as level, words and exception; any other line as it is."""
     try:

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from devstack.doors import Doors
 from devstack.health import gateway_serves, metrics_of, service_serves, short_folder
-from devstack.layout import SERVICES
+from devstack.layout import SERVICES, serving
 from devstack.operating import NothingRuns, Operating, operator_channels
 from devstack.refusals import BreakerStatus, Overload, Samples, breakers_of, overload_of
 from devstack.stores import EMBEDDED
@@ -104,7 +104,7 @@ async def look(folder: Path) -> SystemStatus:
     with short_folder(folder) as short:
         pages = await asyncio.gather(*(_samples(short / "run" / f"{name}.metrics.sock") for name in names))
         samples = dict(zip(names, pages, strict=True))
-        doors = Doors.of(short, addresses=state.get("addresses", {}))
+        doors = Doors.of(short, addresses=state.get("addresses", {}), processes=serving(processes))
         asked = (_process(name, facts, doors, state["origin"], samples.get(name, {})) for name, facts in processes.items())
         rows = await asyncio.gather(*asked)
         # The system's own stream answers by itself, whatever its processes do; how to ask another one only they know.
@@ -204,7 +204,7 @@ async def _samples(socket: Path) -> Samples:
 async def _process(name: str, facts: dict[str, Any], doors: Doors, origin: str, samples: Samples) -> ProcessStatus:
     pid = facts["pid"]
     alive = _alive(pid)
-    if name in SERVICES:
+    if name in doors.addresses:
         serves = alive and await service_serves(doors, name)
     elif name == "gateway":
         serves = alive and await gateway_serves(origin)

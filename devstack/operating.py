@@ -13,6 +13,7 @@ from clipmesh.common.v1.operator_service_pb2_grpc import OperatorServiceStub
 
 from devstack.doors import Doors
 from devstack.health import short_folder
+from devstack.layout import serving
 from mesh import deadline
 from mesh.client import Channels
 from mesh.clock import SystemClock
@@ -37,12 +38,12 @@ async def operator_channels(folder: Path) -> AsyncIterator[Channels]:
     except FileNotFoundError:
         raise NothingRuns(f"nothing runs in {folder}") from None
     with short_folder(folder) as short:
-        doors = Doors.of(short, addresses=state.get("addresses", {}))
+        doors = Doors.of(short, addresses=state.get("addresses", {}), processes=serving(state.get("processes", {})))
         channels = Channels(
             secrets=Secrets.load(folder / "run" / "secrets" / f"{OPERATOR}.json"),
             clock=SystemClock(),
             telemetry=Telemetry(service=OPERATOR),
-            addresses=doors.addresses,
+            addresses=doors.by_service(),
             tls=doors.tls,
         )
         try:

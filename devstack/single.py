@@ -24,8 +24,9 @@ import svc_video.app
 import svc_video.settings
 from devstack.layout import own_variables
 from mesh import settings as environment
-from mesh.app import REFUSALS, App, ServiceSettings, serve
+from mesh.app import REFUSALS, REFUSED, App, ServiceSettings, serve
 from mesh.logs import start_logs
+from mesh.server import RefusedToStart
 
 APPS: Final[dict[str, tuple[Callable[[Any], App], type[ServiceSettings]]]] = {
     "rights": (svc_rights.app.build, svc_rights.settings.RightsSettings),
@@ -50,7 +51,12 @@ async def run() -> None:
     async with asyncio.TaskGroup() as group:
         for name, (build, settings_type) in APPS.items():
             settings = environment.read(settings_type, {**os.environ, **own_variables(name, tls=bool(os.environ.get("CLIPMESH_TLS_CERT")))})
-            served[name] = group.create_task(serve(build(settings), stopping=stops[name]), name=name)
+            try:
+                app = build(settings)
+            except ValueError as error:
+                # Wiring does no I/O: what it refuses is a value of the environment.
+                raise RefusedToStart(str(error)) from error
+            served[name] = group.create_task(serve(app, stopping=stops[name]), name=name)
         await stopping.wait()
         for name in reversed(APPS):
             stops[name].set()
@@ -64,7 +70,7 @@ def main() -> None:
         asyncio.run(run())
     except* REFUSALS as refusals:
         for refusal in refusals.exceptions:
-            _log.error("%s", refusal)
+            _log.error("%s", refusal, extra=REFUSED)
         sys.exit(2)
 
 

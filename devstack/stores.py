@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from mesh.events.stream.kafka.url import parse as parse_kafka
+from mesh.stores.blobs.s3.address import read_address
+from mesh.stores.redis_url import RedisUrl
+from mesh.stores.tables.cql.address import parse_address
 
 EMBEDDED: Final = "embedded"
 
@@ -18,6 +23,8 @@ class Store:
     """How the URL of a server looks."""
     drivers: Mapping[str, str]
     """Schemes of servers, and the module of the extra that each needs; empty for one that is always there."""
+    read: Callable[[str], object]
+    """Reads the URL of a server without asking it. Raises InvalidSetting."""
     embedded: str = ""
     """The scheme of what is no server."""
     may_be_empty: bool = False
@@ -25,18 +32,24 @@ class Store:
 
 
 STORES: Final[Mapping[str, Store]] = {
-    "tables": Store(variable="CLIPMESH_TABLES", server="scylla://host/keyspace", drivers={"scylla": "cassandra"}, embedded="sqlite"),
-    "blobs": Store(variable="CLIPMESH_BLOBS", server="s3://key:secret@host/bucket", drivers={"s3": "minio"}, embedded="file"),
+    "tables": Store(
+        variable="CLIPMESH_TABLES", server="scylla://host/keyspace", drivers={"scylla": "cassandra"}, read=parse_address, embedded="sqlite"
+    ),
+    "blobs": Store(
+        variable="CLIPMESH_BLOBS", server="s3://key:secret@host/bucket", drivers={"s3": "minio"}, read=read_address, embedded="file"
+    ),
     "events": Store(
         variable="CLIPMESH_EVENTS",
         server="kafka://host:9092, or empty for streams on CLIPMESH_REDIS",
         drivers={"kafka": "confluent_kafka"},
+        read=parse_kafka,
         may_be_empty=True,
     ),
     "redis": Store(
         variable="CLIPMESH_REDIS",
         server="redis://host:6379/0",
         drivers={"redis": "", "rediss": "", "redis+sentinel": ""},
+        read=RedisUrl.parse,
         embedded="unix",
     ),
 }

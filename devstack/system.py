@@ -20,7 +20,7 @@ from devstack.doors import Doors, loopback_addresses
 from devstack.folder import FolderInUse, FolderLock
 from devstack.health import gateway_serves, service_serves, short_folder, until
 from devstack.keys import BrokenKeys, make_keys
-from devstack.layout import SERVICES, Layout
+from devstack.layout import Layout, identity_of
 from devstack.stores import told
 from mesh.stores.redis_server import NoRedisServer, redis_binary, redis_command
 from mesh.tls import InvalidTls
@@ -35,7 +35,6 @@ _HOPELESS_ENDS = 3
 """A process that ended so often before it served will not serve."""
 _REFUSED_TO_START = 2
 """Return code of a process whose settings are wrong."""
-_SERVED = (*SERVICES, "gateway")
 _ALL = "all"
 """The one child of Mode.SINGLE."""
 
@@ -97,8 +96,8 @@ class System:
                 make_keys(self.layout.run / "secrets")
                 if self.layout.tls:
                     make_certs(self.layout.certs)
-                    self.layout = replace(self.layout, addresses=loopback_addresses())
-                self._doors = Doors.of(short, addresses=self.layout.addresses)
+                    self.layout = replace(self.layout, addresses=loopback_addresses(self.layout.served))
+                self._doors = Doors.of(short, addresses=self.layout.addresses, processes=self.layout.served)
             except (BrokenKeys, CertsRefused, InvalidTls) as error:
                 raise StartRefused(str(error)) from error
             await self._start_children()
@@ -140,7 +139,7 @@ class System:
         workers = [self._worker(number) for number in range(1, self.workers + 1)]
         if self.mode is Mode.SINGLE:
             return [*redis, self._program(_ALL, python, "-m", "devstack.single"), *workers]
-        services = [self._program(name, python, "-m", f"svc_{name}") for name in SERVICES]
+        services = [self._program(name, python, "-m", f"svc_{identity_of(name)}") for name in self.layout.served]
         return [*redis, *services, *workers, self._program("gateway", python, "-m", "gateway")]
 
     def _worker(self, number: int) -> Program:
@@ -165,7 +164,7 @@ class System:
             child = self.children[program.name] = Child(program, next_lives=list(self.first_lives.get(program.name, ())))
             await child.start()
             self._write_state()
-        waits = [asyncio.create_task(self.ready(name)) for name in _SERVED]
+        waits = [asyncio.create_task(self.ready(name)) for name in self._serving]
         try:
             await asyncio.gather(*waits)
         finally:
@@ -174,7 +173,8 @@ class System:
             await asyncio.gather(*waits, return_exceptions=True)
 
     async def ready(self, name: str) -> None:
-        """Wait until a process serves. Raises StartRefused with the end of its log when that does not come about."""
+        """Wait until a process serves. Raises StartRefused: in one line when the process says itself why it does not start, else with the end
+        of its log."""
         child = self._child_of(name)
         before = len(child.ends)
 
@@ -189,18 +189,25 @@ class System:
         timeout_s = SERVERS_READY_S if self.layout.stores else READY_S
         if not await until(served_or_hopeless, timeout_s=timeout_s) or hopeless():
             log = child.program.log
+            since = self._log_starts[child.program.name]
+            if _REFUSED_TO_START in child.ends[before:] and (why := logs.refusal(log, since)):
+                raise StartRefused(f"{child.program.name} refuses to start: {why}")
             how = f"ended with status {child.ends[-1]}" if hopeless() else f"did not get ready within {timeout_s:.0f} s"
-            raise StartRefused(f"{name} {how}; see {log}\n{logs.tail(log, self._log_starts[child.program.name])}")
+            raise StartRefused(f"{name} {how}; see {log}\n{logs.tail(log, since)}")
+
+    @property
+    def _serving(self) -> tuple[str, ...]:
+        return (*self.layout.served, "gateway")
 
     def _child_of(self, name: str) -> Child:
-        return self.children[_ALL if self.mode is Mode.SINGLE and name in _SERVED else name]
+        return self.children[_ALL if self.mode is Mode.SINGLE and name in self._serving else name]
 
     async def _serves(self, name: str) -> bool:
         if not self._child_of(name).pid:
             return False
         if name == "gateway":
             return await gateway_serves(self.layout.origin)
-        if name in SERVICES and self._doors is not None:
+        if name in self.layout.served and self._doors is not None:
             return await service_serves(self._doors, name)
         return True
 
@@ -237,7 +244,8 @@ class System:
     def _drain_order(self) -> list[list[str]]:
         """Callers before those they call; what calls nobody of its stage stops beside it."""
         workers = [name for name in self.children if name.startswith("worker")]
-        return [["gateway"], ["feed", *workers], ["video"], ["sound"], ["social"], ["rights"], [_ALL], ["redis"]]
+        feed, video, sound, social, rights = ([*self.layout.instances_of(name)] for name in ("feed", "video", "sound", "social", "rights"))
+        return [["gateway"], [*feed, *workers], video, sound, social, rights, [_ALL], ["redis"]]
 
     async def stop(self) -> None:
         """Drain: the edge first, then workers, then services from left to right, Redis last; safe to repeat."""

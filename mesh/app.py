@@ -34,6 +34,9 @@ __all__ = ["App", "Dependency", "Process", "ServiceSettings", "run"]
 REFUSALS = (InvalidSetting, InvalidSecrets, NoAddress, RefusedToStart, TablesInUse, IncompatibleTable)
 """What says that a process cannot start as it is set up: another try would end the same way."""
 
+REFUSED = {"is_refusal": True}
+"""Marks the one line that says why a process does not start."""
+
 _log = logging.getLogger("clipmesh.app")
 
 
@@ -206,7 +209,7 @@ def run(build: Callable[[S], App], settings_type: type[S]) -> None:
         settings = environment.read(settings_type)
     except InvalidSetting as error:
         start_logs(service="")
-        _log.error("%s", error)
+        _log.error("%s", error, extra=REFUSED)
         sys.exit(2)
     start_logs(service="", development=settings.development, level=settings.log_level)
 
@@ -227,7 +230,7 @@ def run(build: Callable[[S], App], settings_type: type[S]) -> None:
         with asyncio.Runner(loop_factory=None if settings.watch_loop else _loop_factory()) as runner:
             runner.run(main())
     except REFUSALS as error:
-        _log.error("%s", error, exc_info=settings.development)
+        _log.error("%s", error, exc_info=settings.development, extra=REFUSED)
         sys.exit(2)
     except EndedItself as error:
         _log.error("%s", error)

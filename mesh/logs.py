@@ -31,6 +31,9 @@ _SECRETS = (
     (re.compile(r"(?i)\b(bearer|password|secret|signature|token)(\s*[=:]\s*|\s+)\S+"), r"\1\2<redacted>"),
 )
 _MESSAGE_CHARS = 500
+_REFUSAL_CHARS = 1_000
+_SIGN_IN = re.compile(r"//(?!user:password@|key:secret@)[^\s/@\[]+@")
+"""What stands before the host of a URL, but for the words by which forms show its place."""
 
 
 def redact(text: str) -> str:
@@ -40,6 +43,11 @@ def redact(text: str) -> str:
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text[:_MESSAGE_CHARS]
+
+
+def refusal(text: str) -> str:
+    """What a process says when it cannot start as it is set up, in one line: words of ours about settings, which `redact` would take for secrets."""
+    return _SIGN_IN.sub("//***@", " ".join(text[: 2 * _REFUSAL_CHARS].split()))[:_REFUSAL_CHARS]
 
 
 class JsonFormatter(logging.Formatter):
@@ -57,7 +65,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "service": self._service,
             "logger": record.name,
-            "message": redact(record.getMessage()),
+            "message": (refusal if getattr(record, "is_refusal", False) else redact)(record.getMessage()),
         }
         if request := request_id.get():
             line["request_id"] = request

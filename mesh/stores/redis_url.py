@@ -57,7 +57,10 @@ class RedisUrl:
     @classmethod
     def parse(cls, url: str) -> RedisUrl:
         """Read a URL; InvalidRedisUrl says what is wrong with it."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise InvalidRedisUrl(f"CLIPMESH_REDIS={url.partition(':')[0]}://... is no URL ({error}); write {FORMS}") from None
         scheme, shown = parts.scheme, shown_url(url)
         if scheme.endswith("cluster"):
             raise InvalidRedisUrl(

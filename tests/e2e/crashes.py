@@ -21,10 +21,11 @@ from mesh.stores.tables import open_tables
 from svc_video.layout import audio_prefix, images_prefix, video_prefix, work_prefix
 from svc_video.processing.store import JobStore
 from svc_video.processing.tables import PROCESSING_TABLES, Job, JobKind, JobState
+from tests.e2e.engines import Engines
 from tests.e2e.stage import Stage, feed, finished, video_of
 
-SMALL_PARTS = {"CLIPMESH_UPLOAD_PART_BYTES": "262144", "CLIPMESH_UPLOAD_MAX_BYTES": "67108864"}
-"""So that a small clip has several parts."""
+PART_BYTES = 262_144
+"""So that a small clip has several parts, where the store joins such."""
 
 PLACES: Mapping[Failpoint, tuple[str, ...]] = {
     Failpoint.UPLOAD_BEFORE_COMPLETE_ROW: ("video",),
@@ -62,8 +63,8 @@ class Plan:
     kills: Sequence[Kill] = ()
 
 
-def plan_of(seed: int) -> Plan:
-    """Two failpoints and a kill; five seeds in a row pass every failpoint."""
+def plan_of(seed: int, *, processes: Sequence[str] = PROCESSES) -> Plan:
+    """Two failpoints and a kill of one of the `processes`; five seeds in a row pass every failpoint."""
     rng = random.Random(seed)
     every = list(Failpoint)
     chosen = [every[(2 * seed) % len(every)], every[(2 * seed + 1) % len(every)]]
@@ -75,7 +76,7 @@ def plan_of(seed: int) -> Plan:
         # A visit counts from the start of a life, and the life that follows a crash has only the rest to do.
         visit = 1 if process in lives else rng.randint(1, 2)
         lives.setdefault(process, []).append({"CLIPMESH_FAILPOINTS": f"{point.value}:{visit}"})
-    kill = Kill(process=rng.choice(PROCESSES), step=rng.choice(STEPS), after_s=rng.uniform(0.0, 1.0))
+    kill = Kill(process=rng.choice(processes), step=rng.choice(STEPS), after_s=rng.uniform(0.0, 1.0))
     return Plan(lives=lives, points=points, kills=[kill])
 
 
@@ -137,12 +138,15 @@ class Life:
 
     async def _kill(self, kill: Kill) -> None:
         await asyncio.sleep(kill.after_s)
-        self._stage.system.children[kill.process].kill()
+        if kill.process in self._stage.system.children:
+            self._stage.system.children[kill.process].kill()
+        else:
+            await asyncio.to_thread(self._stage.engines.kill, kill.process)
 
 
 async def check_online(stage: Stage, lived: Lived) -> None:
     """What people see once everything came to rest."""
-    for name in PROCESSES:
+    for name in stage.system.children:
         await stage.system.ready(name)
     await stage.quiet()
     creator, viewer, newcomer = await stage.person("nora"), await stage.person("vlad"), await stage.person("nils")
@@ -168,9 +172,10 @@ async def check_online(stage: Stage, lived: Lived) -> None:
     assert sorted(accounts) == ["nils", "nora", "vlad"]
 
 
-async def chunks_done_again(folder: Path, lived: Lived) -> int:
+async def chunks_done_again(folder: Path, engines: Engines, lived: Lived) -> int:
     """Attempts at chunks beyond the first of each; the system has to be stopped."""
-    tables = await open_tables(f"sqlite:///{folder / 'tables'}", service="video", row_types=PROCESSING_TABLES, clock=SystemClock())
+    url = engines.url("CLIPMESH_TABLES", folder)
+    tables = await open_tables(url, service="video", row_types=PROCESSING_TABLES, clock=SystemClock())
     try:
         jobs: list[Job] = []
         for video in lived.videos.values():
@@ -184,9 +189,9 @@ async def chunks_done_again(folder: Path, lived: Lived) -> int:
         await tables.close()
 
 
-async def outputs(folder: Path, video: str) -> dict[str, str]:
+async def outputs(folder: Path, engines: Engines, video: str) -> dict[str, str]:
     """Digest of every object that a clip became, by its kind and its name below the clip; nothing of the work on it is left."""
-    blobs = open_blobs(f"file://{folder / 'blobs'}", clock=SystemClock(), url_key=b"")
+    blobs = open_blobs(engines.url("CLIPMESH_BLOBS", folder), clock=SystemClock(), url_key=b"")
     try:
         assert (await blobs.list(work_prefix(int(video)))).blobs == ()
         found: dict[str, str] = {}

@@ -11,17 +11,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from clipmesh.common.v1.envelope_pb2 import EventEnvelope
 from google.protobuf.message import Message
 
 from devstack import logs
 from devstack.client import Api, new_request_id
 from devstack.layout import Layout
+from devstack.looking import look as look_at
 from devstack.streams import waiting
 from devstack.system import System
 from mesh.events.incoming import open_envelope, open_payload
 from mesh.events.stream import open_stream
 from mesh.stores.redis import open_redis
+from tests.e2e.engines import EMBEDDED, Engines
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Message)
@@ -37,7 +40,6 @@ SETTINGS = {
 """Leases as short as the tests' clips, passwords that cost nothing."""
 
 SOON_S = 60.0
-PATIENCE_S = 60.0
 
 PLAYBACK = """playback { refusal masterPlaylistUrl dashManifestUrl mp4Url renditions }"""
 FEED = f"""query($first: Int!, $after: String) {{ forYou(first: $first, after: $after) {{
@@ -69,13 +71,22 @@ class Stage:
     """One system and the people who were signed up on it."""
 
     system: System
+    engines: Engines = EMBEDDED
     people: dict[str, Api] = field(default_factory=dict)
 
     @classmethod
-    def at(cls, folder: Path, *, first_lives: Mapping[str, Sequence[Mapping[str, str]]] | None = None, **settings: str) -> Stage:
+    def at(
+        cls,
+        folder: Path,
+        *,
+        engines: Engines = EMBEDDED,
+        instances: int = 1,
+        first_lives: Mapping[str, Sequence[Mapping[str, str]]] | None = None,
+        **settings: str,
+    ) -> Stage:
         """A system in `folder`, not started yet."""
-        layout = Layout(folder=folder, port=free_port(), settings={**SETTINGS, **settings})
-        return cls(System(layout=layout, first_lives=first_lives or {}))
+        layout = Layout(folder=folder, port=free_port(), stores=engines.stores, instances=instances, settings={**SETTINGS, **settings})
+        return cls(System(layout=layout, first_lives=first_lives or {}), engines)
 
     @property
     def folder(self) -> Path:
@@ -92,7 +103,7 @@ class Stage:
     async def person(self, handle: str, *, consents: Iterable[str] = ("PERSONALISATION",)) -> Api:
         """Somebody signed up and signed in, the same for the same handle."""
         if handle not in self.people:
-            api = self.people[handle] = Api(self.system.layout.origin, patience_s=PATIENCE_S)
+            api = self.people[handle] = Api(self.system.layout.origin, patience_s=self.engines.patience_s)
             password = f"watch-{handle}-clips"
             await api.sign_up(handle, password, display_name=handle.title(), consents=list(consents), request_id=f"sign-up-{handle}")
             await api.sign_in(handle, password)
@@ -119,7 +130,7 @@ class Stage:
             video: dict[str, Any] | None = await video_of(api, video_id)
             return video if video is not None and video["state"] in states else None
 
-        video = await until(look, what=f"video {video_id} becomes {' or '.join(states)}")
+        video = await until(look, what=f"video {video_id} becomes {' or '.join(states)}", timeout_s=self.engines.patience_s)
         assert video is not None
         return video
 
@@ -129,36 +140,38 @@ class Stage:
         async def look() -> dict[str, Any] | None:
             return next((edge for edge in await feed(api) if edge["node"]["id"] == video_id), None)
 
-        edge = await until(look, what=f"video {video_id} is in the feed")
+        edge = await until(look, what=f"video {video_id} is in the feed", timeout_s=self.engines.patience_s)
         assert edge is not None
         return edge
 
     def blobs(self, *video_ids: str) -> list[str]:
-        """Objects whose key names one of the videos, as the files that hold them."""
-        root = self.folder / "blobs"
-        found = (str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
-        return sorted(name for name in found if any(video_id in name for video_id in video_ids))
+        """Objects whose key names one of the videos, as the store calls what holds them. Blocks."""
+        return sorted(name for name in self.engines.objects(self.folder) if any(video_id in name for video_id in video_ids))
 
     async def quiet(self) -> None:
         """Wait until every event was relayed and consumed."""
 
         async def look() -> bool:
-            return not any(group.waiting for group in await waiting(self.folder / "run" / "redis.sock"))
+            if not self.engines.stores:
+                return not any(group.waiting for group in await waiting(self.folder / "run" / "redis.sock"))
+            # A server takes its time to make an event known: what waits for the stream counts too.
+            numbers = (await look_at(self.folder)).numbers
+            return [number.value for number in numbers[:2]] == [0, 0]
 
         for _ in range(2):
-            await until(look, what="no event waits for a consumer")
+            await until(look, what="no event waits for a consumer", timeout_s=self.engines.patience_s)
             await asyncio.sleep(0.2)
 
     async def envelopes(self, topic: str) -> list[EventEnvelope]:
         """Every event that was ever published on a topic, in the order of its partitions."""
-        redis = open_redis(f"unix://{self.folder / 'run' / 'redis.sock'}")
-        stream = open_stream("", redis=redis)
+        redis = open_redis(self.engines.url("CLIPMESH_REDIS", self.folder))
+        stream = open_stream(self.engines.url("CLIPMESH_EVENTS", self.folder), redis=redis)
         found: list[EventEnvelope] = []
         try:
             async with aclosing(stream.tail((topic,), since_ms=10**9)) as deliveries:
                 while True:
                     try:
-                        delivery = await asyncio.wait_for(anext(deliveries), 0.5)
+                        delivery = await asyncio.wait_for(anext(deliveries), self.engines.tail_wait_s)
                     except TimeoutError:
                         return found
                     found.append(open_envelope(delivery.value))
@@ -184,6 +197,13 @@ class Stage:
     def ends(self) -> Mapping[str, list[int]]:
         """Unasked ends of every process so far."""
         return {name: list(child.ends) for name, child in self.system.children.items()}
+
+
+def tell_what_processes_say(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Add the complaints of every process to the report of a test that failed."""
+    if report.failed:
+        stages = [value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Stage)]
+        report.sections += [("what the processes say", stage.complaints()) for stage in stages]
 
 
 async def finished(api: Api, upload_id: str) -> dict[str, Any]:

@@ -131,7 +131,7 @@ async def test_the_system_that_cannot_start_says_which_process_and_why() -> None
             output, _ = await asyncio.wait_for(process.communicate(), 60)
         assert process.returncode == 2
         words = output.decode()
-        assert "clipmesh: rights ended with status 2" in words
+        assert "clipmesh: rights refuses to start: " in words
         assert "CLIPMESH_UNCLASSIFIED_POLICY='PERHAPS'" in words
         assert "Traceback" not in words
         assert living(folder) == []

@@ -11,7 +11,7 @@ import pytest
 from mesh.failpoints import Failpoint
 from mesh.testing.folders import socket_folder
 from svc_video.processing.worker.room import jobs_here
-from tests.e2e.crashes import PLACES, SMALL_PARTS, Life, Lived, Plan, check_online, chunks_done_again, outputs, plan_of
+from tests.e2e.crashes import PART_BYTES, PLACES, Life, Lived, Plan, check_online, chunks_done_again, outputs, plan_of
 from tests.e2e.engines import EMBEDDED, Engines
 from tests.e2e.stage import Stage
 
@@ -21,7 +21,7 @@ COMMIT_SEEDS, LONG_SEEDS = 5, 50
 
 async def _through(plan: Plan, clips: Mapping[str, Path], folder: Path, engines: Engines) -> tuple[Lived, Mapping[str, list[int]]]:
     """One life under a plan, checked from outside; the system is stopped afterwards."""
-    stage = Stage.at(folder, engines=engines, first_lives=plan.lives, **SMALL_PARTS)
+    stage = Stage.at(folder, engines=engines, first_lives=plan.lives, **engines.small_parts(PART_BYTES))
     await stage.system.start()
     try:
         lived = await Life(stage=stage, clips=clips, kills=plan.kills).live()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from devstack.client import Api, new_request_id
 from devstack.clips import make_clip
 from devstack.clips.maker import media_tools
 from mesh.testing.folders import socket_folder
+from tests.e2e.engines import Engines
 from tests.e2e.stage import Stage, finished, until
 
 QUERY = "query($id: ID!) { video(id: $id) { state playback { refusal growingPlaylistUrl mp4Url } } }"
@@ -20,10 +22,10 @@ DELETE = "mutation($id: ID!) { deleteVideo(input: { videoId: $id }) { deletedVid
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage(engines: Engines) -> AsyncIterator[Stage]:
     """One lane, so that pieces come one after the other."""
     with socket_folder() as folder:
-        stage = Stage.at(folder, CLIPMESH_JOBS="1")
+        stage = Stage.at(folder, engines=engines, CLIPMESH_JOBS="1")
         await stage.system.start()
         try:
             yield stage
@@ -37,7 +39,7 @@ async def playback(api: Api, video_id: str) -> dict[str, Any]:
     return {"state": video["state"], **video["playback"]} if video is not None else {}
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 async def test_the_creator_alone_watches_what_is_made_already(stage: Stage, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     make_clip(clip, seed=5, duration_s=44.0, width=360, height=640, fps=30)
@@ -69,7 +71,7 @@ async def test_the_creator_alone_watches_what_is_made_already(stage: Stage, tmp_
     await until(is_gone, what="what had grown is gone")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 async def test_a_clip_that_is_deleted_while_it_grows_is_refused_at_once(stage: Stage, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     make_clip(clip, seed=6, duration_s=44.0, width=360, height=640, fps=30)
@@ -93,4 +95,4 @@ async def test_a_clip_that_is_deleted_while_it_grows_is_refused_at_once(stage: S
 
 
 async def _nothing(stage: Stage, video_id: str) -> bool:
-    return stage.blobs(video_id) == []
+    return await asyncio.to_thread(stage.blobs, video_id) == []

@@ -10,15 +10,16 @@ import pytest
 from devstack.client import new_request_id
 from devstack.layout import SERVICES
 from mesh.testing.folders import socket_folder
-from tests.e2e.crashes import SMALL_PARTS
+from tests.e2e.crashes import PART_BYTES
+from tests.e2e.engines import Engines
 from tests.e2e.stage import Stage, feed, until
 
 pytestmark = pytest.mark.timeout(240)
 
 
-async def test_every_process_restarts_in_turn_under_running_uploads(clip: Path) -> None:
+async def test_every_process_restarts_in_turn_under_running_uploads(clip: Path, engines: Engines) -> None:
     with socket_folder() as folder:
-        stage = Stage.at(folder, **SMALL_PARTS)
+        stage = Stage.at(folder, engines=engines, **engines.small_parts(PART_BYTES))
         await stage.system.start()
         try:
             creator, viewer = await stage.person("rolf"), await stage.person("vera")
@@ -35,7 +36,7 @@ async def test_every_process_restarts_in_turn_under_running_uploads(clip: Path) 
                     await asyncio.sleep(0.1)
 
             uploading, swiping = asyncio.create_task(upload_on_and_on()), asyncio.create_task(swipe_on_and_on())
-            for name in ("redis", *SERVICES, "worker-1", "gateway"):
+            for name in (*(["redis"] if stage.system.layout.own_redis else []), *SERVICES, "worker-1", "gateway"):
                 await stage.system.restart(name)
             over.set()
             await asyncio.gather(uploading, swiping)
@@ -51,17 +52,21 @@ async def test_every_process_restarts_in_turn_under_running_uploads(clip: Path) 
             await stage.close()
 
 
-async def test_a_stop_in_the_middle_costs_nothing_and_the_next_start_finishes_it(clip: Path, ladder_clip: Path) -> None:
+async def test_a_stop_in_the_middle_costs_nothing_and_the_next_start_finishes_it(
+    clip: Path, ladder_clip: Path, engines: Engines, tmp_path: Path
+) -> None:
+    parted = tmp_path / "parted.mp4"
+    parted.write_bytes(engines.in_parts(clip.read_bytes(), PART_BYTES))
     with socket_folder() as folder:
-        stage = Stage.at(folder, **SMALL_PARTS)
+        stage = Stage.at(folder, engines=engines, **engines.small_parts(PART_BYTES))
         await stage.system.start()
         try:
             creator = await stage.person("stan")
             processing = await creator.upload(ladder_clip, request_id=new_request_id())
             await creator.publish(processing["id"], caption="being encoded", hashtags=[])
-            half_sent = await creator.start_upload(clip, request_id="half-sent")
+            half_sent = await creator.start_upload(parted, request_id="half-sent")
             arrived = asyncio.Event()
-            sending = asyncio.create_task(creator.send_parts(clip, half_sent, sent=lambda count: arrived.set() if count else None))
+            sending = asyncio.create_task(creator.send_parts(parted, half_sent, sent=lambda count: arrived.set() if count else None))
             await arrived.wait()
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
@@ -73,14 +78,14 @@ async def test_a_stop_in_the_middle_costs_nothing_and_the_next_start_finishes_it
             await stage.close()
             assert stage.system.killed == []
 
-            stage = Stage.at(folder, **SMALL_PARTS)
+            stage = Stage.at(folder, engines=engines, **engines.small_parts(PART_BYTES))
             await stage.system.start()
             creator = await stage.person("stan")
             assert creator.token != token
             upload = (await creator.query(received, id=half_sent["id"]))["upload"]
             assert upload["state"] == "OPEN"
             assert [part for part in parts_before if part not in upload["receivedParts"]] == []
-            resumed = await creator.upload(clip, request_id="half-sent")
+            resumed = await creator.upload(parted, request_id="half-sent")
             assert resumed["id"] == half_sent["id"]
             await creator.publish(resumed["id"], caption="sent in two lives", hashtags=[])
             for video in (processing["id"], resumed["id"]):

@@ -11,16 +11,18 @@ import httpx
 import pytest
 
 from mesh.testing.folders import socket_folder
+from tests.e2e.engines import Engines
 from tests.e2e.stage import Stage, finished, until
 
-PART = 16_384
+PART_BYTES = 16_384
 
 
-@pytest.mark.timeout(120)
-async def test_a_clip_comes_through_tus_though_the_gateway_dies_under_it(clip: Path) -> None:
-    content = clip.read_bytes()
+@pytest.mark.timeout(240)
+async def test_a_clip_comes_through_tus_though_the_gateway_dies_under_it(clip: Path, engines: Engines) -> None:
+    part = max(PART_BYTES, engines.least_part_bytes)
+    content = engines.in_parts(clip.read_bytes(), part)
     with socket_folder() as folder:
-        stage = Stage.at(folder, CLIPMESH_UPLOAD_PART_BYTES=str(PART), CLIPMESH_UPLOAD_MAX_BYTES="67108864")
+        stage = Stage.at(folder, engines=engines, **engines.small_parts(part))
         await stage.system.start()
         try:
             creator, viewer = await stage.person("tess"), await stage.person("vera")
@@ -36,21 +38,21 @@ async def test_a_clip_comes_through_tus_though_the_gateway_dies_under_it(clip: P
                     return int(answer.headers["upload-offset"]) if answer.status_code == 200 else None
 
                 async def first_part_is_there() -> bool:
-                    return (await offset() or 0) >= PART
+                    return (await offset() or 0) >= part
 
                 async def half_of_it() -> AsyncIterator[bytes]:
-                    yield content[: PART + PART // 2]
+                    yield content[: part + part // 2]
                     await until(first_part_is_there, what="the first part is durable")
                     stage.system.children["gateway"].kill()
-                    yield content[PART + PART // 2 :]
+                    yield content[part + part // 2 :]
 
                 sending = {**headers, "Content-Type": "application/offset+octet-stream"}
                 with pytest.raises(httpx.TransportError):
                     await http.patch(where, content=half_of_it(), headers={**sending, "Upload-Offset": "0"})
-                assert await until(offset, what="the gateway is back") == PART
+                assert await until(offset, what="the gateway is back") == part
 
                 async def sent() -> httpx.Response | None:
-                    answer = await http.patch(where, content=content[PART:], headers={**sending, "Upload-Offset": str(PART)})
+                    answer = await http.patch(where, content=content[part:], headers={**sending, "Upload-Offset": str(part)})
                     # The lock of the gateway that died ends by itself.
                     return None if answer.status_code == 423 else answer
 

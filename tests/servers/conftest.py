@@ -16,6 +16,7 @@ from typing import Any, Final
 import pytest
 
 from devstack.servers.running import Servers
+from tests.e2e.stage import tell_what_processes_say
 from tests.servers import fresh, swept
 from tests.servers.shared import RunningServers
 
@@ -68,6 +69,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         if file.is_file() and file.name != "server.log":
             file.unlink(missing_ok=True)
     _speaker(session.config)(f"\nlogs of the servers: {folder}/*/server.log")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Add the complaints of every process to a failed test."""
+    outcome: Any = yield
+    tell_what_processes_say(item, outcome.get_result())
 
 
 @pytest.fixture(scope="session")

@@ -70,7 +70,8 @@ def test_minio_keeps_its_objects(servers: RunningServers, own_s3_url: str) -> No
 def test_kafka_keeps_its_records(servers: RunningServers, own_kafka_url: str) -> None:
     topic = f"{urlsplit(own_kafka_url).query.removeprefix('prefix=')}.numbers"
     brokers = urlsplit(own_kafka_url).netloc
-    swept.admin(own_kafka_url).create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
+    with swept.admin(own_kafka_url) as client:
+        client.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
     producer = Producer({"bootstrap.servers": brokers, "acks": "all", "enable.idempotence": True, "linger.ms": 0})
     delivered: list[int] = []
     for number in range(100):

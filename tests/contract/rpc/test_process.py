@@ -153,9 +153,17 @@ async def test_a_process_serves_and_ends_only_after_its_calls(folder: Path) -> N
             "CLIPMESH_REDIS='http://***@redis' is no Redis URL",
         ),
         ({"CLIPMESH_TABLES": "sqlite:///tables", "CLIPMESH_REDIS": "redis://h:x"}, "CLIPMESH_REDIS='redis://h:x': Port could not be"),
-        ({"CLIPMESH_TABLES": "sqlite:///tables", "CLIPMESH_REDIS": "unix:r", "CLIPMESH_EVENTS": "kafka://k"}, "CLIPMESH_EVENTS=kafka://"),
+        (
+            {"CLIPMESH_TABLES": "sqlite:///tables", "CLIPMESH_REDIS": "unix:r", "CLIPMESH_EVENTS": "kafka://k?tls=9"},
+            "tls=9 has to be 0 or 1",
+        ),
+        (
+            {"CLIPMESH_TABLES": "sqlite:///tables", "CLIPMESH_REDIS": "unix:r", "CLIPMESH_EVENTS": "kafka://me@k.example"},
+            "user and password belong together, as in kafka://user:password@host:9092",
+        ),
+        ({"CLIPMESH_TABLES": "scylla://me:hidden@c.example/Clips"}, "write scylla://[user:password@]host[:port],host[:port]/keyspace["),
         ({"CLIPMESH_TABLES": "sqlite:///held", "CLIPMESH_REDIS": "unix:r"}, "held/rights.db is open in process"),
-        ({"CLIPMESH_TABLES": "sqlite:///newer", "CLIPMESH_REDIS": "unix:r"}, "schema version 99 of the file is newer"),
+        ({"CLIPMESH_TABLES": "sqlite:///newer", "CLIPMESH_REDIS": "unix:r"}, "is newer than the code's 1; start the release that wrote it"),
     ],
 )
 async def test_wrong_settings_are_refused_by_name(folder: Path, environment: dict[str, str], words: str) -> None:
@@ -172,4 +180,5 @@ async def test_wrong_settings_are_refused_by_name(folder: Path, environment: dic
     records = [json.loads(line) for line in errors.splitlines()]
     assert process.returncode == 2, records
     assert words in records[-1]["message"]
+    assert [record["level"] for record in records].count("ERROR") == 1
     assert b"begun" not in out

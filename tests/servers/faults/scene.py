@@ -10,14 +10,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from mesh import deadline
 from mesh.backbone import Backbone
+from mesh.service_settings import ServiceSettings
 from mesh.stores.protected.metrics import LANES, STORE_BREAKER, STORES
-from mesh.testing.proxy import FaultProxy, fault_proxy
+from mesh.testing.proxy import FaultProxy, Target, fault_proxy
 from mesh.testing.redis_server import RedisServer
 from mesh.testing.rpc import process_for
 from tests.contract.rpc.certificates import Authority
+from tests.servers.stream.cutting import Ways
 from tests.unit.mesh.events.world import Owned, Size, World
 
 BUDGET_S = 0.3
@@ -37,7 +40,7 @@ FAULTS: Mapping[str, Fault] = {
 
 @dataclass
 class Scene:
-    """One service process's stores, with its Redis behind a line."""
+    """One service process's stores, one of them behind a line."""
 
     backbone: Backbone
     line: FaultProxy
@@ -92,25 +95,57 @@ class Watch:
         return self.over_s <= SLACK_S + self.loop_late_s
 
 
+async def _under_tls(stack: AsyncExitStack, folder: Path, target: Target) -> tuple[Target, Path]:
+    """Where a server is reached under TLS, and the authority that it is believed by."""
+    files = Authority().certificate("server", addresses=("127.0.0.1",)).write(folder, "server")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files.cert, files.key)
+    inner = await stack.enter_async_context(fault_proxy(target, tls=context))
+    return ("127.0.0.1", inner.port), files.ca
+
+
 @asynccontextmanager
 async def redis_behind_a_line(folder: Path, server: RedisServer, *, tls: bool) -> AsyncIterator[Scene]:
     """A backbone whose Redis is reached over a line that can go wrong; under TLS the line carries ciphertext."""
     async with AsyncExitStack() as stack:
-        target: Any = str(server.socket)
+        target: Target = str(server.socket)
         scheme, query = "redis", ""
         if tls:
-            ours = Authority()
-            files = ours.certificate("redis", addresses=("127.0.0.1",)).write(folder, "redis")
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(files.cert, files.key)
-            inner = await stack.enter_async_context(fault_proxy(target, tls=context))
-            target, scheme, query = ("127.0.0.1", inner.port), "rediss", f"?ca={files.ca}"
+            target, ca = await _under_tls(stack, folder, target)
+            scheme, query = "rediss", f"?ca={ca}"
         line = await stack.enter_async_context(fault_proxy(target, seed=7))
         backbone = await Backbone.open(
             process_for("video"),
             tables=f"sqlite:///{folder}",
             redis=f"{scheme}://127.0.0.1:{line.port}{query}",
             events="",
+            row_types=(Owned, Size),
+        )
+        stack.push_async_callback(backbone.close)
+        yield Scene(backbone, line)
+
+
+@asynccontextmanager
+async def kafka_behind_a_line(folder: Path, redis: RedisServer, kafka_url: str, *, tls: bool) -> AsyncIterator[Scene]:
+    """The same with its Kafka there: the broker's answers name the line, so that clients never go around it."""
+    parts = urlsplit(kafka_url)
+    assert parts.port is not None
+    async with AsyncExitStack() as stack:
+        ways = Ways()
+        stack.push_async_callback(asyncio.to_thread, ways.close)
+        way = ways.to(parts.port)
+        target: Target = (way.host, way.port)
+        query = parts.query
+        if tls:
+            target, ca = await _under_tls(stack, folder, target)
+            query += "&" + urlencode({"tls": "1", "ca": str(ca)})
+        line = await stack.enter_async_context(fault_proxy(target, seed=7))
+        way.shown = ("127.0.0.1", line.port)
+        backbone = await Backbone.open(
+            process_for("video", settings=ServiceSettings(secrets="", testing=True, partition_lease_ms=6_000, partition_heartbeat_ms=500)),
+            tables=f"sqlite:///{folder}",
+            redis=redis.url,
+            events=f"kafka://127.0.0.1:{line.port}?{query}",
             row_types=(Owned, Size),
         )
         stack.push_async_callback(backbone.close)

@@ -25,6 +25,8 @@ class Way:
     def __init__(self, ways: Ways, host: str, port: int) -> None:
         self.host = host
         self.port = port
+        self.shown = (host, port)
+        """What the client is told to connect to: another host of the same length and its port, where something stands before the way."""
         self._ways = ways
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
@@ -76,7 +78,7 @@ class Way:
                 client.transport.abort()
 
     async def _rename(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        theirs, ours = (host.encode() + _LENGTH.pack(self.port) for host in (BROKER, self.host))
+        theirs, ours = (host.encode() + _LENGTH.pack(port) for host, port in ((BROKER, self.port), self.shown))
         while True:
             head = await reader.readexactly(_LENGTH.size)
             frame = await reader.readexactly(_LENGTH.unpack(head)[0])

@@ -117,6 +117,24 @@ async def test_a_paused_child_stays_away_until_it_may_come_back(tmp_path: Path) 
         await child.stop()
 
 
+async def test_a_child_that_is_killed_for_a_while_was_not_asked_and_stays_away_until_it_may_come_back(tmp_path: Path) -> None:
+    child = Child(program(tmp_path, SAYS_ITS_LIFE))
+    await child.start()
+    try:
+        await until(lambda: len(lines(tmp_path)) == 1)
+        process = child.process
+        assert process is not None
+        await child.pause(gently=False)
+        assert (process.returncode, child.pid) == (-signal.SIGKILL, 0)
+        await asyncio.sleep(0.3)
+        assert (child.pid, len(lines(tmp_path))) == (0, 1)
+        child.resume()
+        await until(lambda: len(lines(tmp_path)) == 2)
+        assert child.ends == []
+    finally:
+        await child.stop()
+
+
 async def test_a_paused_child_can_be_stopped(tmp_path: Path) -> None:
     child = Child(program(tmp_path, SAYS_ITS_LIFE))
     await child.start()

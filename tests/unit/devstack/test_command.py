@@ -81,6 +81,39 @@ def test_a_url_that_names_no_engine_is_refused(option: Engines | None, url: str,
     assert str(refused.value) == refusal
 
 
+@pytest.mark.parametrize("verb", ["up", "demo"])
+@pytest.mark.parametrize(
+    ("variable", "url", "refusal"),
+    [
+        ("CLIPMESH_TABLES", "scylla://a:hidden@one:x/clipmesh", "CLIPMESH_TABLES cannot be read: 'x' is no port; write scylla://["),
+        ("CLIPMESH_TABLES", "scylla://one/clipmesh?replicas=3", "CLIPMESH_TABLES cannot be read: "),
+        ("CLIPMESH_BLOBS", "s3://key:hidden@store", "CLIPMESH_BLOBS=s3://store... names no host or no bucket: use s3://["),
+        ("CLIPMESH_BLOBS", "s3://key:hidden@[::1/clips", "CLIPMESH_BLOBS=s3://... is no URL (Invalid IPv6 URL): use s3://["),
+        (
+            "CLIPMESH_BLOBS",
+            "s3://key:hidden@store/clips?public=http://[::1",
+            "CLIPMESH_BLOBS=s3://store...: public='http://[::1' is no URL",
+        ),
+        ("CLIPMESH_EVENTS", "kafka://one?partitions=none", "CLIPMESH_EVENTS=kafka://one: partitions=none has to be a whole number"),
+        ("CLIPMESH_EVENTS", "kafka://anna:hidden@[::1", "CLIPMESH_EVENTS=kafka://...: Invalid IPv6 URL; write kafka://["),
+        ("CLIPMESH_REDIS", "redis://:hidden@one,two/0", "CLIPMESH_REDIS='redis://***@one,two/0' has to name one host: redis://host:6379/0"),
+        ("CLIPMESH_REDIS", "redis://:hidden@[::1/0", "CLIPMESH_REDIS=redis://... is no URL (Invalid IPv6 URL); write redis://host:6379/0"),
+    ],
+)
+def test_a_url_that_cannot_be_read_is_refused_in_one_line_before_anything_is_made(
+    verb: str, variable: str, url: str, refusal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for other in VARIABLES:
+        monkeypatch.setenv(other, URLS[other])
+    monkeypatch.setenv(variable, url)
+    monkeypatch.setattr(engines, "find_spec", lambda _: object())
+    said = refused([verb, "--engines", "distributed", "--folder", str(tmp_path / "kept")], monkeypatch, capsys)
+    assert said.startswith(f"clipmesh: {refusal}")
+    assert said.count("\n") == 1
+    assert "hidden" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_stores_that_are_set_are_used_and_the_others_are_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "find_spec", lambda _: object())
     assert engines.chosen(Engines.DISTRIBUTED, URLS) == engines.chosen(None, URLS) == URLS

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from devstack.doors import Doors
 from devstack.keys import NAMED, PROCESSES, BrokenKeys, make_keys
-from devstack.layout import SERVICES, Layout
+from devstack.layout import SERVICES, Layout, serving
 from mesh.secrets import Secrets
 
 
@@ -25,6 +26,32 @@ def test_every_process_gets_the_same_addresses_and_its_own_secrets(tmp_path: Pat
     assert environments["worker-1"]["CLIPMESH_SECRETS"] == environments["video"]["CLIPMESH_SECRETS"] == "run/secrets/video.json"
     assert len({each["CLIPMESH_NODE"] for each in environments.values()}) == len(environments)
     assert len({each["CLIPMESH_METRICS"] for each in environments.values()}) == len(environments)
+
+
+def test_several_instances_share_a_name_and_secrets_and_each_listens_for_itself(tmp_path: Path) -> None:
+    layout = Layout(folder=tmp_path, instances=2)
+    assert layout.served[:4] == ("rights", "rights-2", "social", "social-2")
+    first, second, worker, gateway = (layout.environment(name) for name in ("video", "video-2", "worker-1", "gateway"))
+    assert {each["CLIPMESH_VIDEO_ADDRESS"] for each in (first, second, worker, gateway)} == {"unix:run/video.sock,unix:run/video-2.sock"}
+    assert [each.get("CLIPMESH_LISTEN") for each in (first, second, worker, gateway)] == [
+        "unix:run/video.sock",
+        "unix:run/video-2.sock",
+        None,
+        None,
+    ]
+    assert first["CLIPMESH_SECRETS"] == second["CLIPMESH_SECRETS"]
+    assert (first["CLIPMESH_NODE"], second["CLIPMESH_NODE"]) == ("video", "video-2")
+    ports = Layout(folder=tmp_path, tls=True, instances=2, addresses={"video": "127.0.0.1:7001", "video-2": "127.0.0.1:7002"})
+    assert ports.environment("video-2")["CLIPMESH_VIDEO_ADDRESS"] == "127.0.0.1:7001,127.0.0.1:7002"
+    assert ports.environment("video-2")["CLIPMESH_LISTEN"] == "127.0.0.1:7002"
+    assert ports.environment("video-2")["CLIPMESH_TLS_CERT"] == "run/certs/video.pem"
+    assert serving(["redis", "social", "social-2", "video", "worker-1", "gateway"]) == ("social", "social-2", "video")
+    assert serving(["redis", "all", "worker-1"]) == SERVICES
+    doors = Doors.of(tmp_path, addresses={}, processes=("video", "video-2", "feed"))
+    assert doors.by_service() == {
+        "video": f"unix:{tmp_path}/run/video.sock,unix:{tmp_path}/run/video-2.sock",
+        "feed": f"unix:{tmp_path}/run/feed.sock",
+    }
 
 
 def test_settings_win_over_what_is_computed_and_that_over_what_is_inherited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,3 +26,15 @@ def test_lines_since_a_moment_are_told_once_each_in_words(tmp_path: Path) -> Non
         '  {"level": 3}',
     ]
     assert logs.tail(log, since, lines=1) == '  {"level": 3}'
+
+
+def test_why_a_process_does_not_start_is_the_last_error_that_it_told_in_one_line(tmp_path: Path) -> None:
+    log = tmp_path / "one.log"
+    assert logs.refusal(log, 0) == ""
+    log.write_text(json.dumps({"level": "ERROR", "message": "of an earlier start"}) + "\n")
+    since = logs.size(log)
+    assert logs.refusal(log, since) == ""
+    told = [{"level": "ERROR", "message": "first"}, {"level": "ERROR", "message": "a store\nis wrong"}, {"level": "INFO", "message": "bye"}]
+    with log.open("a") as file:
+        file.write("".join(json.dumps(one) + "\n" for one in told) + '[1]\n{"level": 3}\nplain words\n')
+    assert logs.refusal(log, since) == "a store is wrong"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka import admin as driver
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -31,6 +31,8 @@ _AGAIN_S: Final = 0.05
 OLD_S: Final = 2.0
 """A client this old that does not get an answer in time is replaced, in seconds."""
 CLOSE_S: Final = 1.0
+GROUPS_AT_ONCE: Final = 2
+"""Questions about groups that are asked at once; each holds a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Admin:
         self._connection = connection
         self._client: AdminClient | None = None
         self._opened_at = 0.0
+        self._threads = ThreadPoolExecutor(max_workers=GROUPS_AT_ONCE, thread_name_prefix="kafka-groups")
 
     async def topics(self, names: Iterable[str]) -> dict[str, Topic]:
         """Topics by their name in the cluster; absent ones are left out. Raises StreamUnavailable."""
@@ -122,7 +125,7 @@ class Admin:
         if not parts:
             return {}
         committed = {}
-        for part in await self._group(ConsumerGroupTopicPartitions(self.names.group(group), list(parts))):
+        for part in await self._committed(self.names.group(group), list(parts)):
             if part.error is not None:
                 raise unavailable(f"read the group {group}", part.error)
             committed[parts[TopicPartition(part.topic, part.partition)]] = Committed(max(part.offset, -1), part.metadata or "")
@@ -133,19 +136,48 @@ class Admin:
         (listing,) = (await self._ask("list groups", lambda it, limit_s: {"": it.list_consumer_groups(request_timeout=limit_s)})).values()
         if isinstance(listing, KafkaException):
             raise unavailable("list groups", listing)
+        ours = {entry.group_id: group for entry in listing.valid if (group := self.names.group_of(entry.group_id)) is not None}
+        parts = await self._parts() if ours else []
         found: dict[str, set[str]] = {}
-        for entry in listing.valid:
-            if (group := self.names.group_of(entry.group_id)) is None:
-                continue
-            found[group] = {self.names.topic_of(part.topic) for part in await self._group(ConsumerGroupTopicPartitions(entry.group_id))}
+        for name, group in ours.items():
+            found[group] = {self.names.topic_of(part.topic) for part in await self._committed(name, parts) if part.offset >= 0}
         return found
 
-    async def _group(self, request: ConsumerGroupTopicPartitions) -> Sequence[TopicPartition]:
-        answers = await self._ask("read a group", lambda it, limit_s: it.list_consumer_group_offsets([request], request_timeout=limit_s))
-        (answer,) = answers.values()
-        if isinstance(answer, KafkaException):
-            raise unavailable(f"read the group {request.group_id}", answer)
-        return list(answer.topic_partitions or ())
+    async def _parts(self) -> list[TopicPartition]:
+        """Every partition of every topic of ours."""
+
+        def list_topics(reader: Consumer, limit_s: float) -> list[TopicPartition]:
+            topics = reader.list_topics(timeout=limit_s).topics
+            ours = (name for name in topics if self.names.group_of(name) is not None)
+            return [TopicPartition(name, number) for name in ours for number in topics[name].partitions]
+
+        return await self._as_reader(self.names.group("__groups"), "list topics", list_topics)
+
+    async def _committed(self, group: str, parts: list[TopicPartition]) -> list[TopicPartition]:
+        """What a group committed. librdkafka's admin client ends the whole process when a coordinator goes away under this very question
+        (https://github.com/confluentinc/librdkafka/pull/5397); a consumer that joins nobody can ask it too."""
+        return await self._as_reader(group, "read a group", lambda reader, limit_s: reader.committed(parts, timeout=limit_s))
+
+    async def _as_reader(self, group: str, doing: str, question: Callable[[Consumer, float], list[TopicPartition]]) -> list[TopicPartition]:
+        """The answer to a question that blocks."""
+        limit_s = deadline.remaining_s(CALL_TIMEOUT_S)
+        if limit_s <= 0:
+            raise StreamUnavailable(f"no time was left to let Kafka {doing}")
+
+        def ask() -> list[TopicPartition]:
+            reader = Consumer(clients.reader(self._connection, on_error=lambda _: None, name=group))
+            try:
+                return question(reader, limit_s)
+            finally:
+                reader.close()
+
+        try:
+            async with asyncio.timeout(limit_s):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        except TimeoutError as error:
+            raise StreamUnavailable(f"Kafka did not {doing} within {limit_s * 1000:.0f} ms") from error
+        except KafkaException as error:
+            raise unavailable(doing, error) from error
 
     async def _ask(self, doing: str, question: Any) -> dict[Any, Any]:
         """The answer to each part of a question, a KafkaException where it failed. What passes by itself is asked again while there is time."""
@@ -216,6 +248,7 @@ class Admin:
 
     async def close(self) -> None:
         """Let go of the client; safe to repeat."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
         client, self._client = self._client, None
         if client is not None:
             ending = _let_go(client)

@@ -67,7 +67,10 @@ class KafkaUrl:
 
 def parse(url: str) -> KafkaUrl:
     """Raises InvalidSetting that says what is wrong; the password never stands in it."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise _invalid("kafka://...", f"{error}; write {FORM}") from None
     credentials, _, hosts = parts.netloc.rpartition("@")
     user, _, password = credentials.partition(":")
     shown = f"kafka://{'***@' if credentials else ''}{hosts}"

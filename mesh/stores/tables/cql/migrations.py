@@ -20,7 +20,7 @@ from mesh.stores.tables.cql.outbox_tables import engine_tables
 from mesh.stores.tables.cql.schema_text import add_column, create_keyspace, create_table
 from mesh.stores.tables.cql.slices import quoted
 from mesh.stores.tables.cql.tables import CqlTable
-from mesh.stores.tables.definitions import compare, definition
+from mesh.stores.tables.definitions import LATER, compare, definition
 from mesh.stores.tables.port import IncompatibleTable, TablesUnavailable
 
 _log = logging.getLogger("clipmesh.tables")
@@ -44,7 +44,7 @@ def migrate(cluster: Cluster, session: Session, address: CqlAddress, keyspace: s
             f"keyspaces and ALL on {keyspace}"
         ) from error
     except RequestValidationException as error:
-        raise IncompatibleTable(f"keyspace {keyspace}: {' '.join(str(error).split())}") from error
+        raise IncompatibleTable(f"CLIPMESH_TABLES: keyspace {keyspace}: {' '.join(str(error).split())}") from error
     except (DriverException, NoHostAvailable) as error:
         raise TablesUnavailable(f"keyspace {keyspace} could not be opened: {' '.join(str(error).split())[:200]}") from error
 
@@ -108,7 +108,9 @@ class _Migration:
         stored = dict(self._rows(f"SELECT name, definition FROM {self._registry}")) if "_tables" in columns else {}  # noqa: S608
         found = int(stored.get(_FORMAT, FORMAT_VERSION))
         if found > FORMAT_VERSION:
-            raise IncompatibleTable(f"the schema version {found} of keyspace {self._keyspace} is newer than the code's {FORMAT_VERSION}")
+            raise IncompatibleTable(
+                f"CLIPMESH_TABLES: the schema version {found} of keyspace {self._keyspace} is newer than the code's {FORMAT_VERSION}{LATER}"
+            )
         missing: list[tuple[str, list[str]]] = []
         if _FORMAT not in stored:
             missing.append((_FORMAT, list(engine_tables(self._keyspace))))

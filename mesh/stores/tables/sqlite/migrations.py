@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable
 
-from mesh.stores.tables.definitions import compare, definition
+from mesh.stores.tables.definitions import LATER, compare, definition
 from mesh.stores.tables.port import IncompatibleTable
 from mesh.stores.tables.rows import encode_value
 from mesh.stores.tables.sqlite.statements import DELETED, TableSql, column_sql, quoted
@@ -26,7 +26,9 @@ def migrate(connection: sqlite3.Connection, tables: Iterable[TableSql]) -> None:
     """Create new tables and columns; IncompatibleTable when anything else differs, then the file stays as it was."""
     (stored_format,) = connection.execute("PRAGMA user_version").fetchone()
     if stored_format > FORMAT_VERSION:
-        raise IncompatibleTable(f"the schema version {stored_format} of the file is newer than the code's {FORMAT_VERSION}")
+        raise IncompatibleTable(
+            f"CLIPMESH_TABLES: the schema version {stored_format} of the file is newer than the code's {FORMAT_VERSION}{LATER}"
+        )
     connection.execute("BEGIN IMMEDIATE")
     try:
         for statement in _ENGINE_TABLES:
