@@ -2,5 +2,5 @@
 
 import pytest
 
-for _name in ("guarded", "plain", "reading", "outbox", "congruence", "rows"):
+for _name in ("guarded", "plain", "reading", "outbox", "congruence", "rows", "tallies"):
     pytest.register_assert_rewrite(f"mesh.testing.tables_{_name}")

@@ -2,7 +2,7 @@
 
 import pytest
 
-for _name in ("guarded", "plain", "reading", "outbox", "congruence", "rows"):
+for _name in ("guarded", "plain", "reading", "outbox", "congruence", "rows", "tallies"):
     pytest.register_assert_rewrite(f"mesh.testing.tables_{_name}")
 for _name in ("ledger", "stores"):
     pytest.register_assert_rewrite(f"tests.servers.tables.{_name}")
