@@ -13,8 +13,8 @@ from opentelemetry.trace import SpanKind
 
 from mesh import deadline
 from mesh.errors import MeshError
-from mesh.events.incoming import MalformedEvent, open_payload
-from mesh.events.shapes import Consumer, Rejected
+from mesh.events.incoming import Incoming, MalformedEvent, open_payload
+from mesh.events.shapes import Consumer, Gathered, Rejected
 from mesh.stores.tables.port import Tables
 from mesh.telemetry import Telemetry
 
@@ -53,6 +53,30 @@ class Applying:
                     raise
                 raise HandlerTimedOut(f"the handler of {envelope.type} took longer than {self._timeout_s:.0f} s") from error
         return True
+
+    @property
+    def gathered(self) -> Gathered | None:
+        """The consumer when it takes many events together."""
+        return self._consumer if isinstance(self._consumer, Gathered) else None
+
+    def opened(self, envelope: EventEnvelope) -> Incoming[Message] | None:
+        """The event as a handler gets it; None when nobody handles its type. Raises MalformedEvent."""
+        message_type = self._types.get(envelope.type)
+        return None if message_type is None else open_payload(envelope, message_type)
+
+    async def gather(self, events: Sequence[Incoming[Message]], *, last: bool) -> Sequence[Incoming[Message]]:
+        """Let the effects of events be recorded together; the events that are held. Raises whatever the consumer or its store raises."""
+        consumer = self.gathered
+        if consumer is None:
+            raise TypeError(f"{self._consumer.name} takes one event at a time")
+        with deadline.scope(self._timeout_s):
+            try:
+                async with asyncio.timeout(self._timeout_s) as limit:
+                    return await consumer.gather(events, last=last)
+            except TimeoutError as error:
+                if not limit.expired():
+                    raise
+                raise HandlerTimedOut(f"{len(events)} events together took longer than {self._timeout_s:.0f} s") from error
 
     def _span(self, envelope: EventEnvelope) -> AbstractContextManager[None]:
         if self._telemetry is None:

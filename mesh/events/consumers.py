@@ -16,12 +16,12 @@ from mesh.events.backoff import Backoff
 from mesh.events.dead_letters import DeadLetters
 from mesh.events.incoming import Incoming
 from mesh.events.partition_worker import ConsumerSettings, PartitionWorker, Tally
-from mesh.events.shapes import Consumer, Rejected, SetMembership, VersionedRow
+from mesh.events.shapes import Consumer, Gathered, Rejected, SetMembership, VersionedRow
 from mesh.events.stream.port import Consumption, OwnedPartition, Stream, StreamUnavailable
 from mesh.stores.tables.port import Tables
 from mesh.telemetry import Telemetry
 
-__all__ = ["ConsumerGroup", "ConsumerSettings", "ConsumerStatus", "Incoming", "Rejected", "SetMembership", "VersionedRow"]
+__all__ = ["ConsumerGroup", "ConsumerSettings", "ConsumerStatus", "Gathered", "Incoming", "Rejected", "SetMembership", "VersionedRow"]
 
 _log = logging.getLogger("clipmesh.events")
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from clipmesh.common.v1.envelope_pb2 import EventEnvelope
 
@@ -18,7 +18,7 @@ from mesh.events.applying import Applying, reason_of
 from mesh.events.attempts import Attempts
 from mesh.events.backoff import OUTAGES, Backoff
 from mesh.events.dead_letters import DeadLetters
-from mesh.events.incoming import MalformedEvent, open_envelope
+from mesh.events.incoming import Incoming, MalformedEvent, open_envelope
 from mesh.events.metrics import EVENT_DELAY, EVENTS_CONSUMED
 from mesh.events.shapes import Rejected
 from mesh.events.stream.port import Delivery, OwnedPartition, PartitionLost, StreamUnavailable
@@ -49,6 +49,12 @@ class ConsumerSettings:
     """Events of a freshly taken partition that are counted before they are tried, so that one which ends the process is found."""
     wait_ms: int = 5_000
     """Longest wait for new events, in milliseconds."""
+    held_wait_ms: int = 250
+    """The same while a consumer that gathers holds events."""
+    held_batch: int = 1_000
+    """Events that are read at once for a consumer that gathers."""
+    most_held: int = 10_000
+    """Events that such a consumer may leave without acknowledgement; then nothing is held any longer."""
 
 
 @dataclass(slots=True)
@@ -98,23 +104,33 @@ class PartitionWorker:
         self._telemetry = telemetry
         self._backoff = Backoff(first_ms=settings.backoff_ms, longest_ms=settings.longest_backoff_ms)
         self._careful = True
+        self._unacknowledged: list[Delivery] = []
+        """Read and given to a consumer that gathers, which holds some of them: `_held`."""
+        self._held: Sequence[Incoming[Any]] = ()
 
     async def run(self) -> None:
         """Read, handle, acknowledge; returns when the partition is lost or `ending` is set."""
         with suppress(PartitionLost, Stopped):
             while not self.ending.is_set():
-                batch = await self._read()
-                await self._work_off(batch)
+                batch = () if self._is_full else await self._read()
+                if self._applying.gathered is not None and not self._careful:
+                    await self._gather(batch)
+                else:
+                    await self._work_off(batch)
                 if batch and self._careful:
                     await self._outlast(self._attempts.clear)
                     self._careful = False
+            if self._held:
+                await self._gather(())
         with suppress(PartitionLost, StreamUnavailable):
             # A partition that was taken away is handed over when its reader comes to read again.
             await self._partition.read(limit=1, wait_ms=0)
 
     async def _read(self) -> Sequence[Delivery]:
-        limit = self._settings.careful_batch if self._careful else self._settings.batch
-        reading = asyncio.ensure_future(self._partition.read(limit=limit, wait_ms=self._settings.wait_ms))
+        limit = self._settings.held_batch if self._applying.gathered is not None else self._settings.batch
+        limit = self._settings.careful_batch if self._careful else limit
+        wait_ms = self._settings.held_wait_ms if self._held else self._settings.wait_ms
+        reading = asyncio.ensure_future(self._partition.read(limit=limit, wait_ms=wait_ms))
         ending = asyncio.ensure_future(self.ending.wait())
         try:
             await asyncio.wait((reading, ending), return_when=asyncio.FIRST_COMPLETED)
@@ -144,6 +160,42 @@ class PartitionWorker:
                 await self._acknowledge(handled)
                 handled = []
         await self._acknowledge(handled)
+
+    async def _gather(self, batch: Sequence[Delivery]) -> None:
+        """Give events to a consumer that gathers, and acknowledge when it holds none; after a failure each goes its own way, in order."""
+        self._unacknowledged += batch
+        try:
+            fresh = [self._applying.opened(open_envelope(delivery.value)) for delivery in batch]
+            asked = self._held = [*self._held, *(event for event in fresh if event is not None)]
+            last = self.ending.is_set() or self._is_full
+            held = await self._applying.gather(asked, last=last) if asked else ()
+        except OUTAGES as error:
+            _log.warning("gathered events wait", extra={"consumer": self._group, "error_type": type(error).__name__})
+            await self._backoff.pause(unless=self.ending)
+            return
+        except Exception as error:
+            _log.warning("events are tried one by one", exc_info=error, extra={"consumer": self._group, "count": len(self._unacknowledged)})
+            events, self._unacknowledged, self._held = self._unacknowledged, [], ()
+            for delivery in events:
+                await self._persist(delivery, None)
+                await self._acknowledge([delivery])
+            return
+        self._backoff.reset()
+        for _ in range(fresh.count(None)):
+            self._skipped()
+        staying = {event.envelope.event_id for event in held}
+        for event in asked:
+            if event.envelope.event_id not in staying:
+                self._handled(event.envelope)
+        self._held = held
+        failpoints.hit(Failpoint.CONSUMER_AFTER_EFFECT)
+        if not held:
+            events, self._unacknowledged = self._unacknowledged, []
+            await self._acknowledge(events)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._unacknowledged) >= self._settings.most_held
 
     async def _acknowledge(self, handled: Sequence[Delivery]) -> None:
         if handled:
@@ -199,13 +251,19 @@ class PartitionWorker:
     async def _apply(self, delivery: Delivery) -> None:
         envelope = open_envelope(delivery.value)
         if await self._applying.apply(envelope):
-            self._tally.handled += 1
-            self._measure("handled")
-            if self._telemetry is not None:
-                self._telemetry.observe(EVENT_DELAY, max(0, self._clock.now_ms() - envelope.occurred_at_ms) / 1000)
+            self._handled(envelope)
         else:
-            self._tally.skipped += 1
-            self._measure("skipped")
+            self._skipped()
+
+    def _handled(self, envelope: EventEnvelope) -> None:
+        self._tally.handled += 1
+        self._measure("handled")
+        if self._telemetry is not None:
+            self._telemetry.observe(EVENT_DELAY, max(0, self._clock.now_ms() - envelope.occurred_at_ms) / 1000)
+
+    def _skipped(self) -> None:
+        self._tally.skipped += 1
+        self._measure("skipped")
 
     async def _bury(self, delivery: Delivery, event: EventEnvelope, error: BaseException, attempts: int) -> None:
         await self._outlast(lambda: self._letters.bury(self._group, envelope=delivery.value, event=event, error=error, attempts=attempts))

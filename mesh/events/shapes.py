@@ -1,7 +1,7 @@
-"""The two shapes of a consumer: member of a set, and versioned row. Both make a repeated or late event change nothing.
+"""The shapes of a consumer: member of a set, versioned row, gathered. Each makes a repeated or late event change nothing.
 
 A handler returns the plain rows that are the effect of its event. The shape prepares them, and the table's own rule does the rest: a row that
-is not newer than what stands there changes nothing.
+is not newer than what stands there changes nothing. What is gathered goes into a store that does the same by itself.
 """
 
 from __future__ import annotations
@@ -71,3 +71,24 @@ class SetMembership(Consumer):
             if operation_id not in key_of(row):
                 raise Rejected("ROW_WITHOUT_OPERATION_ID", f"the key of {type(row).__name__} does not hold the operation id")
         return tuple(replace(row, version=1) for row in rows)
+
+
+class Gathered(Consumer):
+    """Many events leave their effect together, and some may be held for a while so that more come together.
+
+    Nothing is acknowledged before everything ahead of it is recorded, so what was held when a process ended comes again. Effects have to be such
+    that this changes nothing: a set that compares versions.
+    """
+
+    @abstractmethod
+    async def gather(self, events: Sequence[Incoming[Any]], *, last: bool) -> Sequence[Incoming[Any]]:
+        """Record the effects of events, given in the order in which they came, and return those that are held; these are asked again, with what
+        came since, before long. With `last` nothing may be held. After an error each event is tried alone."""
+
+    async def alone(self, event: Incoming[Any]) -> None:
+        """The handler of every type: the effect of one event at once."""
+        await self.gather((event,), last=True)
+
+    def rows_of(self, event: Incoming[Message], rows: tuple[Any, ...]) -> tuple[Any, ...]:
+        """None: the effect is recorded by `gather`."""
+        return rows
