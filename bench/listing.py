@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import chain, cql, effect, first_play, idle, install, kafka, ladder, overhead, page, s3, startup, workers, writes
+from bench import chain, cql, effect, first_play, idle, install, kafka, ladder, likes, overhead, page, s3, startup, upload, workers, writes
 from bench.plan import Bench
 
 BENCHES: tuple[Bench, ...] = (
@@ -12,11 +12,13 @@ BENCHES: tuple[Bench, ...] = (
     Bench(module=workers, bound_s=7_200),
     Bench(module=writes, bound_s=300),
     Bench(module=chain, bound_s=300),
+    Bench(module=likes, bound_s=300),
     Bench(module=kafka, bound_s=600),
     Bench(module=page, bound_s=300),
     Bench(module=s3, bound_s=600),
     Bench(module=effect, bound_s=300),
     Bench(module=cql, bound_s=600),
+    Bench(module=upload, bound_s=1_200),
     Bench(module=startup, bound_s=300),
     Bench(module=idle, bound_s=600),
     Bench(module=install, bound_s=600),

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,19 +53,21 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def running(plan: Plan, name: str, *, workers: int = 1, mode: Mode = Mode.PROCESSES) -> AsyncIterator[System]:
-    """A system that serves, in a folder of its own; its services share one process where only the way is shown."""
-    layout = Layout(folder=plan.folder / name, port=free_port(), settings=plan.size({}, _QUICK))
+async def running(
+    plan: Plan, name: str, *, workers: int = 1, mode: Mode = Mode.PROCESSES, stores: Mapping[str, str] | None = None
+) -> AsyncIterator[System]:
+    """A system that serves, in a folder of its own; its services share one process where only the way is shown. `stores` are URLs of servers."""
+    layout = Layout(folder=plan.folder / name, port=free_port(), stores=stores or {}, settings=plan.size({}, _QUICK))
     async with System(layout=layout, mode=plan.size(mode, Mode.SINGLE), workers=workers) as system:
         yield system
 
 
-async def upload_once(system: System, clip: Path, tools: MediaTools) -> Moments:
+async def upload_once(system: System, clip: Path, tools: MediaTools, *, who: str = "olga") -> Moments:
     """Sign up, upload a clip, play it as its owner. Raises NotPlayable, ApiError."""
     owner = Api(system.layout.origin)
     try:
-        await owner.sign_up("olga", "olga-owns-this-clip", display_name="Olga", consents=[], request_id=new_request_id())
-        await owner.sign_in("olga", "olga-owns-this-clip")
+        await owner.sign_up(who, "olga-owns-this-clip", display_name="Olga", consents=[], request_id=new_request_id())
+        await owner.sign_in(who, "olga-owns-this-clip")
         session = await owner.start_upload(clip, request_id=new_request_id())
         await owner.send_parts(clip, session)
         last_byte = time.perf_counter()

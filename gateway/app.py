@@ -39,6 +39,7 @@ from gateway.protocols.running import Running
 from gateway.protocols.sockets import GraphQLSockets, SocketLimits
 from gateway.proxies import Proxies
 from gateway.rates import RateLimiter
+from gateway.schema.counters import COUNTERS_TOPIC
 from gateway.schema.root import make_schema
 from gateway.schema.uploads import PROGRESS_TOPIC
 from gateway.settings import GatewaySettings
@@ -123,7 +124,7 @@ class GatewayApp:
         verifier = AccessTokenVerifier(clock=process.clock, source=_signing_keys(clients), sessions=_sessions(clients))
         viewers = Viewers(verifier=verifier, settings=settings, cookie_key=process.secrets.named("session_cookie_key"), clock=process.clock)
         self._stack.callback(viewers.close)
-        hints = Hints(stream=stream, topics=(PROGRESS_TOPIC,))
+        hints = Hints(stream=stream, topics=(PROGRESS_TOPIC, COUNTERS_TOPIC))
         self._background({"hear-keys": lambda: verifier.run(stream), "hear-hints": hints.run})
         admission = self._admission(redis)
         signer = ViewerSigner(secrets=process.secrets, clock=process.clock)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from clipmesh.feed.v1.feed_service_pb2_grpc import FeedServiceStub
 from clipmesh.feed.v1.signal_service_pb2_grpc import SignalServiceStub
 from clipmesh.rights.v1.review_service_pb2_grpc import ReviewServiceStub
+from clipmesh.social.v1.engagement_service_pb2_grpc import EngagementServiceStub
+from clipmesh.social.v1.graph_service_pb2_grpc import GraphServiceStub
 from clipmesh.social.v1.identity_service_pb2_grpc import IdentityServiceStub
 from clipmesh.social.v1.profile_service_pb2_grpc import ProfileServiceStub
 from clipmesh.sound.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
@@ -15,6 +17,17 @@ from clipmesh.video.v1.upload_service_pb2_grpc import UploadServiceStub
 from clipmesh.video.v1.video_service_pb2_grpc import VideoServiceStub
 
 from mesh.client import Channels
+
+GRAPH_ACTS = frozenset({"Follow", "Unfollow", "ApproveFollow", "DeclineFollow", "RemoveFollower", "Block", "Unblock", "Mute", "Unmute"})
+"""Acts of GraphService: each carries a request id."""
+
+ENGAGEMENT_ACTS = frozenset(
+    {
+        *("Like", "Unlike", "Save", "Unsave", "Share", "Repost", "UndoRepost"),
+        *("CreateCollection", "RenameCollection", "DeleteCollection"),
+    }
+)
+"""Acts of EngagementService: a repeat changes nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +42,8 @@ class Clients:
     sounds: CatalogueServiceStub
     identity: IdentityServiceStub
     profiles: ProfileServiceStub
+    graph: GraphServiceStub
+    engagement: EngagementServiceStub
     reviews: ReviewServiceStub
 
     @classmethod
@@ -43,7 +58,11 @@ class Clients:
             ),
             playback=channels.stub(PlaybackServiceStub, "video"),
             sounds=channels.stub(CatalogueServiceStub, "sound"),
-            identity=channels.stub(IdentityServiceStub, "social", idempotent={"SignUp"}),
-            profiles=channels.stub(ProfileServiceStub, "social", idempotent={"UpdateProfile"}),
+            identity=channels.stub(
+                IdentityServiceStub, "social", idempotent={"SignUp", "ChangePassword", "ResetPassword", "RequestEmailVerification"}
+            ),
+            profiles=channels.stub(ProfileServiceStub, "social", idempotent={"UpdateProfile", "UpdatePrivacy"}),
+            graph=channels.stub(GraphServiceStub, "social", idempotent=GRAPH_ACTS),
+            engagement=channels.stub(EngagementServiceStub, "social", idempotent=ENGAGEMENT_ACTS),
             reviews=channels.stub(ReviewServiceStub, "rights", idempotent={"DecideReview"}),
         )

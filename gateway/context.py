@@ -64,7 +64,7 @@ class Contexts:
             signer=self.signer,
             budget_s=self.budget_s,
             request_id=request_id,
-            loaders=Loaders(self.clients),
+            loaders=Loaders(self.clients, viewer_id=viewer.user_id),
         )
 
 

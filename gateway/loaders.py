@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from clipmesh.feed.v1 import signal_service_pb2
-from clipmesh.social.v1 import profile_service_pb2
+from clipmesh.social.v1 import engagement_service_pb2, graph_service_pb2, profile_service_pb2
 from clipmesh.sound.v1 import catalogue_service_pb2
 from clipmesh.video.v1 import playback_service_pb2, video_service_pb2
 
@@ -21,12 +21,18 @@ PLAYBACKS_A_CALL = 50
 class Loaders:
     """All loaders of one operation."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, *, viewer_id: int = 0) -> None:
+        """`viewer_id` is whose operation it is, 0 for nobody: who is not signed in has no relationships to ask for."""
         self._clients = clients
+        self._viewer_id = viewer_id
         self._tasks: set[asyncio.Task[None]] = set()
         self.video = Batched("video", self._videos, most=200, tasks=self._tasks)
         self.playback = Batched("video", self._playbacks, most=PLAYBACKS_A_CALL, tasks=self._tasks)
         self.profile = Batched("social", self._profiles, most=200, tasks=self._tasks)
+        self.relationship = Batched("social", self._relationships, most=200, tasks=self._tasks)
+        self.graph_counts = Batched("social", self._graph_counts, most=200, tasks=self._tasks)
+        self.counters = Batched("social", self._counters, most=200, tasks=self._tasks)
+        self.viewer_state = Batched("social", self._viewer_states, most=200, tasks=self._tasks)
         self.sound = Batched("sound", self._sounds, most=200, tasks=self._tasks)
         self.views = Batched("feed", self._views, most=200, tasks=self._tasks)
         self.view_token = Batched("feed", self._view_tokens, most=100, tasks=self._tasks)
@@ -47,6 +53,27 @@ class Loaders:
     async def _profiles(self, ids: list[int]) -> dict[int, profile_service_pb2.Profile]:
         answer = await self._clients.profiles.BatchGetProfiles(profile_service_pb2.BatchGetProfilesRequest(user_ids=ids))
         return {profile.user_id: profile for profile in answer.profiles}
+
+    async def _relationships(self, ids: list[int]) -> dict[int, graph_service_pb2.Relationship]:
+        others = [user_id for user_id in ids if user_id != self._viewer_id]
+        if not self._viewer_id or not others:
+            return {}
+        answer = await self._clients.graph.BatchGetRelationships(graph_service_pb2.BatchGetRelationshipsRequest(user_ids=others))
+        return {relationship.user_id: relationship for relationship in answer.relationships}
+
+    async def _graph_counts(self, ids: list[int]) -> dict[int, graph_service_pb2.GraphCounts]:
+        answer = await self._clients.graph.BatchGetGraphCounts(graph_service_pb2.BatchGetGraphCountsRequest(user_ids=ids))
+        return {counts.user_id: counts for counts in answer.counts}
+
+    async def _counters(self, ids: list[int]) -> dict[int, engagement_service_pb2.Counters]:
+        answer = await self._clients.engagement.BatchGetCounters(engagement_service_pb2.BatchGetCountersRequest(video_ids=ids))
+        return {counters.video_id: counters for counters in answer.counters}
+
+    async def _viewer_states(self, ids: list[int]) -> dict[int, engagement_service_pb2.ViewerState]:
+        if not self._viewer_id:
+            return {}
+        answer = await self._clients.engagement.BatchGetViewerState(engagement_service_pb2.BatchGetViewerStateRequest(video_ids=ids))
+        return {state.video_id: state for state in answer.states}
 
     async def _sounds(self, ids: list[int]) -> dict[int, catalogue_service_pb2.Sound]:
         answer = await self._clients.sounds.BatchGetSounds(catalogue_service_pb2.BatchGetSoundsRequest(sound_ids=ids))

@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from gateway.admission import Admission
 from gateway.clients import Clients
+from gateway.devices import device_words
 from gateway.errors import AWAY, code_of
 from gateway.pages import page_headers
 from gateway.problems import problem
@@ -52,7 +53,7 @@ _ALREADY_OVER = frozenset({"INVALID_GRANT", "INVALID_REQUEST"})
 
 
 class OAuth:
-    """Routes of RFC 6749, 7009, 7636 and 8414, as far as a first-party public client needs them."""
+    """Routes of RFC 6749, 7009, 7636, 8414 and 9207, as far as a first-party public client needs them."""
 
     def __init__(self, *, clients: Clients, viewers: Viewers, admission: Admission, settings: GatewaySettings, page: str) -> None:
         self._clients = clients
@@ -120,7 +121,9 @@ class OAuth:
             status, headers = _unanswered(error)
             code = "RATE_LIMITED" if status == 429 else "UNAVAILABLE"
             return problem(status, code, "sign-in is not available at this moment; try again", headers=headers)
-        return RedirectResponse(_with(form["redirect_uri"], {"code": answer.code, "state": form.get("state", "")}), status_code=303)
+        return RedirectResponse(
+            _with(form["redirect_uri"], {"code": answer.code, "state": form.get("state", ""), "iss": self._origin}), status_code=303
+        )
 
     def _same_origin(self, request: Request) -> bool:
         origin = request.headers.get("origin")
@@ -146,6 +149,7 @@ class OAuth:
                             code_verifier=form.get("code_verifier", ""),
                             client_id=form.get("client_id", ""),
                             redirect_uri=form.get("redirect_uri", ""),
+                            device=device_words(request.headers.get("user-agent", "")),
                         )
                         tokens = (await self._clients.identity.ExchangeCode(exchange)).tokens
                     case "refresh_token":
@@ -196,6 +200,7 @@ class OAuth:
                 "response_types_supported": ["code"],
                 "grant_types_supported": ["authorization_code", "refresh_token"],
                 "code_challenge_methods_supported": ["S256"],
+                "authorization_response_iss_parameter_supported": True,
                 "token_endpoint_auth_methods_supported": ["none"],
             }
         )

@@ -18,6 +18,7 @@ from gateway.settings import GatewaySettings
 from mesh.clock import Clock
 from mesh.tokens import AccessClaims, AccessTokenVerifier, InvalidAccessToken
 
+EVERYBODYS_ROLES = frozenset({viewer_pb2.ROLE_VIEWER, viewer_pb2.ROLE_CREATOR})
 SESSION_COOKIE = "clipmesh_session"
 SESSION_S = 180 * 86_400
 MOST_LANGUAGES = 8
@@ -115,7 +116,10 @@ class Viewers:
         if claims is not None:
             context.user_id = claims.user_id
             context.handle = claims.handle
-            context.roles.extend(claims.roles)
+            # While nobody can say whether the session lives, it counts for reading and for no more than everybody's roles.
+            context.roles.extend(role for role in claims.roles if not claims.unconfirmed or role in EVERYBODYS_ROLES)
+            context.login_session_id = claims.session_id
+            context.login_unconfirmed = claims.unconfirmed
             context.age_band = claims.age_band
             withheld = headers.get("sec-gpc") == "1"
             context.consents.extend(() if withheld else claims.consents)

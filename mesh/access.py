@@ -27,10 +27,19 @@ class ViewerRule:
     signed_in: bool
     roles: frozenset[viewer_pb2.Role.ValueType] = frozenset()
     """One of these roles is needed; empty for any role."""
+    confirmed: bool = False
+    """True for what somebody with a copied token must not do: refused while nobody can say whether the session still lives. Methods for some
+    roles only are so too."""
+
+    @property
+    def privileged(self) -> bool:
+        """True when the viewer's session has to be known to live."""
+        return self.confirmed or bool(self.roles)
 
 
 ANYONE = ViewerRule(signed_in=False)
 SIGNED_IN = ViewerRule(signed_in=True)
+SIGNED_IN_NOW = ViewerRule(signed_in=True, confirmed=True)
 
 
 def roles(*roles: viewer_pb2.Role.ValueType) -> ViewerRule:

@@ -57,6 +57,8 @@ class AccessClaims:
     expires_at_ms: int
     """Whole seconds."""
     token_id: str
+    unconfirmed: bool = False
+    """No claim of the token: its verifier says so while it can neither hear nor ask whether the session is over."""
 
 
 def encode(claims: AccessClaims, *, key_id: str, private_key: Ed25519PrivateKey) -> str:

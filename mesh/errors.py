@@ -124,6 +124,10 @@ class Unavailable(MeshError):
     code = grpc.StatusCode.UNAVAILABLE
 
 
+class LoginUnconfirmed(Unavailable):
+    """Nobody can say at this moment whether your session still lives; try again."""
+
+
 class DeadlineExceeded(MeshError):
     """The deadline passed before the work began or ended."""
 

@@ -16,7 +16,7 @@ from grpc_channelz.v1 import channelz
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from mesh.access import ANYONE, SIGNED_IN, Access, Priority, ViewerRule, roles
+from mesh.access import ANYONE, SIGNED_IN, SIGNED_IN_NOW, Access, Priority, ViewerRule, roles
 from mesh.auth import ServiceTokens, ViewerReader
 from mesh.clock import Clock
 from mesh.health import Dependency, Health
@@ -29,6 +29,7 @@ from mesh.tls import Tls
 __all__ = [
     "ANYONE",
     "SIGNED_IN",
+    "SIGNED_IN_NOW",
     "Access",
     "Dependency",
     "Priority",

@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from clipmesh.common.v1 import viewer_pb2
 from clipmesh.social.v1 import events_pb2, identity_service_pb2
@@ -61,6 +62,14 @@ _REFRESH_MS = 30_000
 """How often the keys are asked for while nothing is heard of them, in milliseconds."""
 _REMEMBERED = 4_096
 """Tokens whose signature is not checked again; each of them at most 8 KiB."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose names are each there once (RFC 7519, 4): of two values another reader might take the other. Raises ValueError."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a claim comes twice")
+    return found
 
 
 class TokensUnverifiable(Unavailable):
@@ -154,7 +163,8 @@ class AccessTokenVerifier:
             self._take(keys)
 
     async def verify(self, token: str) -> AccessClaims:
-        """The claims of a good token, with the consents as they are now. Raises InvalidAccessToken and TokensUnverifiable."""
+        """The claims of a good token, with the consents as they are now; `unconfirmed` when its session may be over without our knowing.
+        Raises InvalidAccessToken and TokensUnverifiable."""
         if len(token) > MAX_TOKEN_BYTES:
             raise InvalidAccessToken("the token is too long")
         if self.silent_ms > CLOSED_AFTER_MS and self._sessions is None:
@@ -183,7 +193,7 @@ class AccessTokenVerifier:
         if session is None:
             if self.silent_ms > CLOSED_AFTER_MS:
                 raise TokensUnverifiable()
-            return self._with_newest_consents(claims)
+            return replace(self._with_newest_consents(claims), unconfirmed=True)
         if not session.active:
             raise InvalidAccessToken("the session is over")
         return replace(claims, consents=session.consents)
@@ -201,8 +211,8 @@ class AccessTokenVerifier:
         try:
             if not jws.validate_compact(compact, self._keys[key_id].key, registry=REGISTRY):
                 raise InvalidAccessToken("the signature is wrong")
-            return claims_of(json.loads(compact.payload)), key_id
-        except (JoseError, ValueError, KeyError, TypeError, AttributeError) as error:
+            return claims_of(json.loads(compact.payload, object_pairs_hook=_unique)), key_id
+        except (JoseError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InvalidAccessToken("the token is malformed") from error
 
     def _check_times(self, claims: AccessClaims, key: _VerifyingKey) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 
+from clipmesh.social.v1.graph_service_pb2_grpc import GraphServiceStub
 from clipmesh.video.v1.video_service_pb2_grpc import VideoServiceStub
 
 from mesh.app import Dependency, Process
@@ -29,7 +30,7 @@ class FeedApp:
         self._backbone: Backbone | None = None
 
     async def start(self) -> None:
-        """Open the stores, fill the memory, begin to fold video's events."""
+        """Open the stores, fill the memory, begin to fold video's and social's events."""
         settings, process = self._settings, self.process
         backbone = await Backbone.open(process, tables=settings.tables, redis=settings.redis, events=settings.events, row_types=ROW_TYPES)
         self._backbone = backbone
@@ -41,12 +42,14 @@ class FeedApp:
             telemetry=process.telemetry,
             token_key=process.secrets.named("feed_token_key"),
             videos=process.channels.stub(VideoServiceStub, "video"),
+            graph=process.channels.stub(GraphServiceStub, "social"),
             settings=settings,
         )
         await feed.fill()
         self.services = (*feed.services, backbone.operator_service())
         self.dependencies = backbone.dependencies
-        backbone.consume(feed.consumer)
+        for consumer in feed.consumers:
+            backbone.consume(consumer)
         backbone.run(self._refresh(feed), name="refresh-corpus")
 
     async def _refresh(self, feed: Feed) -> None:

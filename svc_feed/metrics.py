@@ -10,7 +10,7 @@ from mesh.metrics import Kind, Metric
 
 STAGES: Final = frozenset(
     {
-        "session", "hydrate.history", "source.fresh", "source.popular", "filter.not_visible", "filter.own", "filter.played", "filter.seen",
+        "session", "hydrate.history", "source.fresh", "source.popular", "filter.not_visible", "filter.own", "filter.played", "filter.seen", "filter.barred",
         "score.quality", "score.freshness", "score.taste", "score.language", "score.seen_long_ago", "score.explore", "select",
         "effect.impressions", "serve",
     }

@@ -5,20 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipmesh.feed.v1 import feed_service_pb2, feed_service_pb2_grpc, signal_service_pb2, signal_service_pb2_grpc
+from clipmesh.social.v1.graph_service_pb2_grpc import GraphServiceStub
 from clipmesh.video.v1.video_service_pb2_grpc import VideoServiceStub
 
 from mesh.clock import Clock
 from mesh.events.event import EventMaker
+from mesh.events.shapes import Consumer
 from mesh.server import ANYONE, Access, Priority, ServedService
 from mesh.stores.tables.port import Tables
 from mesh.telemetry import Telemetry
+from svc_feed.affinities.actions import Affinities
+from svc_feed.affinities.consumers import Engagements
+from svc_feed.affinities.store import AffinityStore
+from svc_feed.affinities.tables import ViewerEngagement
 from svc_feed.foryou.actions import ForYouActions
 from svc_feed.foryou.consumers import FeedVideos
 from svc_feed.foryou.corpus import Corpus
 from svc_feed.foryou.cursors import Cursors
 from svc_feed.foryou.effects import Impressions, SideEffect
-from svc_feed.foryou.filters import Filter, NotVisible, Own, Played, Seen
+from svc_feed.foryou.filters import Barred, Filter, NotVisible, Own, Played, Seen
 from svc_feed.foryou.hydrators import History, Hydrator
+from svc_feed.foryou.people import PeopleOfSocial
 from svc_feed.foryou.pipeline import Pipeline
 from svc_feed.foryou.scorers import Explore, Freshness, Language, Quality, Scorer, SeenLongAgo, Taste
 from svc_feed.foryou.service import FeedServicer
@@ -33,7 +40,7 @@ from svc_feed.signals.tables import LedgerEntry, ReportedEvent, ViewerPace, Watc
 from svc_feed.signals.tokens import ViewTokens
 from svc_feed.signed import Signer
 
-ROW_TYPES = (FeedVideo, ServedPage, LedgerEntry, ReportedEvent, WatchedVideo, ViewerPace)
+ROW_TYPES = (FeedVideo, ServedPage, LedgerEntry, ReportedEvent, WatchedVideo, ViewerPace, ViewerEngagement)
 
 FEED_ACCESS = {"GetForYou": Access(callers={"gateway"}, viewer=ANYONE, priority=Priority.FEED, max_deadline_ms=2_000)}
 SIGNAL_ACCESS = {
@@ -55,14 +62,18 @@ class Feed:
         telemetry: Telemetry,
         token_key: bytes,
         videos: VideoServiceStub,
+        graph: GraphServiceStub,
         settings: FeedSettings,
     ) -> None:
         signer = Signer(token_key)
         stage_s = settings.feed_stage_ms / 1000
         self.corpus = Corpus()
         self.consumer = FeedVideos(corpus=self.corpus)
+        engaged = AffinityStore(tables=tables)
+        self.affinities = Affinities(store=engaged, clock=clock)
+        self.consumers: Sequence[Consumer] = (self.consumer, Engagements(store=engaged))
         self.sources: list[Source] = [Fresh(corpus=self.corpus), Popular(corpus=self.corpus)]
-        self.filters: list[Filter] = [one(corpus=self.corpus) for one in (NotVisible, Own, Played, Seen)]
+        self.filters: list[Filter] = [one(corpus=self.corpus) for one in (NotVisible, Own, Barred, Played, Seen)]
         self.scorers: list[Scorer] = [one(corpus=self.corpus) for one in (Quality, Freshness, Taste, Language, SeenLongAgo, Explore)]
         self._store = ForYouStore(tables=tables)
         self._signals = SignalActions(
@@ -86,6 +97,7 @@ class Feed:
                 sources=self.sources,
                 filters=self.filters,
                 scorers=self.scorers,
+                people=PeopleOfSocial(graph=graph),
                 stage_s=stage_s,
                 telemetry=telemetry,
             ),

@@ -9,14 +9,22 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from mesh.app import Dependency, Process
 from mesh.backbone import Backbone
+from mesh.background import kept_going
 from mesh.deadline import scope
 from mesh.errors import MeshError
+from mesh.events.hint_sender import HintSender
 from mesh.events.stream.port import StreamError
 from mesh.server import ServedService
 from mesh.stores.tables.port import TablesError
+from svc_social.engagement import store as engagement_store
+from svc_social.engagement import wiring as engagement_wiring
+from svc_social.engagement.rules import Rates
+from svc_social.graph import store as graph_store
+from svc_social.graph import wiring as graph_wiring
 from svc_social.identity.actions import SigningKeys, SignUpSettler
 from svc_social.identity.clients import Clients
 from svc_social.identity.keyed import IdentityKeys
+from svc_social.identity.mail import open_mailer
 from svc_social.identity.passwords import PasswordHasher
 from svc_social.identity.store import ROW_TYPES
 from svc_social.identity.wiring import wire
@@ -55,16 +63,17 @@ class SocialApp:
         self._keys = keys
         self._hasher = PasswordHasher(memory_kib=settings.password_memory_kib, workers=settings.password_workers)
         self._backbone: Backbone | None = None
+        self._hints: HintSender | None = None
         self._stopping = asyncio.Event()
 
     async def start(self) -> None:
         """Open the stores, make the first signing key, begin to say keys and to sweep."""
         settings = self._settings
-        backbone = await Backbone.open(
-            self.process, tables=settings.tables, redis=settings.redis, events=settings.events, row_types=ROW_TYPES
-        )
+        rows = (*ROW_TYPES, *graph_store.ROW_TYPES, *engagement_store.ROW_TYPES)
+        backbone = await Backbone.open(self.process, tables=settings.tables, redis=settings.redis, events=settings.events, row_types=rows)
         self._backbone = backbone
         await backbone.archive(settings, topics=("social", "keys"))
+        relations = graph_wiring.relations_on(backbone.tables)
         identity = wire(
             tables=backbone.tables,
             clock=self.process.clock,
@@ -73,12 +82,41 @@ class SocialApp:
             keys=self._keys,
             hasher=self._hasher,
             clients=Clients.web(settings.oauth_redirects),
+            relations=relations,
+            page_token_key=self.process.secrets.named("page_token_key"),
+            mailer=open_mailer(settings.mail),
+            mail_origin=settings.origin,
             bootstrap_roles=roles_by_handle(settings.bootstrap_roles),
         )
+        graph = graph_wiring.wire(
+            tables=backbone.tables,
+            clock=self.process.clock,
+            next_id=backbone.ids.next,
+            events=backbone.events,
+            page_token_key=self.process.secrets.named("page_token_key"),
+            profiles=identity.profiles,
+            relations=relations,
+        )
+        hints = self._hints = HintSender(stream=backbone.stream, topic=engagement_wiring.COUNTERS_TOPIC)
+        engagement = engagement_wiring.wire(
+            tables=backbone.tables,
+            clock=self.process.clock,
+            next_id=backbone.ids.next,
+            events=backbone.events,
+            permits=self.process.permits,
+            page_token_key=self.process.secrets.named("page_token_key"),
+            profiles=identity.profiles,
+            relations=relations,
+            rates=Rates(window_ms=settings.viral_flush_ms, busy_per_s=settings.viral_acts_per_s),
+            hints=hints,
+        )
         await identity.signing.rotate()
-        self.services = (*identity.services, backbone.operator_service())
+        self.services = (*identity.services, *graph.services, *engagement.services, backbone.operator_service())
         self.dependencies = backbone.dependencies
+        for consumer in (*graph.consumers, *engagement.consumers):
+            backbone.consume(consumer)
         self._keep(backbone, identity.signing, identity.settler)
+        backbone.run(kept_going(identity.posting.run, name="post-mail"), name="post-mail")
 
     def _keep(self, backbone: Backbone, signing: SigningKeys, settler: SignUpSettler) -> None:
         every_s = self._settings.keys_interval_ms / 1000
@@ -89,6 +127,8 @@ class SocialApp:
         """End background work and close the stores."""
         self._stopping.set()
         self._hasher.close()
+        if self._hints is not None:
+            await self._hints.close()
         if self._backbone is not None:
             await self._backbone.close()
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from clipmesh.common.v1 import viewer_pb2
 
 from mesh.store_settings import StoreSettings
 from svc_social.identity.clients import check_redirect_setting
+from svc_social.identity.mail import open_mailer
 
 _ROLES = {name.removeprefix("ROLE_").lower(): role for name, role in viewer_pb2.Role.items() if role}
 
@@ -27,15 +29,33 @@ class SocialSettings(StoreSettings):
     """Passwords that are hashed at once."""
     keys_interval_ms: int = 60_000
     """How often the signing keys are said on the topic `keys`, in milliseconds (spec/platform.md: every minute)."""
+    viral_acts_per_s: float = 20.0
+    """From how many acts a second of one video, as one process hears of them, its counts are written in windows and marked as approximate
+    (spec/social.md)."""
+    viral_flush_ms: int = 10_000
+    """Length of such a window, in milliseconds (spec/social.md: 10 s)."""
+
+    mail: str = "log:"
+    """Adapter that sends mails: `log:` writes their links into the log of this process."""
+    origin: str = "http://127.0.0.1:8080"
+    """Scheme, host and port of the installation as people reach it, as the gateway has it: what links in mails begin with."""
 
     def check(self) -> None:
         """ValueError for a value that cannot be."""
         StoreSettings.check(self)
         for uri in self.oauth_redirects:
             check_redirect_setting(uri)
+        open_mailer(self.mail)
+        origin = urlsplit(self.origin)
+        if origin.scheme not in {"http", "https"} or not origin.netloc or origin.path or origin.query or origin.fragment:
+            raise ValueError("CLIPMESH_ORIGIN is a scheme, a host and a port, nothing after")
         roles_by_handle(self.bootstrap_roles)
         if self.password_memory_kib < 1024 or self.password_workers < 1 or self.keys_interval_ms < 1:
             raise ValueError("CLIPMESH_PASSWORD_MEMORY_KIB is at least 1024, PASSWORD_WORKERS and KEYS_INTERVAL_MS at least 1")
+        if not self.viral_acts_per_s > 0 or not 100 <= self.viral_flush_ms <= 50_000:
+            raise ValueError(
+                "CLIPMESH_VIRAL_ACTS_PER_S is above 0, VIRAL_FLUSH_MS lies between 100 and 50000: counts settle within a minute"
+            )
 
 
 def roles_by_handle(entries: tuple[str, ...]) -> dict[str, tuple[viewer_pb2.Role.ValueType, ...]]:

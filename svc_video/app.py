@@ -7,17 +7,19 @@ import contextvars
 from collections.abc import Mapping, Sequence
 
 from clipmesh.rights.v1.publication_service_pb2_grpc import PublicationServiceStub
+from clipmesh.social.v1.graph_service_pb2_grpc import GraphServiceStub
 from clipmesh.social.v1.profile_service_pb2_grpc import ProfileServiceStub
 from clipmesh.sound.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 
 from mesh.app import Dependency, Process
 from mesh.backbone import Backbone
+from mesh.events.hint_sender import HintSender
 from mesh.server import ServedService
-from mesh.stores.blobs import open_blobs
+from mesh.stores.blobs import check_part_size, open_blobs
 from mesh.stores.blobs.port import Blobs
 from mesh.stores.protected.blobs import protected_blobs
-from svc_video.hints import HintSender
 from svc_video.layout import UPKEEP
+from svc_video.people import People
 from svc_video.processing.actions import JobActions
 from svc_video.processing.service import job_service
 from svc_video.processing.store import JobStore
@@ -48,6 +50,7 @@ class VideoApp:
     async def start(self) -> None:
         """Open the stores, rebuild the queue, begin to sweep, to ask the gate and to hear its verdicts."""
         settings, process = self._settings, self.process
+        check_part_size(settings.blobs, settings.upload_part_bytes, variable="CLIPMESH_UPLOAD_PART_BYTES")
         backbone = self._backbone = await Backbone.open(
             process,
             tables=settings.tables,
@@ -86,6 +89,7 @@ class VideoApp:
             secrets=process.secrets,
             settings=settings,
             neighbours=neighbours,
+            people=People(graph=process.channels.stub(GraphServiceStub, "social")),
             hint=hints.send,
             telemetry=process.telemetry,
             jobs_of=jobs_of,

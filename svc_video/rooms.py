@@ -13,6 +13,7 @@ from mesh.stores.blobs.port import Blobs
 from mesh.stores.tables.port import Tables
 from mesh.stores.tables.requests import RequestLog
 from mesh.telemetry import Telemetry
+from svc_video.people import People
 from svc_video.playback.actions import PlaybackActions, Revocations
 from svc_video.playback.store import RevocationStore
 from svc_video.playback.tables import PLAYBACK_TABLES
@@ -62,6 +63,7 @@ class Rooms(Generic[J]):
         secrets: Secrets,
         settings: VideoSettings,
         neighbours: Neighbours,
+        people: People,
         hint: Hint,
         telemetry: Telemetry,
         jobs_of: Callable[[MediaActions], J],
@@ -75,7 +77,14 @@ class Rooms(Generic[J]):
         self.changes = VideoChanges(store=videos, events=events, clock=clock, wakeups=wakeups, revoke=self.revocations.revoke)
         self.media = MediaActions(store=videos, changes=self.changes, progress=progress)
         self.videos = VideoActions(
-            store=videos, changes=self.changes, progress=progress, requests=requests, tokens=tokens, next_id=next_id, clock=clock
+            store=videos,
+            changes=self.changes,
+            progress=progress,
+            people=people,
+            requests=requests,
+            tokens=tokens,
+            next_id=next_id,
+            clock=clock,
         )
         self.jobs = jobs_of(self.media)
         sessions = Sessions(store=uploads, blobs=blobs, videos=self.videos, media=self.media, queue=self.jobs)

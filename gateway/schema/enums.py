@@ -150,3 +150,25 @@ class ReviewState(enum.IntEnum):
     OPEN = 1
     DECIDED = 2
     SUPERSEDED = 3
+
+
+@strawberry.enum(description="Where a share goes.")
+class ShareTarget(enum.IntEnum):
+    LINK = 1
+    MESSAGE = 2
+    OTHER_APP = 3
+
+
+@strawberry.enum(description="How far one person's follow of another is.")
+class FollowState(enum.IntEnum):
+    NONE = 0
+    REQUESTED = 1
+    FOLLOWING = 2
+
+
+@strawberry.enum(description="A circle of people around a person.")
+class Audience(enum.IntEnum):
+    EVERYONE = 1
+    FOLLOWERS = 2
+    FRIENDS = 3
+    NOBODY = 4

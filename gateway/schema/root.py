@@ -10,10 +10,16 @@ import strawberry
 from gateway.context import GatewayInfo
 from gateway.errors import Fault
 from gateway.execution.costs import ListSize
+from gateway.schema.counters import EngagementSubscription
+from gateway.schema.engaged import EngagementQuery
+from gateway.schema.engagement import EngagementMutation
 from gateway.schema.feed import FeedMutation, FeedQuery
+from gateway.schema.graph import GraphMutation, GraphQuery
 from gateway.schema.nodes import Node
+from gateway.schema.privacy import PrivacyMutation
 from gateway.schema.reviews import ReviewMutation, ReviewQuery
 from gateway.schema.scalars import CONFIG, number_of
+from gateway.schema.sessions import SessionMutation
 from gateway.schema.sounds import Sound, SoundQuery, load_sound
 from gateway.schema.uploads import UploadMutation, UploadQuery, UploadSubscription
 from gateway.schema.users import User, UserMutation, UserQuery, load_user
@@ -31,7 +37,7 @@ async def _node(info: GatewayInfo, id: strawberry.ID) -> Node | None:
 
 
 @strawberry.type(description="What can be asked.")
-class Query(UserQuery, VideoQuery, SoundQuery, FeedQuery, UploadQuery, ReviewQuery):
+class Query(UserQuery, GraphQuery, EngagementQuery, VideoQuery, SoundQuery, FeedQuery, UploadQuery, ReviewQuery):
     @strawberry.field(description="Whatever has this id; null when it is not there for this viewer.")
     async def node(self, info: GatewayInfo, id: strawberry.ID) -> Node | None:
         return await _node(info, id)
@@ -47,12 +53,22 @@ class Query(UserQuery, VideoQuery, SoundQuery, FeedQuery, UploadQuery, ReviewQue
 
 
 @strawberry.type(description="What can be done; expected outcomes come as userErrors.")
-class Mutation(UserMutation, UploadMutation, VideoMutation, FeedMutation, ReviewMutation):
+class Mutation(
+    UserMutation,
+    SessionMutation,
+    PrivacyMutation,
+    GraphMutation,
+    EngagementMutation,
+    UploadMutation,
+    VideoMutation,
+    FeedMutation,
+    ReviewMutation,
+):
     pass
 
 
 @strawberry.type(description="What can be followed live.")
-class Subscription(UploadSubscription):
+class Subscription(UploadSubscription, EngagementSubscription):
     pass
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncGenerator
 from typing import Self
@@ -18,8 +17,8 @@ from gateway.schema.outcomes import UserError, ask, ask_or_none, attempt, user_e
 from gateway.schema.pages import PageInfo, Place, page_info, page_size
 from gateway.schema.scalars import BigInt, DateTime, big, id_of, number_of
 from gateway.schema.videos import Video, load_video
+from gateway.schema.watching import at_least_every
 from mesh.errors import MeshError
-from mesh.events.hints import Watch
 
 PROGRESS_TOPIC = "video.progress"
 LOOK_AGAIN_S = 5.0
@@ -227,7 +226,7 @@ class UploadSubscription:
         number = number_of(upload_id)
         told: tuple[object, ...] = ()
         with info.context.hints.watch(PROGRESS_TOPIC, str(number)) as changes:
-            async for _ in _at_least_every(LOOK_AGAIN_S, changes):
+            async for _ in at_least_every(LOOK_AGAIN_S, changes):
                 try:
                     with info.context.acting():
                         upload = await _own_upload(info, number)
@@ -248,18 +247,3 @@ class UploadSubscription:
 async def _own_upload(info: GatewayInfo, upload_id: int) -> Upload:
     request = upload_service_pb2.GetUploadRequest(upload_id=upload_id)
     return Upload.of((await ask(info.context.clients.uploads.GetUpload(request))).upload)
-
-
-async def _at_least_every(pause_s: float, changes: Watch) -> AsyncGenerator[None, None]:
-    """Each change, and a look without one after `pause_s`: a hint may be lost with Redis, and the last one would be missed for ever."""
-    loop = asyncio.get_running_loop()
-    timer: asyncio.TimerHandle | None = None
-    try:
-        async for _ in changes:
-            if timer is not None:
-                timer.cancel()
-            timer = loop.call_later(pause_s, changes.tell, 0)
-            yield
-    finally:
-        if timer is not None:
-            timer.cancel()

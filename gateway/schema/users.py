@@ -14,13 +14,18 @@ from gateway.errors import Fault
 from gateway.execution.costs import CALL_EACH_WEIGHT, Cost, ListSize
 from gateway.execution.fields import OfMessage, part
 from gateway.loaders import Missing
-from gateway.schema.enums import AgeBand, ConsentPurpose, Role
+from gateway.schema.enums import AgeBand, Audience, ConsentPurpose, Role
+from gateway.schema.fetching import batched
 from gateway.schema.nodes import Node
 from gateway.schema.outcomes import UserError, ask, ask_or_none, attempt, present, required, user_errors_field
-from gateway.schema.scalars import DateTime, id_of, number_of
+from gateway.schema.relationships import Relationship
+from gateway.schema.scalars import BigInt, DateTime, big, id_of, number_of
 from mesh.interceptors.request_id import new_request_id
 
 if TYPE_CHECKING:
+    from gateway.schema.engaged import EngagedConnection
+    from gateway.schema.graph import UserConnection
+    from gateway.schema.sessions import SessionConnection
     from gateway.schema.videos import VideoConnection
 
 
@@ -34,6 +39,46 @@ class User(OfMessage, Node):
     verified: bool = part(attrgetter("verified"))
     is_private: bool = part(attrgetter("is_private"))
     created_at: DateTime = part(attrgetter("created_at_ms"))
+    follower_count: BigInt | None = batched(
+        lambda loaders: loaders.graph_counts,
+        key=lambda user: user.message.user_id,
+        shown=lambda counts: big(counts.followers),
+        description="How many follow this person; a few seconds behind. Null when it is not known at this moment.",
+    )
+    following_count: BigInt | None = batched(
+        lambda loaders: loaders.graph_counts,
+        key=lambda user: user.message.user_id,
+        shown=lambda counts: big(counts.following),
+        description="How many this person follows; a few seconds behind. Null when it is not known at this moment.",
+    )
+    relationship: Relationship | None = batched(
+        lambda loaders: loaders.relationship,
+        key=lambda user: user.message.user_id,
+        shown=Relationship.of,
+        description="What stands between the viewer and this person; null for oneself, for anonymous, and when it is not known at this moment.",
+    )
+
+    @strawberry.field(
+        description="Who follows this person, newest first; null where the account is private and the viewer does not follow it.",
+        directives=[Cost(weight=CALL_EACH_WEIGHT), ListSize(assumed_size=20, slicing_arguments=["first"], sized_fields=["edges"])],
+    )
+    async def followers(
+        self, info: GatewayInfo, first: int = 20, after: str | None = None
+    ) -> Annotated[UserConnection, strawberry.lazy("gateway.schema.graph")] | None:
+        from gateway.schema.graph import followers  # noqa: PLC0415 - the two types name each other
+
+        return await followers(info, self.message.user_id, first, after)
+
+    @strawberry.field(
+        description="Whom this person follows, newest first; null where the account is private and the viewer does not follow it.",
+        directives=[Cost(weight=CALL_EACH_WEIGHT), ListSize(assumed_size=20, slicing_arguments=["first"], sized_fields=["edges"])],
+    )
+    async def following(
+        self, info: GatewayInfo, first: int = 20, after: str | None = None
+    ) -> Annotated[UserConnection, strawberry.lazy("gateway.schema.graph")] | None:
+        from gateway.schema.graph import following  # noqa: PLC0415 - the two types name each other
+
+        return await following(info, self.message.user_id, first, after)
 
     @strawberry.field(
         description="Videos of this person, newest first: all of them for themselves, the visible ones for others.",
@@ -45,6 +90,17 @@ class User(OfMessage, Node):
         from gateway.schema.videos import creator_videos  # noqa: PLC0415 - the two types name each other
 
         return await creator_videos(info, self.message.user_id, first, after)
+
+    @strawberry.field(
+        description="What this person reposted, newest first; null where that may not be looked at.",
+        directives=[Cost(weight=CALL_EACH_WEIGHT), ListSize(assumed_size=20, slicing_arguments=["first"], sized_fields=["edges"])],
+    )
+    async def reposts(
+        self, info: GatewayInfo, first: int = 20, after: str | None = None
+    ) -> Annotated[EngagedConnection, strawberry.lazy("gateway.schema.engaged")] | None:
+        from gateway.schema.engaged import reposts_of  # noqa: PLC0415 - the two types name each other
+
+        return await reposts_of(info, self.message.user_id, first, after)
 
     @classmethod
     async def resolve_reference(cls, info: GatewayInfo, id: strawberry.ID) -> User | None:
@@ -60,14 +116,37 @@ async def load_user(info: GatewayInfo, user_id: int) -> User | None:
     return User.of(profile) if profile is not None else None
 
 
+@strawberry.type(description="Who may see a person and who may answer them, as it holds now.")
+class Privacy(OfMessage):
+    message: strawberry.Private[profile_service_pb2.Privacy]
+    is_private: bool = part(attrgetter("is_private"), description="True when follows need approval.")
+    comments: Audience = part(lambda privacy: Audience(privacy.comments))
+    duets: Audience = part(lambda privacy: Audience(privacy.duets))
+    stitches: Audience = part(lambda privacy: Audience(privacy.stitches))
+    messages: Audience = part(lambda privacy: Audience(privacy.messages), description="Nobody for people under 16.")
+
+
 @strawberry.type(description="What only its owner sees.")
 class Account:
     user: User
     email: str
+    email_verified: bool
     age_band: AgeBand
     roles: list[Role]
     consents: list[ConsentPurpose]
     languages: list[str]
+    privacy: Privacy
+
+    @strawberry.field(
+        description="Where the person is signed in, newest first.",
+        directives=[Cost(weight=CALL_EACH_WEIGHT), ListSize(assumed_size=20, slicing_arguments=["first"], sized_fields=["edges"])],
+    )
+    async def sessions(
+        self, info: GatewayInfo, first: int = 20, after: str | None = None
+    ) -> Annotated[SessionConnection, strawberry.lazy("gateway.schema.sessions")] | None:
+        from gateway.schema.sessions import own_sessions  # noqa: PLC0415 - the two types name each other
+
+        return await own_sessions(info, first, after)
 
     @classmethod
     def of(cls, account: profile_service_pb2.Account) -> Self:
@@ -75,10 +154,12 @@ class Account:
         return cls(
             user=User.of(account.profile),
             email=account.email,
+            email_verified=account.email_verified,
             age_band=AgeBand(account.age_band),
             roles=[Role(role) for role in account.roles],
             consents=[ConsentPurpose(purpose) for purpose in account.consents],
             languages=list(account.languages),
+            privacy=Privacy.of(account.privacy),
         )
 
 

@@ -13,6 +13,7 @@ from gateway.context import GatewayInfo
 from gateway.errors import Fault
 from gateway.execution.costs import Cost, ListSize
 from gateway.execution.fields import OfMessage, part
+from gateway.schema.counters import ViewerState
 from gateway.schema.enums import Category, Surface, VideoState, Visibility
 from gateway.schema.fetching import batched
 from gateway.schema.nodes import Node
@@ -83,6 +84,42 @@ class Video(OfMessage, Node):
         key=lambda video: video.message.video_id,
         shown=big,
         description="Counted views; null when they are not known at this moment.",
+    )
+    like_count: BigInt | None = batched(
+        lambda loaders: loaders.counters,
+        key=lambda video: video.message.video_id,
+        shown=lambda counters: big(counters.likes),
+        description="How many like it; null when that is not known at this moment.",
+    )
+    save_count: BigInt | None = batched(
+        lambda loaders: loaders.counters,
+        key=lambda video: video.message.video_id,
+        shown=lambda counters: big(counters.saves),
+        description="How many keep it; null when that is not known at this moment.",
+    )
+    share_count: BigInt | None = batched(
+        lambda loaders: loaders.counters,
+        key=lambda video: video.message.video_id,
+        shown=lambda counters: big(counters.shares),
+        description="How often it was passed on; null when that is not known at this moment.",
+    )
+    repost_count: BigInt | None = batched(
+        lambda loaders: loaders.counters,
+        key=lambda video: video.message.video_id,
+        shown=lambda counters: big(counters.reposts),
+        description="How many show it to others; null when that is not known at this moment.",
+    )
+    counts_approximate: bool | None = batched(
+        lambda loaders: loaders.counters,
+        key=lambda video: video.message.video_id,
+        shown=attrgetter("approximate"),
+        description="True while so much happens that the counts lag behind; null when they are not known at this moment.",
+    )
+    viewer_state: ViewerState | None = batched(
+        lambda loaders: loaders.viewer_state,
+        key=lambda video: video.message.video_id,
+        shown=ViewerState.of,
+        description="What the viewer did with it; null for anonymous, and when that is not known at this moment.",
     )
     playback: Playback | None = batched(
         lambda loaders: loaders.playback,

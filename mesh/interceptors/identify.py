@@ -7,7 +7,7 @@ from typing import Any
 from clipmesh.common.v1 import viewer_pb2
 
 from mesh.auth import VIEWER_METADATA_KEY, ServiceTokens, ViewerReader, enter_call, has_role
-from mesh.errors import PermissionDenied, SignInRequired, Unauthenticated
+from mesh.errors import LoginUnconfirmed, PermissionDenied, SignInRequired, Unauthenticated
 from mesh.interceptors.call import Call, Handler, Method
 from mesh.service_tokens import METADATA_KEY
 from mesh.tls import caller_of
@@ -36,6 +36,8 @@ class Identify:
             if rule.signed_in:
                 if viewer is None or not viewer.user_id:
                     raise SignInRequired
+                if rule.privileged and viewer.login_unconfirmed:
+                    raise LoginUnconfirmed
                 if rule.roles and not has_role(viewer, rule.roles):
                     raise PermissionDenied(f"the viewer lacks the role for {method.name}")
             enter_call(call.caller, viewer, signed if isinstance(signed, bytes) else b"")

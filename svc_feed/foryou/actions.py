@@ -113,6 +113,7 @@ class ForYouActions:
             place = await self._place(cursor, log)
             if place is not None and place.served is not None:
                 self._telemetry.count(PAGES, policy="stored")
+                await self._pipeline.ask_about(query, [slot.video_id for slot in slots_of(place.served)])
                 return self._answer(query, place.served, log)
             if place is not None:
                 query.played, query.rewatch = place.played, place.parent.policy == "rewatch"
@@ -133,7 +134,11 @@ class ForYouActions:
             page = continued(page, place, cursor)
         if cursor is None or place is not None:
             # A page that does not know what was played must not become what later pages build on.
-            page = await self._serve(query, page, slate.slots, log)
+            served = await self._serve(query, page, slate.slots, log)
+            if served.page_id != page.page_id:
+                # Somebody was faster with the same cursor: what stands in that page was asked about at another moment.
+                await self._pipeline.ask_about(query, [slot.video_id for slot in slots_of(served)])
+            page = served
         self._telemetry.count(PAGES, policy=page.policy)
         return self._answer(query, page, log)
 

@@ -63,6 +63,24 @@ class Own:
         return kept
 
 
+class Barred:
+    """Clips of people whom a block parts from the viewer, or whom the viewer muted."""
+
+    name = "filter.barred"
+    hard = True
+
+    def __init__(self, *, corpus: Corpus) -> None:
+        self._corpus = corpus
+
+    def enabled(self, query: Query) -> bool:
+        """Once somebody was found to be kept away."""
+        return bool(query.barred)
+
+    def keeps(self, query: Query, rows: IntArray) -> BoolArray:
+        """Clips of others."""
+        return ~np.isin(self._corpus.columns.creators[rows], np.fromiter(query.barred, np.int64))
+
+
 class Played:
     """What was shown in this session: never twice."""
 

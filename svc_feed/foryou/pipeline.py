@@ -13,6 +13,7 @@ from mesh.telemetry import Telemetry
 from svc_feed.foryou.corpus import Corpus
 from svc_feed.foryou.filters import Filter
 from svc_feed.foryou.hydrators import Hydrator
+from svc_feed.foryou.people import MOST_ASKED, People
 from svc_feed.foryou.query import BoolArray, Candidates, IntArray, Query, Slate, Slot
 from svc_feed.foryou.scorers import Scorer
 from svc_feed.foryou.selector import select
@@ -22,10 +23,12 @@ from svc_feed.metrics import REMOVED
 
 RESERVE = 5
 """Spare items of a page, for slots that can no longer be shown."""
+_LOOKED_AT = 2_000
+"""Best candidates whose creators are asked about, as far as one question goes; a page takes 25 at most."""
 
 
 class Pipeline:
-    """Hydrators -> sources -> filters -> scorers -> selector."""
+    """Hydrators -> sources -> filters -> scorers -> blocks and mutes -> selector."""
 
     def __init__(
         self,
@@ -35,6 +38,7 @@ class Pipeline:
         sources: Sequence[Source],
         filters: Sequence[Filter],
         scorers: Sequence[Scorer],
+        people: People,
         stage_s: float,
         telemetry: Telemetry,
     ) -> None:
@@ -43,6 +47,7 @@ class Pipeline:
         self._sources = sources
         self._filters = filters
         self._scorers = scorers
+        self._people = people
         self._stage_s = stage_s
         self._telemetry = telemetry
 
@@ -50,13 +55,13 @@ class Pipeline:
         """A slate for a query: as good as the stages that answered in time."""
         await asyncio.gather(*(self._hydrate(one, query, log) for one in self._hydrators if one.enabled(query)))
         found = await asyncio.gather(*(self._source(one, query, log) for one in self._sources if one.enabled(query)))
-        # From here on nothing waits: rows and columns stay as they are.
+        # A video keeps its row, whatever comes while one waits; what it may be shown for is looked at again in the answer.
         candidates = _merge(found)
         kept = self._filter(query, candidates, log)
         if not len(kept) and query.opens and len(query.watched.ids):
             query.rewatch = True
             kept = self._filter(query, candidates, log)
-        kept = self._score(query, kept, log)
+        kept = await self._without_barred(query, self._score(query, kept, log), log)
         began = time.perf_counter_ns()
         chosen, broken = select(self._corpus, kept, count=query.page_size + RESERVE, before=query.played)
         log.done("select", len(kept), len(chosen), began)
@@ -78,6 +83,26 @@ class Pipeline:
         for one in self._filters:
             if one.hard and one.enabled(query):
                 kept &= one.keeps(query, rows)
+        return kept
+
+    async def ask_about(self, query: Query, video_ids: Sequence[int]) -> None:
+        """Let the query know who of the creators of a page that was made before is barred by now. Raises what the question raises."""
+        rows = self._corpus.rows(video_ids)
+        creators = self._corpus.columns.creators[rows[rows >= 0]]
+        query.barred = await self._people.barred(query.watcher, creators.tolist())
+
+    async def _without_barred(self, query: Query, candidates: Candidates, log: StageLog) -> Candidates:
+        """The candidates of the best creators, without those whom a block or a mute keeps away. One question, whose failure ends the call."""
+        if not query.watcher.user_id or not len(candidates):
+            return candidates
+        began = time.perf_counter_ns()
+        best = candidates.rows[np.argsort(-candidates.scores, kind="stable")[:_LOOKED_AT]]
+        asked = list(dict.fromkeys(self._corpus.columns.creators[best].tolist()))[:MOST_ASKED]
+        query.barred = await self._people.barred(query.watcher, asked)
+        may_come = np.array([creator_id for creator_id in asked if creator_id not in query.barred], np.int64)
+        kept = candidates.where(np.isin(self._corpus.columns.creators[candidates.rows], may_come))
+        self._telemetry.count(REMOVED, len(candidates) - len(kept), stage="filter.barred")
+        log.done("filter.barred", len(candidates), len(kept), began)
         return kept
 
     async def _hydrate(self, one: Hydrator, query: Query, log: StageLog) -> None:

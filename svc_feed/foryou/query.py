@@ -59,6 +59,8 @@ class Query:
     """True when everything was seen before this session began: then seen clips may come again."""
     watched: Watched = field(default_factory=Watched)
     """What the person watched; empty without consent."""
+    barred: frozenset[int] = frozenset()
+    """Creators whom a block or a mute keeps from this page, of those that were asked about."""
     tastes: dict[str, float] = field(default_factory=dict)
     """Liking of `category:N`, `creator:ID`, `tag:WORD`: mean watch share minus 0.5, from -0.5 to 0.5, shrunk towards 0."""
 

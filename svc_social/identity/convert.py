@@ -6,8 +6,8 @@ from clipmesh.common.v1 import viewer_pb2
 from clipmesh.social.v1 import identity_service_pb2, profile_service_pb2
 
 from svc_social.identity.masks import purposes_of, roles_of
-from svc_social.identity.rules import NEW_ACCOUNT_MS
-from svc_social.identity.session_tables import SigningKey
+from svc_social.identity.rules import NEW_ACCOUNT_MS, privacy_of
+from svc_social.identity.session_tables import Session, SigningKey
 from svc_social.identity.tables import Account
 
 
@@ -44,6 +44,32 @@ def account_to_proto(account: Account, *, email: str) -> profile_service_pb2.Acc
         roles=roles_of(account.roles_mask),
         consents=purposes_of(account.consents_mask),
         languages=languages_of(account),
+        privacy=privacy_to_proto(account),
+        email_verified=account.email_verified,
+    )
+
+
+def privacy_to_proto(account: Account) -> profile_service_pb2.Privacy:
+    """Who may see and answer a person, as it holds now."""
+    privacy = privacy_of(account)
+    return profile_service_pb2.Privacy(
+        is_private=privacy.is_private,
+        comments=profile_service_pb2.Audience.ValueType(privacy.comments),
+        duets=profile_service_pb2.Audience.ValueType(privacy.duets),
+        stitches=profile_service_pb2.Audience.ValueType(privacy.stitches),
+        messages=profile_service_pb2.Audience.ValueType(privacy.messages),
+    )
+
+
+def session_to_proto(session: Session, *, device: str, current_id: int) -> identity_service_pb2.LoginSession:
+    """A session as its person sees it."""
+    return identity_service_pb2.LoginSession(
+        session_id=session.session_id,
+        client_id=session.client_id,
+        device=device,
+        created_at_ms=session.created_at_ms,
+        last_used_at_ms=session.rotated_at_ms,
+        current=session.session_id == current_id,
     )
 
 

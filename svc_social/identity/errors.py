@@ -8,16 +8,19 @@ MeshError
 │   ├── PasswordTooWeak
 │   ├── InvalidText
 │   ├── PkceRequired
-│   └── RedirectNotAllowed
+│   ├── RedirectNotAllowed
+│   └── InvalidMailToken
 ├── AlreadyExists
 │   ├── HandleTaken
 │   └── EmailTaken
 ├── NotFound
 │   ├── AccountNotFound
 │   ├── ProfileNotFound
-│   └── UnknownClient
+│   ├── UnknownClient
+│   └── SessionNotFound
 ├── FailedPrecondition
-│   └── TooYoung
+│   ├── TooYoung
+│   └── NotAtThisAge
 ├── Unauthenticated
 │   ├── WrongCredentials
 │   └── InvalidGrant
@@ -73,6 +76,12 @@ class RedirectNotAllowed(InvalidArgument):
     reason = "REDIRECT_NOT_ALLOWED"
 
 
+class InvalidMailToken(InvalidArgument):
+    """The link is unknown, was used or is older than 30 minutes; ask for a new one."""
+
+    reason = "INVALID_MAIL_TOKEN"
+
+
 class HandleTaken(AlreadyExists):
     """The handle belongs to somebody."""
 
@@ -103,10 +112,22 @@ class UnknownClient(NotFound):
     reason = "UNKNOWN_CLIENT"
 
 
+class SessionNotFound(NotFound):
+    """You have no such session."""
+
+    reason = "SESSION_NOT_FOUND"
+
+
 class TooYoung(FailedPrecondition):
     """An account needs an age of at least 13 years."""
 
     reason = "TOO_YOUNG"
+
+
+class NotAtThisAge(FailedPrecondition):
+    """The rules for your age forbid this setting."""
+
+    reason = "NOT_AT_THIS_AGE"
 
 
 class WrongCredentials(Unauthenticated):

@@ -6,19 +6,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import grpc
+from clipmesh.common.v1 import viewer_pb2
 from clipmesh.social.v1 import profile_service_pb2 as pb
 from clipmesh.social.v1 import profile_service_pb2_grpc
 
-from mesh.auth import require_signed_in
+from mesh.auth import GATEWAY, current_caller, current_viewer, require_signed_in
 from mesh.clock import Clock
-from mesh.server import SIGNED_IN, Access, Priority, ServedService
-from svc_social.identity.actions import Profiles
+from mesh.server import SIGNED_IN, SIGNED_IN_NOW, Access, Priority, ServedService
+from svc_social.graph.actions import Relations
+from svc_social.identity.actions import PrivacyChange, PrivacySettings, Profiles
 from svc_social.identity.convert import account_to_proto, profile_to_proto, standing_to_proto
+from svc_social.identity.errors import ProfileNotFound
+from svc_social.identity.tables import Audience
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
 
 _GATEWAY = frozenset({"gateway"})
+_STAFF = frozenset({viewer_pb2.ROLE_MODERATOR, viewer_pb2.ROLE_ADMIN})
+"""Who decides about people has to see them, blocked or not."""
 _LEFT_OF_SOCIAL = frozenset({"gateway", "feed", "video", "sound"})
 
 ACCESS = {
@@ -26,6 +32,7 @@ ACCESS = {
     "GetProfileByHandle": Access(callers=_GATEWAY, idempotent=True),
     "GetMyAccount": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True),
     "UpdateProfile": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True, keeps_answers=True, priority=Priority.WRITE),
+    "UpdatePrivacy": Access(callers=_GATEWAY, viewer=SIGNED_IN_NOW, idempotent=True, keeps_answers=True, priority=Priority.WRITE),
     "UpdateConsents": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True, priority=Priority.WRITE),
     # The age band is not for viewers: only services that decide about people ask.
     "BatchGetStandings": Access(callers=frozenset({"feed", "video", "sound"}), idempotent=True, priority=Priority.WRITE),
@@ -37,6 +44,8 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
     """Answers ProfileService."""
 
     profiles: Profiles
+    privacy: PrivacySettings
+    relations: Relations
     clock: Clock
 
     async def BatchGetProfiles(  # noqa: N802
@@ -44,13 +53,16 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
     ) -> pb.BatchGetProfilesResponse:
         """Public profiles."""
         accounts = await self.profiles.many(request.user_ids)
-        return pb.BatchGetProfilesResponse(profiles=[profile_to_proto(account) for account in accounts])
+        hidden = await self._hidden([account.user_id for account in accounts])
+        return pb.BatchGetProfilesResponse(profiles=[profile_to_proto(one) for one in accounts if one.user_id not in hidden])
 
     async def GetProfileByHandle(  # noqa: N802
         self, request: pb.GetProfileByHandleRequest, context: Context
     ) -> pb.GetProfileByHandleResponse:
         """One profile."""
         account = await self.profiles.by_handle(request.handle)
+        if await self._hidden([account.user_id]):
+            raise ProfileNotFound()
         return pb.GetProfileByHandleResponse(profile=profile_to_proto(account))
 
     async def GetMyAccount(  # noqa: N802
@@ -74,6 +86,26 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         )
         return pb.UpdateProfileResponse(profile=profile_to_proto(account))
 
+    async def UpdatePrivacy(  # noqa: N802
+        self, request: pb.UpdatePrivacyRequest, context: Context
+    ) -> pb.UpdatePrivacyResponse:
+        """Change who may see and answer the viewer."""
+        user_id = require_signed_in().user_id
+        await self.privacy.update(
+            user_id,
+            PrivacyChange(
+                is_private=request.is_private if request.HasField("is_private") else None,
+                comments=Audience(request.comments) if request.HasField("comments") else None,
+                duets=Audience(request.duets) if request.HasField("duets") else None,
+                stitches=Audience(request.stitches) if request.HasField("stitches") else None,
+                messages=Audience(request.messages) if request.HasField("messages") else None,
+            ),
+            request_id=request.request_id,
+            body=request.SerializeToString(deterministic=True),
+        )
+        account, email = await self.profiles.mine(user_id)
+        return pb.UpdatePrivacyResponse(account=account_to_proto(account, email=email))
+
     async def UpdateConsents(  # noqa: N802
         self, request: pb.UpdateConsentsRequest, context: Context
     ) -> pb.UpdateConsentsResponse:
@@ -88,6 +120,13 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         accounts = await self.profiles.many(request.user_ids)
         now_ms = self.clock.now_ms()
         return pb.BatchGetStandingsResponse(standings=[standing_to_proto(account, now_ms=now_ms) for account in accounts])
+
+    async def _hidden(self, user_ids: list[int]) -> frozenset[int]:
+        """Who of these people blocks whoever looks: to them they are absent. What services ask for themselves nobody looks at."""
+        viewer = current_viewer()
+        if current_caller() != GATEWAY or not _STAFF.isdisjoint(viewer.roles):
+            return frozenset()
+        return await self.relations.hidden_from(viewer.user_id, user_ids)
 
 
 def profile_service(servicer: ProfileServicer) -> ServedService:

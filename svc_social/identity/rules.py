@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from clipmesh.common.v1 import viewer_pb2
@@ -15,9 +16,12 @@ from svc_social.identity.errors import (
     InvalidBirthDate,
     InvalidEmail,
     InvalidText,
+    NotAtThisAge,
     PasswordTooWeak,
     TooYoung,
 )
+from svc_social.identity.lookalikes import mixes_scripts, poses_as_staff
+from svc_social.identity.tables import Account, Audience
 
 MIN_AGE_YEARS = 13
 PRIVATE_BY_DEFAULT_BELOW_YEARS = 16
@@ -101,6 +105,20 @@ _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS = frozenset({"\u200c", "\u200d"})
 """Format characters that words and emoji of several scripts need; allowed between visible characters only."""
 _MAX_MARKS_IN_A_ROW = 4
+_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+"""Letters and marks that show nothing, though their categories are those of visible ones."""
+_MESSAGES_FROM_BANDS = frozenset({viewer_pb2.AGE_BAND_16_TO_17, viewer_pb2.AGE_BAND_ADULT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Privacy:
+    """Who may see a person and who may answer them."""
+
+    is_private: bool
+    comments: Audience
+    duets: Audience
+    stitches: Audience
+    messages: Audience
 
 
 def fold_handle(text: str) -> str:
@@ -110,7 +128,7 @@ def fold_handle(text: str) -> str:
     bare = handle.replace(".", "").replace("_", "")
     if not _HANDLE.fullmatch(handle) or ".." in handle or not bare:
         raise HandleNotAllowed()
-    if handle in RESERVED_HANDLES or bare in RESERVED_HANDLES:
+    if handle in RESERVED_HANDLES or bare in RESERVED_HANDLES or poses_as_staff(handle):
         raise HandleNotAllowed("this handle is reserved")
     return handle
 
@@ -194,6 +212,24 @@ def allowed_consents(
     return tuple(purposes)
 
 
+def privacy_of(account: Account) -> Privacy:
+    """Who may see and answer a person, as it holds now: chosen, else the default; what the age rules forbid is left out whatever was chosen."""
+    young = account.age_band not in _MESSAGES_FROM_BANDS
+    return Privacy(
+        is_private=account.is_private,
+        comments=account.comments_from or Audience.EVERYONE,
+        duets=account.duets_from or Audience.EVERYONE,
+        stitches=account.stitches_from or Audience.EVERYONE,
+        messages=Audience.NOBODY if young else account.messages_from or Audience.FRIENDS,
+    )
+
+
+def check_messages(audience: Audience, band: int) -> None:
+    """Direct messages are off for people under 16, and for those whose age is not known. Raises NotAtThisAge."""
+    if audience is not Audience.NOBODY and band not in _MESSAGES_FROM_BANDS:
+        raise NotAtThisAge("direct messages are off below 16", setting="messages")
+
+
 def check_text(text: str, *, field: str, most: int, lines: bool = False) -> str:
     """A text of a person in NFC without surrounding space: no control, invisible or direction-changing characters, no towers of marks.
     Line breaks only with `lines`. Raises InvalidText."""
@@ -209,7 +245,7 @@ def check_text(text: str, *, field: str, most: int, lines: bool = False) -> str:
         ):
             continue
         category = unicodedata.category(character)
-        if category in _FORBIDDEN_CATEGORIES:
+        if category in _FORBIDDEN_CATEGORIES or character in _BLANKS:
             raise InvalidText(f"{field} has a character that is not allowed", field=field)
         marks = marks + 1 if category == "Mn" else 0
         if marks > _MAX_MARKS_IN_A_ROW:
@@ -217,11 +253,22 @@ def check_text(text: str, *, field: str, most: int, lines: bool = False) -> str:
     return normal
 
 
-def check_display_name(text: str) -> str:
+def check_name(text: str, *, field: str) -> str:
     """A name with something visible in it, at most 50 characters. Raises InvalidText."""
-    name = check_text(text, field="display_name", most=50)
+    name = check_text(text, field=field, most=50)
     if not any(unicodedata.category(character)[0] in "LNPS" for character in name):
-        raise InvalidText("display_name has nothing visible", field="display_name")
+        raise InvalidText(f"{field} has nothing visible", field=field)
+    return name
+
+
+def check_display_name(text: str) -> str:
+    """The name that a person shows, its spaces all of one kind and single: it neither mixes scripts within a word nor looks like the name of
+    somebody who runs the place. Raises InvalidText."""
+    name = " ".join(check_name(text, field="display_name").split())
+    if mixes_scripts(name):
+        raise InvalidText("display_name mixes letters of several scripts in a word", field="display_name")
+    if poses_as_staff(name):
+        raise InvalidText("display_name looks like the name of somebody who runs the place", field="display_name")
     return name
 
 

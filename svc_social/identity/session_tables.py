@@ -21,6 +21,10 @@ class SessionEnd(enum.IntEnum):
     """Its authorization code came back: somebody has a copy."""
     ROLE_TAKEN = 4
     """A role was taken from the person; tokens that name it must not be believed."""
+    ENDED_ELSEWHERE = 5
+    """The person ended it from another session."""
+    PASSWORD_CHANGED = 6
+    """The person has another password since; whoever signed in with the old one is out."""
 
 
 @table("sign_in_attempts", guard=Guard.GUARDED)
@@ -49,6 +53,8 @@ class AuthorizationCode:
     usable_until_ms: int = 0
     session_id: int = 0
     """The session it was used for; 0 while unused."""
+    credential_version: int = 0
+    """Version of the password that was checked; under another password the code is worth nothing."""
     expires_at_ms: int = 0
     version: int = 0
 
@@ -63,6 +69,8 @@ class Session:
     client_id: str = ""
     generation: int = 0
     """Number of the newest refresh token."""
+    device_sealed: bytes = b""
+    """Browser and system of the sign-in in words of ours, sealed; empty when not known."""
     rotated_at_ms: int = 0
     ended: SessionEnd = SessionEnd.NONE
     created_at_ms: int = 0
@@ -78,6 +86,29 @@ class SessionOfPerson:
 
     user_id: Partition[int]
     session_id: Clustering[int]
+    expires_at_ms: int = 0
+    version: int = 0
+
+
+class MailPurpose(enum.IntEnum):
+    """What the secret of a mailed link is good for."""
+
+    NONE = 0
+    RESET_PASSWORD = 1
+    VERIFY_EMAIL = 2
+
+
+@table("mail_tokens", guard=Guard.GUARDED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailToken:
+    """The secret of a mailed link by its hash."""
+
+    token_hash: Partition[bytes]
+    """SHA-256; secrets have 256 random bits."""
+    purpose: MailPurpose = MailPurpose.NONE
+    user_id: int = 0
+    credential_version: int = 0
+    """Version of the password that a reset may replace: the reset makes another one, and thereby is the last."""
     expires_at_ms: int = 0
     version: int = 0
 

@@ -16,6 +16,17 @@ class AccountState(enum.IntEnum):
     """The sign-up was given up before it ended; the id can never become an account."""
 
 
+class Audience(enum.IntEnum):
+    """A circle of people around a person: social.v1.Audience."""
+
+    DEFAULT = 0
+    """Not chosen yet: what holds is a matter of age."""
+    EVERYONE = 1
+    FOLLOWERS = 2
+    FRIENDS = 3
+    NOBODY = 4
+
+
 class NameKind(enum.StrEnum):
     """What a reserved name is."""
 
@@ -35,7 +46,14 @@ class Account:
     bio: str = ""
     verified: bool = False
     is_private: bool = False
+    comments_from: Audience = Audience.DEFAULT
+    duets_from: Audience = Audience.DEFAULT
+    stitches_from: Audience = Audience.DEFAULT
+    messages_from: Audience = Audience.DEFAULT
+    """These four as they were chosen; `rules.privacy_of` says what holds."""
     email_sealed: bytes = b""
+    email_verified: bool = False
+    """The person opened a link that was mailed to the address."""
     birth_date_sealed: bytes = b""
     age_band: int = 0
     """common.v1.AgeBand as of the last sign-in; renewed from the sealed birth date whenever tokens are issued."""
@@ -106,6 +124,8 @@ class Credential:
     user_id: Partition[int]
     password_hash: str = ""
     set_at_ms: int = 0
+    applied_edits: str = ""
+    """Operation ids of the last changes, so that the repeat of one is told apart from another change."""
     version: int = 0
 
 

@@ -9,17 +9,42 @@ from clipmesh.common.v1 import viewer_pb2
 
 from mesh.clock import Clock
 from mesh.events.event import EventMaker
+from mesh.pages import PageTokens
 from mesh.sealing import PersonSealer
 from mesh.server import ServedService
 from mesh.stores.tables.port import Tables
 from mesh.stores.tables.requests import RequestLog
-from svc_social.identity.actions import Profiles, Roles, Sessions, SignIn, SigningKeys, SignUp, SignUpSettler
+from svc_social.graph.actions import Relations
+from svc_social.identity.actions import (
+    Guesses,
+    MailedLinks,
+    NewPassword,
+    OwnSessions,
+    PrivacySettings,
+    Profiles,
+    Roles,
+    Sessions,
+    SignIn,
+    SigningKeys,
+    SignUp,
+    SignUpSettler,
+)
 from svc_social.identity.clients import Clients
 from svc_social.identity.keyed import IdentityKeys
+from svc_social.identity.mail import Mailer
 from svc_social.identity.passwords import PasswordHasher
+from svc_social.identity.posting import Posting
 from svc_social.identity.profile_service import ProfileServicer, profile_service
 from svc_social.identity.service import IdentityServicer, identity_service
-from svc_social.identity.store import AccountStore, AttemptStore, NameStore, PersonKeyStore, SessionStore, SigningKeyStore
+from svc_social.identity.store import (
+    AccountStore,
+    AttemptStore,
+    MailTokenStore,
+    NameStore,
+    PersonKeyStore,
+    SessionStore,
+    SigningKeyStore,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +52,10 @@ class Identity:
     """What the app serves and what it runs beside."""
 
     services: tuple[ServedService, ...]
+    profiles: Profiles
     signing: SigningKeys
     settler: SignUpSettler
+    posting: Posting
 
 
 def wire(
@@ -40,6 +67,10 @@ def wire(
     keys: IdentityKeys,
     hasher: PasswordHasher,
     clients: Clients,
+    relations: Relations,
+    page_token_key: bytes,
+    mailer: Mailer,
+    mail_origin: str,
     bootstrap_roles: Mapping[str, tuple[viewer_pb2.Role.ValueType, ...]],
 ) -> Identity:
     """Identity on one set of tables."""
@@ -60,6 +91,8 @@ def wire(
         clock=clock,
         events=events,
     )
+    attempts, mail_tokens, posting = AttemptStore(tables=tables, clock=clock), MailTokenStore(tables=tables), Posting()
+    guesses = Guesses(accounts=accounts, attempts=attempts, hasher=hasher, keys=keys)
     servicer = IdentityServicer(
         sign_up=SignUp(
             accounts=accounts,
@@ -78,20 +111,51 @@ def wire(
         sign_in=SignIn(
             accounts=accounts,
             names=names,
-            attempts=AttemptStore(tables=tables, clock=clock),
+            guesses=guesses,
             sessions=session_rows,
             clients=clients,
-            hasher=hasher,
             keys=keys,
             clock=clock,
         ),
         sessions=sessions,
         signing=signing,
         roles=Roles(accounts=accounts, sessions=sessions),
+        own_sessions=OwnSessions(sessions=session_rows, sealer=sealer, page_tokens=PageTokens(page_token_key)),
+        new_password=NewPassword(
+            accounts=accounts,
+            attempts=attempts,
+            mail_tokens=mail_tokens,
+            guesses=guesses,
+            sessions=sessions,
+            sealer=sealer,
+            requests=requests,
+            hasher=hasher,
+            keys=keys,
+            next_id=next_id,
+            clock=clock,
+        ),
+        mailed_links=MailedLinks(
+            accounts=accounts,
+            names=names,
+            attempts=attempts,
+            mail_tokens=mail_tokens,
+            sealer=sealer,
+            keys=keys,
+            mailer=mailer,
+            posting=posting,
+            origin=mail_origin,
+            requests=requests,
+            next_id=next_id,
+            clock=clock,
+        ),
     )
     profiles = Profiles(accounts=accounts, names=names, sealer=sealer, requests=requests, next_id=next_id, clock=clock, events=events)
+    privacy = PrivacySettings(accounts=accounts, requests=requests, next_id=next_id, events=events)
+    profile_servicer = ProfileServicer(profiles=profiles, privacy=privacy, relations=relations, clock=clock)
     return Identity(
-        services=(identity_service(servicer), profile_service(ProfileServicer(profiles=profiles, clock=clock))),
+        services=(identity_service(servicer), profile_service(profile_servicer)),
+        profiles=profiles,
         signing=signing,
         settler=settler,
+        posting=posting,
     )

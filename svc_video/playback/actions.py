@@ -9,6 +9,7 @@ from mesh.clock import Clock
 from mesh.grants import GRANT_LIFE_MS, GRANT_SKEW_MS, Grant, GrantKind, grant_expires_at_ms, sign_grant
 from mesh.pages import clamp
 from svc_video.layout import GROWING_NAME, POSTER_NAME, PREVIEW_NAME, STORYBOARD_NAME, WAVEFORM_NAME, images_prefix
+from svc_video.people import STRANGER
 from svc_video.playback.rules import Network, Playback, Refusal, may_watch_growing, refusal_of, start_rendition
 from svc_video.playback.store import RevocationStore
 from svc_video.playback.tables import Revocation
@@ -64,7 +65,12 @@ class PlaybackActions:
     async def of_many(self, viewer: Viewer, video_ids: Sequence[int], *, network: Network, save_data: bool) -> list[Playback]:
         """A playback or a refusal for each id, in the order asked."""
         videos = await self._videos.get_many(video_ids)
-        refusals = {video_id: refusal_of(videos.get(video_id), viewer) for video_id in video_ids}
+        relations = await self._videos.relations(viewer, videos.values())
+
+        def refusal(video: Video | None) -> Refusal:
+            return refusal_of(video, viewer, relation=relations.get(video.creator_id, STRANGER) if video is not None else STRANGER)
+
+        refusals = {video_id: refusal(videos.get(video_id)) for video_id in video_ids}
         growing = {video_id for video_id, video in videos.items() if may_watch_growing(video, viewer)}
         playing = {video_id for video_id, refusal in refusals.items() if refusal is Refusal.NONE}
         facts = await self._videos.facts_of_many([*playing, *growing])

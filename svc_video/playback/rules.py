@@ -6,6 +6,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from svc_video.people import STRANGER, Relation
 from svc_video.videos.actions import MediaState, PublicationState, RenditionFacts, Video, may_see, plays
 from svc_video.viewers import Viewer
 
@@ -60,8 +61,10 @@ _REFUSED = frozenset({PublicationState.REJECTED, PublicationState.TAKEN_DOWN, Pu
 _SHOWN = frozenset({PublicationState.PUBLISHED, PublicationState.RESTRICTED})
 
 
-def refusal_of(video: Video | None, viewer: Viewer) -> Refusal:
-    """Why a video does not play for a viewer; NONE when it does.
+def refusal_of(video: Video | None, viewer: Viewer, *, relation: Relation = STRANGER) -> Refusal:
+    """Why a video does not play for a viewer; NONE when it does. `relation` is the viewer's to its creator.
+
+    Whom a block parts from the creator hears what they would hear if the video never was.
 
     What was taken down plays for nobody but moderators, its creator included; what the gate refused was never shown and still plays for its
     creator. Of a video that never was public a stranger learns nothing; afterwards the answer says whether its creator hid it, it was taken down or
@@ -71,7 +74,9 @@ def refusal_of(video: Video | None, viewer: Viewer) -> Refusal:
         return Refusal.NOT_FOUND
     is_own = bool(viewer.user_id) and viewer.user_id == video.creator_id
     is_down = video.publication_state is PublicationState.TAKEN_DOWN and not viewer.is_moderator
-    if not is_down and may_see(video, viewer_id=viewer.user_id, is_moderator=viewer.is_moderator):
+    if relation.parted and not viewer.is_moderator:
+        return Refusal.NOT_FOUND
+    if not is_down and may_see(video, viewer_id=viewer.user_id, is_moderator=viewer.is_moderator, relation=relation):
         return Refusal.NONE if plays(video) else Refusal.NOT_READY
     was_public = bool(video.published_at_ms) and video.media_state is not MediaState.FAILED
     if not (is_own or was_public) or video.publication_state is PublicationState.REJECTED:

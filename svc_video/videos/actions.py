@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mesh.clock import Clock
 from mesh.pages import PageTokens, clamp
 from mesh.stores.tables.requests import RequestLog, is_applied, with_applied
+from svc_video.people import STRANGER, People, Relation
 from svc_video.videos.changes import VideoChanges
 from svc_video.videos.errors import ChosenSoundNotSupported, VideoChangedMeanwhile, VideoNotDraft, VideoNotFound
 from svc_video.videos.media import MediaActions, ProbedMedia, SeenMedia
 from svc_video.videos.progress import Progress, ProgressBoard
-from svc_video.videos.rules import after_delete, after_words, check_visibility, may_see, plays
+from svc_video.videos.rules import Act, after_delete, after_words, check_visibility, may_see, permitted_acts, plays, visible
 from svc_video.videos.store import VideoStore
 from svc_video.videos.tables import (
     Finding,
@@ -97,6 +98,7 @@ class VideoActions:
         store: VideoStore,
         changes: VideoChanges,
         progress: ProgressBoard,
+        people: People,
         requests: RequestLog,
         tokens: PageTokens,
         next_id: Callable[[], int],
@@ -105,6 +107,7 @@ class VideoActions:
         self._store = store
         self._changes = changes
         self._progress = progress
+        self._people = people
         self._requests = requests
         self._tokens = tokens
         self._next_id = next_id
@@ -118,7 +121,7 @@ class VideoActions:
     async def publish(self, viewer: Viewer, video_id: int, publication: Publication, *, request_id: str, body: bytes) -> Video:
         """Leave DRAFT for the gate. The same request id with the same body answers the video as it stands.
 
-        Raises VideoNotFound, VideoNotDraft, ChosenSoundNotSupported, VisibilityNotSupported, PublicNeedsAge, InvalidText, InvalidLanguage,
+        Raises VideoNotFound, VideoNotDraft, ChosenSoundNotSupported, PublicNeedsAge, InvalidText, InvalidLanguage,
         RequestIdReused.
         """
         video = await self._own(viewer, video_id)
@@ -151,7 +154,7 @@ class VideoActions:
         """Change the fields that are given; `expected_version` 0 means whatever it is.
 
         The same request id with the same body changes nothing more and answers the video as it stands, whatever it became since.
-        Raises VideoNotFound, VideoChangedMeanwhile, VisibilityNotSupported, PublicNeedsAge, InvalidText, RequestIdReused.
+        Raises VideoNotFound, VideoChangedMeanwhile, PublicNeedsAge, InvalidText, RequestIdReused.
         """
         await self._own(viewer, video_id)
         if edit.visibility is not None:
@@ -201,18 +204,39 @@ class VideoActions:
 
     async def see(self, viewer: Viewer, video_ids: Sequence[int]) -> list[Video]:
         """The videos that the viewer may know of, in the order asked, each once."""
-        found = await self._store.get_many(video_ids)
-        videos = (found[video_id] for video_id in dict.fromkeys(video_ids) if video_id in found)
-        return [video for video in videos if may_see(video, viewer_id=viewer.user_id, is_moderator=viewer.is_moderator)]
+        videos = await self._found(video_ids)
+        return visible(viewer, videos, await self.relations(viewer, videos))
+
+    async def permitted(self, viewer: Viewer, video_ids: Sequence[int]) -> list[tuple[Video, tuple[Act, ...]]]:
+        """What the viewer may do with each of the videos that they may know of, in the order asked, each once."""
+        videos = await self._found(video_ids)
+        relations = await self.relations(viewer, videos)
+        return [
+            (
+                video,
+                permitted_acts(
+                    video,
+                    viewer_id=viewer.user_id,
+                    is_moderator=viewer.is_moderator,
+                    relation=relations.get(video.creator_id, STRANGER),
+                ),
+            )
+            for video in visible(viewer, videos, relations)
+        ]
+
+    async def relations(self, viewer: Viewer, videos: Iterable[Video]) -> Mapping[int, Relation]:
+        """The viewer's relation to the creators of videos by their ids; those that are left out are strangers. Raises RpcFailed."""
+        return await self._people.relations(viewer, {video.creator_id for video in videos})
 
     async def list_of_creator(self, viewer: Viewer, creator_id: int, *, page_size: int, page_token: str) -> tuple[list[Video], str]:
         """A page of a creator's videos that the viewer may know of, newest first, and the token of the next page."""
         wanted = clamp(page_size)
+        relations = await self._people.relations(viewer, [creator_id])
         cursor = self._tokens.decode("creator_videos", str(creator_id), page_token)
         videos: list[Video] = []
         for _ in range(_SCANS_A_PAGE):
             page = await self._store.page_of_creator(creator_id, after=cursor, limit=wanted - len(videos))
-            videos.extend(await self.see(viewer, [entry.video_id for entry in page.rows]))
+            videos.extend(visible(viewer, await self._found([entry.video_id for entry in page.rows]), relations))
             cursor = page.next
             if not cursor or len(videos) == wanted:
                 break
@@ -245,6 +269,11 @@ class VideoActions:
             listed, cursor = listed + len(kept), page.next
             if not cursor:
                 return listed
+
+    async def _found(self, video_ids: Sequence[int]) -> list[Video]:
+        """The videos that there are, in the order asked, each once."""
+        found = await self._store.get_many(video_ids)
+        return [found[video_id] for video_id in dict.fromkeys(video_ids) if video_id in found]
 
     async def _own(self, viewer: Viewer, video_id: int) -> Video:
         video = await self._store.get(video_id)

@@ -6,8 +6,7 @@ MeshError
 ├── FailedPrecondition
 │   ├── VideoNotDraft               published already, or over
 │   ├── ChosenSoundNotSupported     leave sound_id empty
-│   ├── VisibilityNotSupported      show it to everyone or to nobody else
-│   └── PublicNeedsAge              below 16 a video is for its creator alone
+│   └── PublicNeedsAge              below 16 a video is not for everyone
 ├── Aborted
 │   └── VideoChangedMeanwhile       read again and decide anew
 └── InvalidArgument
@@ -38,14 +37,8 @@ class ChosenSoundNotSupported(FailedPrecondition):
     reason = "CHOSEN_SOUND_NOT_SUPPORTED"
 
 
-class VisibilityNotSupported(FailedPrecondition):
-    """Friends and followers are not known yet; choose PUBLIC or ONLY_ME."""
-
-    reason = "VISIBILITY_NOT_SUPPORTED"
-
-
 class PublicNeedsAge(FailedPrecondition):
-    """Below 16, or without a known age, videos are private; choose ONLY_ME."""
+    """Below 16, or without a known age, videos are not for everyone; choose FOLLOWERS, FRIENDS or ONLY_ME."""
 
     reason = "PUBLIC_NEEDS_AGE"
 

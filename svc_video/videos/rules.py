@@ -9,10 +9,13 @@ ever public without a verdict on exactly what is shown.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from svc_video.videos.errors import PublicNeedsAge, VisibilityNotSupported
+from svc_video.people import STRANGER, Relation
+from svc_video.videos.errors import PublicNeedsAge
 from svc_video.videos.tables import MediaState, PublicationState, Video, VideoState, Visibility, WorkKind
+from svc_video.viewers import Viewer
 
 _M, _P = MediaState, PublicationState
 
@@ -81,7 +84,22 @@ def plays(video: Video) -> bool:
 
 def is_public(video: Video) -> bool:
     """Anybody may see and play it: it plays, the gate allowed it, and its creator shows it to everyone."""
-    return plays(video) and video.publication_state in _ALLOWED and video.visibility is Visibility.PUBLIC
+    return is_shown_to(video, STRANGER)
+
+
+def is_shown_to(video: Video, relation: Relation) -> bool:
+    """The gate allowed it, it plays, and its creator shows it to people who stand to them like this."""
+    if relation.parted or not plays(video) or video.publication_state not in _ALLOWED:
+        return False
+    match video.visibility:
+        case Visibility.PUBLIC:
+            return True
+        case Visibility.FOLLOWERS:
+            return relation.follows
+        case Visibility.FRIENDS:
+            return relation.friends
+        case _:
+            return False
 
 
 def is_recommendable(video: Video) -> bool:
@@ -89,11 +107,11 @@ def is_recommendable(video: Video) -> bool:
     return is_public(video) and video.publication_state is _P.PUBLISHED
 
 
-def may_see(video: Video, *, viewer_id: int, is_moderator: bool = False) -> bool:
-    """Whether a viewer may know of a video.
+def may_see(video: Video, *, viewer_id: int, is_moderator: bool = False, relation: Relation = STRANGER) -> bool:
+    """Whether a viewer may know of a video; `relation` is the viewer's to its creator.
 
-    A video for FRIENDS or FOLLOWERS, which nobody can choose before there is a follow graph, is for its creator alone. Moderators also see what
-    waits for them or was refused, whatever its visibility; a deleted video is seen by nobody.
+    Whom a block parts from the creator sees nothing. Moderators also see what waits for them or was refused, whatever its visibility and whoever
+    blocks them; a deleted video is seen by nobody.
     """
     if video.publication_state is _P.DELETED:
         return False
@@ -101,14 +119,25 @@ def may_see(video: Video, *, viewer_id: int, is_moderator: bool = False) -> bool
         return True
     if is_moderator and video.publication_state in _MODERATED:
         return True
-    return is_public(video)
+    return is_shown_to(video, replace(relation, parted=relation.parted and not is_moderator))
+
+
+def visible(viewer: Viewer, videos: Iterable[Video], relations: Mapping[int, Relation]) -> list[Video]:
+    """Those that a viewer may know of; `relations` are the viewer's by creator, whoever is not among them is a stranger."""
+    return [
+        video
+        for video in videos
+        if may_see(
+            video,
+            viewer_id=viewer.user_id,
+            is_moderator=viewer.is_moderator,
+            relation=relations.get(video.creator_id, STRANGER),
+        )
+    ]
 
 
 def check_visibility(visibility: Visibility, *, is_under_16: bool) -> None:
-    """Raises VisibilityNotSupported for what needs the follow graph, which does not exist yet, and PublicNeedsAge for a public video of a person
-    whose account would be private by default."""
-    if visibility in {Visibility.FRIENDS, Visibility.FOLLOWERS}:
-        raise VisibilityNotSupported(visibility=visibility.name)
+    """Raises PublicNeedsAge for a public video of a person whose account would be private by default."""
     if visibility is Visibility.PUBLIC and is_under_16:
         raise PublicNeedsAge(visibility=visibility.name)
 
@@ -134,12 +163,12 @@ class Act(enum.Enum):
     ENGAGE = "engage"
 
 
-def permitted_acts(video: Video, *, viewer_id: int, is_moderator: bool = False) -> tuple[Act, ...]:
+def permitted_acts(video: Video, *, viewer_id: int, is_moderator: bool = False, relation: Relation = STRANGER) -> tuple[Act, ...]:
     """What a viewer may do with a video; nothing when it may not be seen. Acts that leave a trace need a signed-in viewer and a video that the
     gate allowed; nobody comments where its creator switched comments off, the creator neither."""
-    if not may_see(video, viewer_id=viewer_id, is_moderator=is_moderator):
+    if not may_see(video, viewer_id=viewer_id, is_moderator=is_moderator, relation=relation):
         return ()
-    if not viewer_id or not plays(video) or video.publication_state not in _ALLOWED:
+    if relation.parted or not viewer_id or not plays(video) or video.publication_state not in _ALLOWED:
         return (Act.VIEW,)
     return (Act.VIEW, Act.COMMENT, Act.ENGAGE) if video.allow_comments else (Act.VIEW, Act.ENGAGE)
 

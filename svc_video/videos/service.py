@@ -11,7 +11,6 @@ from clipmesh.video.v1.video_service_pb2_grpc import VideoServiceServicer
 from mesh.permits import Permits
 from svc_video.videos.actions import Edit, Publication, Switches, VideoActions
 from svc_video.videos.convert import PERMIT_KINDS, video_to_proto
-from svc_video.videos.rules import permitted_acts
 from svc_video.videos.tables import Video, Visibility
 from svc_video.viewers import Viewer, viewer_at_hand
 
@@ -91,11 +90,11 @@ class VideoServicer(VideoServiceServicer):
             self._permits.issue(
                 subject_id=video.video_id,
                 viewer_id=viewer.user_id,
-                kinds=[PERMIT_KINDS[act] for act in permitted_acts(video, viewer_id=viewer.user_id, is_moderator=viewer.is_moderator)],
+                kinds=[PERMIT_KINDS[act] for act in acts],
                 epoch=video.epoch,
                 owner_id=video.creator_id,
             )
-            for video in await self._actions.see(viewer, request.video_ids)
+            for video, acts in await self._actions.permitted(viewer, request.video_ids)
         ]
         return pb2.BatchIssuePermitsResponse(permits=permits)
 

@@ -89,6 +89,31 @@ class Root:
         account["consents"] = list(input["consents"])
         return {"account": account, "userErrors": []}
 
+    def like(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:
+        return self._act(input, "liked", "likeCount", done=True)
+
+    def unlike(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:
+        return self._act(input, "liked", "likeCount", done=False)
+
+    def save(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:
+        return self._act(input, "saved", "saveCount", done=True)
+
+    def unsave(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:
+        return self._act(input, "saved", "saveCount", done=False)
+
+    def share(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:
+        self._account()
+        return {"shareId": "1", "userErrors": []}
+
+    def _act(self, input: dict[str, Any], state: str, count: str, *, done: bool) -> dict[str, Any]:
+        """One person acts in these tests: a video holds what its viewer did."""
+        self._account()
+        video = self.world.videos[input["videoId"]]
+        known = video.setdefault("viewerState", {"liked": False, "saved": False, "reposted": False})
+        video[count] = str(int(video.get(count) or 0) + done - known[state])
+        known[state] = done
+        return {"videoId": video["id"], "viewerState": known, "userErrors": []}
+
     def startUpload(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         self._account()
         known = self.world.by_request.get(input["requestId"])

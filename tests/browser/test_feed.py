@@ -162,7 +162,7 @@ async def test_everything_can_be_done_by_keyboard(page: Page, world: World) -> N
     await page.keyboard.press("Enter")
     await page.keyboard.press("Tab")
     names = []
-    for _step in range(8):
+    for _step in range(10):
         await page.keyboard.press("Tab")
         names.append(
             await page.evaluate("() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent.trim()")
@@ -172,6 +172,8 @@ async def test_everything_can_be_done_by_keyboard(page: Page, world: World) -> N
         "Pause",
         "@alice",
         "Original sound · @alice",
+        "Like",
+        "Save",
         "Turn sound on",
         "Copy link",
         "Place in the clip",

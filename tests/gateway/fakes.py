@@ -17,8 +17,10 @@ from clipmesh.feed.v1 import feed_service_pb2_grpc, signal_service_pb2_grpc
 from clipmesh.feed.v1 import signal_service_pb2 as signals
 from clipmesh.rights.v1 import publication_service_pb2, review_service_pb2_grpc
 from clipmesh.rights.v1 import review_service_pb2 as reviews
+from clipmesh.social.v1 import engagement_service_pb2 as engagement
+from clipmesh.social.v1 import engagement_service_pb2_grpc, graph_service_pb2_grpc, identity_service_pb2_grpc, profile_service_pb2_grpc
+from clipmesh.social.v1 import graph_service_pb2 as graph
 from clipmesh.social.v1 import identity_service_pb2 as identity
-from clipmesh.social.v1 import identity_service_pb2_grpc, profile_service_pb2_grpc
 from clipmesh.social.v1 import profile_service_pb2 as profiles
 from clipmesh.sound.v1 import catalogue_service_pb2 as sounds
 from clipmesh.sound.v1 import catalogue_service_pb2_grpc
@@ -34,6 +36,7 @@ from mesh.errors import NotFound
 from mesh.ids import EPOCH_MS, SERVICES
 from mesh.server import Access, ServedService
 from mesh.testing.rpc import Served, serve
+from tests.gateway.engaging import EngagementFakes
 
 CREATED_AT_MS = 1_760_000_000_000
 SIGNING_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -72,7 +75,7 @@ class Called:
 
 
 @dataclass(slots=True)
-class Fakes:
+class Fakes(EngagementFakes):
     """What the services know, and what they were asked."""
 
     calls: list[Called] = field(default_factory=list)
@@ -83,6 +86,15 @@ class Fakes:
     people: dict[int, profiles.Profile] = field(default_factory=dict)
     sounds: dict[int, sounds.Sound] = field(default_factory=dict)
     uploads: dict[int, uploads.Upload] = field(default_factory=dict)
+    sessions: list[int] = field(default_factory=lambda: [70, 71, 72])
+    privacy: profiles.Privacy = field(
+        default_factory=lambda: profiles.Privacy(
+            comments=profiles.AUDIENCE_EVERYONE,
+            duets=profiles.AUDIENCE_EVERYONE,
+            stitches=profiles.AUDIENCE_FOLLOWERS,
+            messages=profiles.AUDIENCE_FRIENDS,
+        )
+    )
     answers: dict[str, Callable[[Any], Awaitable[Any]]] = field(default_factory=dict)
     """Method -> what answers instead of the default."""
 
@@ -207,14 +219,71 @@ class Fakes:
     async def batch_get_profiles(self, request: Any) -> Any:
         return profiles.BatchGetProfilesResponse(profiles=[self.people[one] for one in request.user_ids if one in self.people])
 
+    async def list_sessions(self, request: Any) -> Any:
+        first, size = int(request.page_token or 0), request.page_size or 20
+        current = current_viewer().login_session_id
+        all_of_them = [
+            identity.LoginSession(
+                session_id=one,
+                client_id="clipmesh-web",
+                device="Firefox on Linux",
+                created_at_ms=CREATED_AT_MS,
+                last_used_at_ms=CREATED_AT_MS + 1,
+                current=one == current,
+            )
+            for one in self.sessions
+        ]
+        more = first + size < len(all_of_them)
+        return identity.ListSessionsResponse(sessions=all_of_them[first : first + size], next_page_token=str(first + size) if more else "")
+
     async def get_my_account(self, request: Any) -> Any:
         viewer = current_viewer()
         profile = self.people.get(viewer.user_id) or profiles.Profile(user_id=viewer.user_id, handle=viewer.handle, created_at_ms=1)
-        return profiles.GetMyAccountResponse(account=profiles.Account(profile=profile, email="a@example.com", roles=viewer.roles))
+        return profiles.GetMyAccountResponse(
+            account=profiles.Account(profile=profile, email="a@example.com", roles=viewer.roles, privacy=self.privacy)
+        )
 
     async def update_profile(self, request: Any) -> Any:
         profile = profiles.Profile(user_id=current_viewer().user_id, handle="me", bio=request.bio, created_at_ms=1)
         return profiles.UpdateProfileResponse(profile=profile)
+
+    async def batch_get_relationships(self, request: Any) -> Any:
+        return graph.BatchGetRelationshipsResponse(
+            relationships=[graph.Relationship(user_id=one, follow=graph.FOLLOW_STATE_FOLLOWING, mutes=True) for one in request.user_ids]
+        )
+
+    async def batch_get_graph_counts(self, request: Any) -> Any:
+        return graph.BatchGetGraphCountsResponse(
+            counts=[graph.GraphCounts(user_id=one, followers=2**40, following=5) for one in request.user_ids]
+        )
+
+    def _people(self, request: Any) -> dict[str, Any]:
+        first = int(request.page_token or 0)
+        ids = list(self.people)[first:]
+        size = request.page_size or 20
+        listed = [graph.ListedPerson(user_id=one, since_ms=CREATED_AT_MS + at) for at, one in enumerate(ids[:size])]
+        return {"people": listed, "next_page_token": str(first + size) if len(ids) > size else ""}
+
+    async def list_followers(self, request: Any) -> Any:
+        return graph.ListFollowersResponse(**self._people(request))
+
+    async def list_following(self, request: Any) -> Any:
+        return graph.ListFollowingResponse(**self._people(request))
+
+    async def list_follow_requests(self, request: Any) -> Any:
+        return graph.ListFollowRequestsResponse(**self._people(request))
+
+    async def list_blocked(self, request: Any) -> Any:
+        return graph.ListBlockedResponse(**self._people(request))
+
+    async def list_muted(self, request: Any) -> Any:
+        return graph.ListMutedResponse(**self._people(request))
+
+    async def follow(self, request: Any) -> Any:
+        return graph.FollowResponse(relationship=graph.Relationship(user_id=request.user_id, follow=graph.FOLLOW_STATE_FOLLOWING))
+
+    async def block(self, request: Any) -> Any:
+        return graph.BlockResponse(relationship=graph.Relationship(user_id=request.user_id, blocks=True))
 
     async def list_signing_keys(self, request: Any) -> Any:
         key = identity.SigningKey(
@@ -274,6 +343,11 @@ _SERVED: Mapping[str, tuple[tuple[Any, Callable[[Any, Any], None]], ...]] = {
     "social": (
         (identity.DESCRIPTOR.services_by_name["IdentityService"], identity_service_pb2_grpc.add_IdentityServiceServicer_to_server),
         (profiles.DESCRIPTOR.services_by_name["ProfileService"], profile_service_pb2_grpc.add_ProfileServiceServicer_to_server),
+        (
+            engagement.DESCRIPTOR.services_by_name["EngagementService"],
+            engagement_service_pb2_grpc.add_EngagementServiceServicer_to_server,
+        ),
+        (graph.DESCRIPTOR.services_by_name["GraphService"], graph_service_pb2_grpc.add_GraphServiceServicer_to_server),
     ),
     "rights": ((reviews.DESCRIPTOR.services_by_name["ReviewService"], review_service_pb2_grpc.add_ReviewServiceServicer_to_server),),
 }

@@ -102,8 +102,10 @@ async def test_a_right_password_sends_the_browser_back_with_a_code(world: World)
     answer = await world.http.post("/oauth/authorize", data={**ASKING, "login": "alice", "password": "secret"})
     assert answer.status_code == 303
     where = urlsplit(answer.headers["location"])
+    about = (await world.http.get("/.well-known/oauth-authorization-server")).json()
+    assert about["authorization_response_iss_parameter_supported"]
     assert (where.netloc, where.path) == ("127.0.0.1:8080", "/callback")
-    assert parse_qs(where.query) == {"from": ["app"], "code": ["the-code"], "state": ["s&t=1"]}
+    assert parse_qs(where.query) == {"from": ["app"], "code": ["the-code"], "state": ["s&t=1"], "iss": [about["issuer"]]}
     (request,) = world.fakes.requests("Authorize")
     assert (request.login, request.password, request.code_challenge_method) == ("alice", "secret", "S256")
     assert request.client_address == "127.0.0.1"

@@ -10,6 +10,7 @@ import pytest
 from clipmesh.common.v1 import category_pb2, viewer_pb2
 from clipmesh.feed.v1 import signal_service_pb2
 from clipmesh.rights.v1 import publication_service_pb2, review_service_pb2
+from clipmesh.social.v1 import engagement_service_pb2, graph_service_pb2, profile_service_pb2
 from clipmesh.sound.v1 import catalogue_service_pb2
 from clipmesh.video.v1 import playback_service_pb2, upload_service_pb2, video_service_pb2
 from graphql import GraphQLNonNull, GraphQLObjectType, get_named_type, get_nullable_type, is_list_type, is_object_type
@@ -37,12 +38,18 @@ ENUMS: dict[str, tuple[Any, set[str], dict[str, str]]] = {
     "Surface": (signal_service_pb2.Surface, {"UNSPECIFIED", "FOR_YOU"}, {}),
     "WatchOutcome": (signal_service_pb2.WatchOutcome, {"UNSPECIFIED"}, {}),
     "VerdictKind": (publication_service_pb2.VerdictKind, {"UNSPECIFIED"}, {}),
+    "FollowState": (graph_service_pb2.FollowState, set(), {"UNSPECIFIED": "NONE"}),
+    "ShareTarget": (engagement_service_pb2.ShareTarget, {"UNSPECIFIED"}, {}),
+    "Audience": (profile_service_pb2.Audience, {"UNSPECIFIED"}, {}),
     "ReviewState": (review_service_pb2.ReviewState, {"UNSPECIFIED"}, {}),
 }
 """Name -> (the proto's enum, values that clients never see, values that are called otherwise)."""
 
 OF_OTHER_SERVICES = {
-    *("Video.creator", "Video.sound", "Video.viewCount", "Video.viewToken", "Video.playback", "User.videos"),
+    *("User.followerCount", "User.followingCount", "User.relationship", "User.followers", "User.following", "UserEdge.node"),
+    *("Video.likeCount", "Video.saveCount", "Video.shareCount", "Video.repostCount", "Video.countsApproximate", "Video.viewerState"),
+    *("User.reposts", "EngagedEdge.node"),
+    *("Video.creator", "Video.sound", "Video.viewCount", "Video.viewToken", "Video.playback", "User.videos", "Account.sessions"),
     *("Sound.creator", "Sound.sourceVideo", "Sound.videos", "Upload.video", "Review.video", "Review.creator"),
 }
 """Fields that another call than their parent's serves."""
@@ -124,7 +131,8 @@ def test_connections_follow_relay() -> None:
             assert str(kind.fields["edges"].type) == f"[{edge}!]!"
             assert str(kind.fields["pageInfo"].type) == "PageInfo!"
             assert str(TYPES[edge].fields["cursor"].type) == "String!"  # type: ignore[attr-defined]
-            assert isinstance(TYPES[edge].fields["node"].type, GraphQLNonNull)  # type: ignore[attr-defined]
+            # Whom one blocks, and what one saved, stays in one's list, and can be let go, also when it is not there for oneself.
+            assert isinstance(TYPES[edge].fields["node"].type, GraphQLNonNull) is (edge not in {"UserEdge", "EngagedEdge"})  # type: ignore[attr-defined]
 
 
 def test_lists_hold_no_nulls_but_where_an_absent_item_keeps_its_place() -> None:

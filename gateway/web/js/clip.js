@@ -1,5 +1,6 @@
 /** One clip of the deck: its words and buttons, its player, and what was watched of it. */
 
+import { ActButton, tellShare } from "./acts.js";
 import { isPlayable } from "./addresses.js";
 import { h, icon, shortCount, toast } from "./dom.js";
 import { Player } from "./player.js";
@@ -79,16 +80,19 @@ export class Clip {
 
   /** @returns {HTMLElement} */
   rail() {
-    const { viewCount, id } = this.entry.video;
+    const { viewCount, likeCount, saveCount, viewerState, id } = this.entry.video;
     const copy = async () => {
       try {
         await navigator.clipboard.writeText(`${location.origin}/?video=${id}`);
         toast("Link copied.");
+        tellShare(id);
       } catch {
         toast("The link could not be copied.", true);
       }
     };
-    return h("div", { class: "rail" }, this.muteButton,
+    const like = new ActButton("like", id, viewerState?.liked ?? false, likeCount ?? null);
+    const save = new ActButton("save", id, viewerState?.saved ?? false, saveCount ?? null);
+    return h("div", { class: "rail" }, like.element, save.element, this.muteButton,
       viewCount === null ? null : h("span", { class: "count", title: `${viewCount} views` }, icon("eye"), h("span", {}, shortCount(viewCount), h("span", { class: "hidden-text" }, " views"))),
       h("button", { type: "button", onclick: copy, "aria-label": "Copy link" }, icon("link"), "Link"));
   }

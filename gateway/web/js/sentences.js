@@ -47,6 +47,7 @@ const SENTENCES = {
   REVIEW_CLOSED: "Somebody decided this case before you.",
   REVIEW_SUPERSEDED: "The creator changed the clip; this case is over.",
   UNAUTHENTICATED: "Your sign-in has ended. Sign in again.",
+  INVALID_PERMIT: "This clip cannot be liked, saved or shared at this moment.",
   FORBIDDEN: "You may not do this.",
   NOT_FOUND: "This is not there.",
   RATE_LIMITED: "That was too fast. Wait a moment.",

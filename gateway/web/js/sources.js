@@ -10,6 +10,7 @@ import { ask, gql } from "./api.js";
  * @typedef {object} Video
  * @property {string} id @property {string} caption @property {string[]} hashtags @property {number} durationMs @property {number} width
  * @property {number} height @property {boolean} hasAudio @property {string | null} viewCount @property {Playback | null} playback
+ * @property {string | null} [likeCount] @property {string | null} [saveCount] @property {{liked: boolean, saved: boolean} | null} [viewerState] null for strangers
  * @property {{id: string, handle: string, displayName: string, verified: boolean} | null} creator
  * @property {{id: string, title: string, creator: {handle: string} | null} | null} sound
  *
@@ -20,22 +21,22 @@ import { ask, gql } from "./api.js";
 
 // The documents stand whole, so that a test can read them: fragments would be put together at run time.
 const FOR_YOU = gql`query ForYou($first: Int!, $after: String) { forYou(first: $first, after: $after) {
-  edges { cursor viewToken node { id caption hashtags durationMs width height hasAudio viewCount
+  edges { cursor viewToken node { id caption hashtags durationMs width height hasAudio viewCount likeCount saveCount viewerState { liked saved }
     creator { id handle displayName verified } sound { id title creator { handle } }
     playback { refusal masterPlaylistUrl startPlaylistUrl mp4Url posterUrl storyboardUrl startLevel renditions expiresAt } } }
   pageInfo { hasNextPage } } }`;
 
-const OF_LINK = gql`query OfLink($id: ID!) { video(id: $id) { id caption hashtags durationMs width height hasAudio viewCount viewToken(surface: LINK)
+const OF_LINK = gql`query OfLink($id: ID!) { video(id: $id) { id caption hashtags durationMs width height hasAudio viewCount likeCount saveCount viewerState { liked saved } viewToken(surface: LINK)
   creator { id handle displayName verified } sound { id title creator { handle } }
   playback { refusal masterPlaylistUrl startPlaylistUrl mp4Url growingPlaylistUrl posterUrl storyboardUrl startLevel renditions expiresAt } } }`;
 
 const OF_SOUND = gql`query OfSound($id: ID!, $first: Int!, $after: String) { sound(id: $id) { title creator { handle }
-  videos(first: $first, after: $after) { edges { cursor node { id caption hashtags durationMs width height hasAudio viewCount viewToken(surface: SOUND)
+  videos(first: $first, after: $after) { edges { cursor node { id caption hashtags durationMs width height hasAudio viewCount likeCount saveCount viewerState { liked saved } viewToken(surface: SOUND)
     creator { id handle displayName verified } sound { id title creator { handle } }
     playback { refusal masterPlaylistUrl startPlaylistUrl mp4Url posterUrl storyboardUrl startLevel renditions expiresAt } } } pageInfo { hasNextPage } } } }`;
 
 const OF_PERSON = gql`query OfPerson($handle: String!, $first: Int!, $after: String) { user(handle: $handle) { handle displayName
-  videos(first: $first, after: $after) { edges { cursor node { id caption hashtags durationMs width height hasAudio viewCount viewToken(surface: PROFILE)
+  videos(first: $first, after: $after) { edges { cursor node { id caption hashtags durationMs width height hasAudio viewCount likeCount saveCount viewerState { liked saved } viewToken(surface: PROFILE)
     creator { id handle displayName verified } sound { id title creator { handle } }
     playback { refusal masterPlaylistUrl startPlaylistUrl mp4Url posterUrl storyboardUrl startLevel renditions expiresAt } } } pageInfo { hasNextPage } } } }`;
 

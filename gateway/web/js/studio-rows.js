@@ -8,8 +8,8 @@ import { abortUpload } from "./uploader.js";
 import { follow, stateWords } from "./videos.js";
 import { waveform } from "./waveform.js";
 
-/** Visibility -> what a person reads; until friends and followers can be told apart from others, nobody but the creator sees those. @type {Record<string, string>} */
-const AUDIENCES = { FRIENDS: "Friends, not yet shown", FOLLOWERS: "Followers, not yet shown", ONLY_ME: "Only me" };
+/** Visibility -> what a person reads. @type {Record<string, string>} */
+const AUDIENCES = { FRIENDS: "Friends", FOLLOWERS: "Followers", ONLY_ME: "Only me" };
 
 const LOOK_MS = 1500;
 

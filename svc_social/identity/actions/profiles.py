@@ -39,6 +39,13 @@ class Profiles:
         """Accounts in the order asked, without the absent."""
         return await self.accounts.get_many(user_ids)
 
+    async def shown(self, user_id: int, *, to_follower: bool) -> Account:
+        """A person whose lists may be looked at, those of a private account by followers alone. Raises ProfileNotFound; the two look alike."""
+        account = await self.accounts.get(user_id)
+        if account is None or (account.is_private and not to_follower):
+            raise ProfileNotFound()
+        return account
+
     async def by_handle(self, handle: str) -> Account:
         """The account with this handle, with or without @. Raises ProfileNotFound."""
         try:
@@ -112,7 +119,7 @@ class Profiles:
             raise SignInRequired() from error
 
     def _profile_changed(self, old: Account, new: Account) -> Sequence[Event]:
-        if replace(old, languages=new.languages, applied_edits=new.applied_edits) == new:
+        if profile_to_proto(old) == profile_to_proto(replace(new, version=old.version)):
             return ()
         profile = profile_to_proto(new)
         profile.version = old.version + 1

@@ -22,7 +22,7 @@ from svc_social.identity.actions.sign_in import hash_of_code
 from svc_social.identity.actions.signing_keys import SigningKeys
 from svc_social.identity.clients import Clients
 from svc_social.identity.convert import age_band_of
-from svc_social.identity.errors import InvalidGrant
+from svc_social.identity.errors import InvalidGrant, SessionNotFound
 from svc_social.identity.keyed import IdentityKeys
 from svc_social.identity.masks import purposes_of, roles_of
 from svc_social.identity.session_tables import AuthorizationCode, Session, SessionEnd
@@ -34,6 +34,9 @@ IDLE_MS = 30 * 24 * 3_600_000
 TOTAL_MS = 180 * 24 * 3_600_000
 RETRY_GRACE_MS = 10_000
 """A client that lost the answer may repeat its newest refresh token for this long and gets the same successor."""
+
+DEVICE = "session_device"
+"""Place of the sealed device words."""
 
 _log = logging.getLogger("clipmesh.social")
 
@@ -67,7 +70,7 @@ class Sessions:
     clock: Clock
     events: EventMaker
 
-    async def exchange(self, *, code: str, verifier: str, client_id: str, redirect_uri: str) -> TokenPair:
+    async def exchange(self, *, code: str, verifier: str, client_id: str, redirect_uri: str, device: str = "") -> TokenPair:
         """The first tokens of a session. Raises UnknownClient and InvalidGrant; a code that was used before ends its session."""
         self.clients.get(client_id)
         row = await self.sessions.code(hash_of_code(code))
@@ -80,13 +83,18 @@ class Sessions:
         if not proven or row.client_id != client_id or row.redirect_uri != redirect_uri or row.usable_until_ms <= self.clock.now_ms():
             raise InvalidGrant()
         account = await self._account(row.user_id)
-        session = await self._open(row)
+        session = await self._open(row, device)
         # The session stands before the code says so: whoever finds the code used can then end the session it was used for.
         if await self.sessions.use_code(row, session_id=session.session_id) is None:
             await self._end(session.session_id, SessionEnd.CODE_REUSED)
             used = await self.sessions.code(row.code_hash)
             if used is not None and used.session_id:
                 await self._end(used.session_id, SessionEnd.CODE_REUSED)
+            raise InvalidGrant()
+        # Looked at after the session stands: a change of the password either sees the session and ends it, or is seen here.
+        credential = await self.accounts.credential(row.user_id)
+        if credential is None or credential.version != row.credential_version:
+            await self._end(session.session_id, SessionEnd.PASSWORD_CHANGED)
             raise InvalidGrant()
         return await self._pair(session, account)
 
@@ -134,34 +142,51 @@ class Sessions:
         account = await self.accounts.get(session.user_id)
         return None if account is None else purposes_of(account.consents_mask)
 
-    async def end_all(self, user_id: int, why: SessionEnd) -> None:
-        """End every session of a person; safe to repeat."""
-        for session_id in await self.sessions.of_person(user_id):
-            await self._end(session_id, why)
+    async def lives(self, session_id: int, *, user_id: int) -> bool:
+        """True while the session goes on and is the person's."""
+        session = await self.sessions.get(session_id)
+        return session is not None and session.user_id == user_id and session.ended is SessionEnd.NONE
 
-    async def _open(self, code: AuthorizationCode) -> Session:
+    async def end_own(self, user_id: int, session_id: int) -> None:
+        """End a session of the person; safe to repeat. Raises SessionNotFound, also for one of somebody else."""
+        session = await self.sessions.get(session_id)
+        if session is None or session.user_id != user_id:
+            raise SessionNotFound()
+        await self._end(session_id, SessionEnd.ENDED_ELSEWHERE)
+
+    async def end_all(self, user_id: int, why: SessionEnd, *, keep: int = 0) -> int:
+        """End every session of a person but `keep`; safe to repeat. Returns how many lived."""
+        ended = 0
+        for session_id in await self.sessions.of_person(user_id):
+            if session_id != keep:
+                ended += await self._end(session_id, why)
+        return ended
+
+    async def _open(self, code: AuthorizationCode, device: str) -> Session:
         now_ms = self.clock.now_ms()
         session = Session(
             session_id=self.next_id(),
             user_id=code.user_id,
             client_id=code.client_id,
             generation=1,
+            device_sealed=await self.sealer.seal(code.user_id, DEVICE, device) if device else b"",
             rotated_at_ms=now_ms,
             created_at_ms=now_ms,
             expires_at_ms=now_ms + IDLE_MS,
         )
         return await self.sessions.add(session, index_until_ms=now_ms + TOTAL_MS)
 
-    async def _end(self, session_id: int, why: SessionEnd) -> None:
+    async def _end(self, session_id: int, why: SessionEnd) -> bool:
         while True:
             session = await self.sessions.get(session_id)
             if session is None or session.ended is not SessionEnd.NONE:
-                return
+                return False
             ended = await self.sessions.change(replace(session, ended=why), events=[self._revocation(session)])
             if ended is not None:
                 break
         if why in (SessionEnd.REFRESH_REUSED, SessionEnd.CODE_REUSED):
             _log.warning("a copied token ended a session", extra={"user_id": session.user_id, "reason": why.name})
+        return True
 
     def _revocation(self, session: Session) -> Event:
         """An event of the outbox, unlike the repeated keys: that the session is over is a fact, written with the row or not at all."""

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import logging
 import os
 from dataclasses import dataclass
 
 from mesh.clock import Clock
 from svc_social.identity import rules
+from svc_social.identity.actions.guesses import Guesses
 from svc_social.identity.clients import Clients
-from svc_social.identity.errors import HandleNotAllowed, InvalidEmail, TooManyAttempts, WrongCredentials
+from svc_social.identity.errors import HandleNotAllowed, InvalidEmail
 from svc_social.identity.keyed import IdentityKeys
-from svc_social.identity.passwords import PasswordHasher
 from svc_social.identity.session_tables import AuthorizationCode
 from svc_social.identity.store.accounts import AccountStore
-from svc_social.identity.store.attempts import AttemptStore
 from svc_social.identity.store.names import NameStore
 from svc_social.identity.store.sessions import SessionStore
 from svc_social.identity.tables import Account, NameKind
@@ -24,12 +22,6 @@ from svc_social.identity.tables import Account, NameKind
 CODE_USABLE_MS = 60_000
 CODE_KEPT_MS = 24 * 3_600_000
 """A used code is remembered for a day, so that its repeat is noticed."""
-ATTEMPT_WINDOW_MS = 15 * 60_000
-MOST_FAILURES_OF_ACCOUNT = 10
-MOST_FAILURES_OF_ADDRESS = 100
-"""Many people may share one address."""
-
-_log = logging.getLogger("clipmesh.social")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +53,9 @@ class SignIn:
 
     accounts: AccountStore
     names: NameStore
-    attempts: AttemptStore
+    guesses: Guesses
     sessions: SessionStore
     clients: Clients
-    hasher: PasswordHasher
     keys: IdentityKeys
     clock: Clock
 
@@ -77,21 +68,19 @@ class SignIn:
             method=request.code_challenge_method,
         )
         account = await self._find(request.login)
-        who = str(account.user_id) if account is not None else request.login.strip().lower()
-        of_account = self.keys.attempt_subject("account", who)
-        of_address = self.keys.attempt_subject("address", request.client_address) if request.client_address else ""
-        await self._take_attempt(of_account, of_address)
-        await self._check_password(account, request.password, of_account, of_address)
-        assert account is not None
+        credential = await self.guesses.check(
+            account, login=request.login, password=request.password, client_address=request.client_address
+        )
         code = new_code()
         now_ms = self.clock.now_ms()
         await self.sessions.add_code(
             AuthorizationCode(
                 code_hash=hash_of_code(code),
-                user_id=account.user_id,
+                user_id=credential.user_id,
                 client_id=client.client_id,
                 redirect_uri=request.redirect_uri,
                 code_challenge=request.code_challenge,
+                credential_version=credential.version,
                 usable_until_ms=now_ms + CODE_USABLE_MS,
                 expires_at_ms=now_ms + CODE_KEPT_MS,
             )
@@ -107,23 +96,3 @@ class SignIn:
         except (InvalidEmail, HandleNotAllowed):
             return None
         return None if row is None else await self.accounts.get(row.owner_id)
-
-    async def _take_attempt(self, of_account: str, of_address: str) -> None:
-        for subject, most in ((of_account, MOST_FAILURES_OF_ACCOUNT), (of_address, MOST_FAILURES_OF_ADDRESS)):
-            if not subject:
-                continue
-            wait_ms = await self.attempts.take(subject, most=most, window_ms=ATTEMPT_WINDOW_MS)
-            if wait_ms:
-                if subject is of_address:
-                    await self.attempts.give_back(of_account, all_of_them=False)
-                _log.warning("too many failed sign-ins", extra={"reason": TooManyAttempts.reason})
-                raise TooManyAttempts(retry_after_ms=wait_ms)
-
-    async def _check_password(self, account: Account | None, password: str, of_account: str, of_address: str) -> None:
-        credential = await self.accounts.credential(account.user_id if account is not None else 0)
-        password_hash = credential.password_hash if account is not None and credential is not None else None
-        if not await self.hasher.verify(rules.normal_password(password), password_hash):
-            raise WrongCredentials()
-        await self.attempts.give_back(of_account, all_of_them=True)
-        if of_address:
-            await self.attempts.give_back(of_address, all_of_them=False)

@@ -1,9 +1,10 @@
 """Typed repositories of identity: the only ones who read and write its rows."""
 
-from svc_social.identity.session_tables import AuthorizationCode, Session, SessionOfPerson, SignInAttempts, SigningKey
+from svc_social.identity.session_tables import AuthorizationCode, MailToken, Session, SessionOfPerson, SignInAttempts, SigningKey
 from svc_social.identity.store.accounts import AccountStore
 from svc_social.identity.store.attempts import AttemptStore
 from svc_social.identity.store.keys import PersonKeyStore, SigningKeyStore
+from svc_social.identity.store.mail_tokens import MailTokenStore
 from svc_social.identity.store.names import NameStore
 from svc_social.identity.store.sessions import SessionStore
 from svc_social.identity.tables import Account, ConsentPeriod, Credential, PersonKey, Reservation, SignUpIntent
@@ -13,6 +14,7 @@ ROW_TYPES: tuple[type, ...] = (
     AuthorizationCode,
     ConsentPeriod,
     Credential,
+    MailToken,
     PersonKey,
     Reservation,
     Session,
@@ -26,6 +28,7 @@ __all__ = [
     "ROW_TYPES",
     "AccountStore",
     "AttemptStore",
+    "MailTokenStore",
     "NameStore",
     "PersonKeyStore",
     "SessionStore",

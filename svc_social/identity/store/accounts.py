@@ -92,6 +92,13 @@ class AccountStore:
             standing: Credential = exists.row
             return standing
 
+    async def replace_credential(self, credential: Credential) -> Credential | None:
+        """Replace the password that was read in this version; None when somebody was faster."""
+        try:
+            return await self.tables.transition(credential, expected_version=credential.version)
+        except VersionConflict:
+            return None
+
     async def remove_credential(self, user_id: int) -> None:
         """Forget the password of a sign-up that was given up."""
         credential = await self.credential(user_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mesh.events.event import Event
 from mesh.stores.tables.port import Tables, VersionConflict
-from svc_social.identity.session_tables import AuthorizationCode, Session, SessionOfPerson
+from svc_social.identity.session_tables import AuthorizationCode, Session, SessionEnd, SessionOfPerson
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,14 @@ class SessionStore:
             return await self.tables.transition(session, expected_version=session.version, events=events)
         except VersionConflict:
             return None
+
+    async def page_of_person(self, user_id: int, *, after: str, limit: int) -> tuple[list[Session], str]:
+        """Living sessions of a person, newest first, and where to go on; a page may be short and still have a next one."""
+        page = await self.tables.scan(SessionOfPerson, user_id, after=after, limit=limit, backwards=True)
+        ids = [(row.session_id,) for row in page.rows]
+        rows = await self.tables.get_many(Session, ids)
+        found = (rows.get(one) for one in ids)
+        return [row for row in found if row is not None and row.ended is SessionEnd.NONE], page.next
 
     async def of_person(self, user_id: int) -> tuple[int, ...]:
         """Ids of all sessions of a person that may still live."""

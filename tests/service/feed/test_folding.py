@@ -96,7 +96,12 @@ async def test_the_whole_app_hears_of_videos_by_the_stream(tmp_path: Path, redis
     settings = FeedSettings(
         secrets="", testing=True, tables=f"sqlite:///{tmp_path}", blobs=f"file://{tmp_path}/blobs", redis=redis_server.url
     )
-    process = process_for("feed", named=NAMED, settings=settings, addresses={"video": f"unix:{tmp_path}/nobody.sock"})
+    process = process_for(
+        "feed",
+        named=NAMED,
+        settings=settings,
+        addresses={"video": f"unix:{tmp_path}/nobody.sock", "social": f"unix:{tmp_path}/nobody.sock"},
+    )
     stream = open_stream("", redis=redis)
     make = EventMaker(producer="video", next_id=iter(range(1, 9)).__next__, clock=SystemClock())
     event = make.make(events_pb2.VideoPublished(video=video(5)), key="5")

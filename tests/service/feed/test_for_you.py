@@ -51,6 +51,7 @@ async def test_a_page_says_who_found_what_and_what_each_stage_did(world: World) 
         "source.popular": (5_000, 1, False),
         "filter.not_visible": (5, 5, False),
         "filter.own": (5, 5, False),
+        "filter.barred": (5, 5, False),
         "score.quality": (5, 5, False),
         "score.freshness": (5, 5, False),
         "score.explore": (5, 5, False),

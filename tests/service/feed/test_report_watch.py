@@ -396,7 +396,7 @@ async def test_counts_are_exact_when_two_processes_write_the_same_ledgers(world:
     people = [person(1_000 + number) for number in range(24)]
     tokens = [await token_of(world, who) for who in people]
     world.clock.advance(30_000)
-    other = make_feed(world.tables, world.ids, world.clock, world.served.process, None, world.settings)
+    other = make_feed(world.tables, world.ids, world.clock, world.served.process, world.settings)
     async with serve(*other.services, service="feed", process=process_for("feed", clock=world.clock, named=NAMED)) as second:
 
         async def send(who: Any, report: pb.WatchReport, served: Served) -> int:

@@ -15,6 +15,7 @@ from clipmesh.feed.v1 import feed_service_pb2
 from clipmesh.feed.v1 import signal_service_pb2 as pb
 from clipmesh.feed.v1.feed_service_pb2_grpc import FeedServiceStub
 from clipmesh.feed.v1.signal_service_pb2_grpc import SignalServiceStub
+from clipmesh.social.v1 import graph_service_pb2, graph_service_pb2_grpc
 from clipmesh.video.v1 import events_pb2 as video_events_pb2
 from clipmesh.video.v1 import video_service_pb2, video_service_pb2_grpc
 from google.protobuf.message import Message
@@ -24,7 +25,7 @@ from mesh.errors import Unavailable
 from mesh.events.applying import Applying
 from mesh.events.event import Event, EventMaker
 from mesh.ids import Ids, NodeLease, open_ids
-from mesh.server import ANYONE, Access, ServedService
+from mesh.server import ANYONE, SIGNED_IN, Access, ServedService
 from mesh.stores.tables import open_tables
 from mesh.stores.tables.port import Tables
 from mesh.testing.clock import FakeClock
@@ -102,6 +103,42 @@ class FakeVideos(video_service_pb2_grpc.VideoServiceServicer):
         )
 
 
+class FakeGraph(graph_service_pb2_grpc.GraphServiceServicer):
+    """Social as far as the feed calls it: what stands between two people."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[int, int], graph_service_pb2.Relationship] = {}
+        """(viewer, person) -> what the viewer may know."""
+        self.down = False
+        self.asked: list[list[int]] = []
+
+    def blocks(self, who: int, whom: int) -> None:
+        """One person blocks another."""
+        self.known[who, whom] = graph_service_pb2.Relationship(user_id=whom, blocks=True)
+        self.known[whom, who] = graph_service_pb2.Relationship(user_id=who, blocked_by=True)
+
+    async def BatchGetRelationships(  # noqa: N802
+        self, request: graph_service_pb2.BatchGetRelationshipsRequest, context: Any
+    ) -> graph_service_pb2.BatchGetRelationshipsResponse:
+        if self.down:
+            raise Unavailable()
+        self.asked.append(list(request.user_ids))
+        viewer_id = current_viewer().user_id
+        return graph_service_pb2.BatchGetRelationshipsResponse(
+            relationships=[self.known.get((viewer_id, one), graph_service_pb2.Relationship(user_id=one)) for one in request.user_ids]
+        )
+
+    @property
+    def served(self) -> ServedService:
+        descriptor = graph_service_pb2.DESCRIPTOR.services_by_name["GraphService"]
+        return ServedService(
+            add_to_server=graph_service_pb2_grpc.add_GraphServiceServicer_to_server,
+            servicer=self,
+            descriptor=descriptor,
+            access={method.name: Access(callers={"feed"}, viewer=SIGNED_IN, idempotent=True) for method in descriptor.methods},
+        )
+
+
 @dataclass(kw_only=True)
 class World:
     """Everything that a test touches."""
@@ -112,6 +149,7 @@ class World:
     feed: Feed
     served: Served
     videos: FakeVideos
+    graph: FakeGraph
     settings: FeedSettings
     numbers: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -226,14 +264,15 @@ async def fold(feed: Feed, tables: Tables, clock: FakeClock, changes: Sequence[t
         assert await applying.apply(event.envelope(row_version=version))
 
 
-def make_feed(tables: Tables, ids: Ids, clock: FakeClock, process: Any, videos: Any, settings: FeedSettings) -> Feed:
+def make_feed(tables: Tables, ids: Ids, clock: FakeClock, process: Any, settings: FeedSettings) -> Feed:
     return Feed(
         tables=tables,
         events=EventMaker(producer="feed", next_id=ids.next, clock=clock),
         clock=clock,
         telemetry=process.telemetry,
         token_key=NAMED["feed_token_key"],
-        videos=videos,
+        videos=process.channels.stub(video_service_pb2_grpc.VideoServiceStub, "video"),
+        graph=process.channels.stub(graph_service_pb2_grpc.GraphServiceStub, "social"),
         settings=settings,
     )
 
@@ -246,16 +285,17 @@ async def open_world(folder: Path, **settings: Any) -> AsyncIterator[World]:
     chosen = FeedSettings(
         secrets="", testing=True, tables="", blobs="", redis="", **{"feed_budget_ms": 1_900, "feed_stage_ms": 1_500, **settings}
     )
-    videos = FakeVideos()  # type: ignore[abstract]
+    videos, graph = FakeVideos(), FakeGraph()  # type: ignore[abstract]
     async with AsyncExitStack() as stack:
         tables = await open_tables(f"sqlite:///{folder}", service="feed", row_types=(*ROW_TYPES, NodeLease), clock=clock)
         stack.push_async_callback(tables.close)
         ids = await open_ids(tables, service="feed", clock=clock, lease_ms=10**12)
         stack.push_async_callback(ids.close)
         fake = await stack.enter_async_context(serve(videos.served, service="video", clock=clock))
-        process = process_for("feed", clock=clock, named=NAMED, settings=chosen, addresses={"video": fake.address})
-        stub = process.channels.stub(video_service_pb2_grpc.VideoServiceStub, "video")
-        feed = make_feed(tables, ids, clock, process, stub, chosen)
+        social = await stack.enter_async_context(serve(graph.served, service="social", clock=clock))
+        addresses = {"video": fake.address, "social": social.address}
+        process = process_for("feed", clock=clock, named=NAMED, settings=chosen, addresses=addresses)
+        feed = make_feed(tables, ids, clock, process, chosen)
         await feed.fill()
         served = await stack.enter_async_context(serve(*feed.services, service="feed", process=process))
-        yield World(clock=clock, tables=tables, ids=ids, feed=feed, served=served, videos=videos, settings=chosen)
+        yield World(clock=clock, tables=tables, ids=ids, feed=feed, served=served, videos=videos, graph=graph, settings=chosen)

@@ -57,6 +57,12 @@ async def test_a_new_person_has_an_account_its_names_and_one_event(world: World)
         roles=[viewer_pb2.ROLE_VIEWER, viewer_pb2.ROLE_CREATOR],
         consents=[viewer_pb2.CONSENT_PURPOSE_PERSONALISATION],
         languages=["de", "en-GB"],
+        privacy=profile_service_pb2.Privacy(
+            comments=profile_service_pb2.AUDIENCE_EVERYONE,
+            duets=profile_service_pb2.AUDIENCE_EVERYONE,
+            stitches=profile_service_pb2.AUDIENCE_EVERYONE,
+            messages=profile_service_pb2.AUDIENCE_FRIENDS,
+        ),
     )
     (event,) = await world.events()
     assert (event.type, event.topic, event.key, event.key_version) == (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +29,12 @@ from mesh.stores.tables.requests import RequestRecord
 from mesh.testing.clock import FakeClock
 from mesh.testing.rpc import Served, serve, viewer
 from mesh.tokens import AccessTokenVerifier
-from svc_social.identity.clients import Clients
+from svc_social.graph import store as graph_store
+from svc_social.graph import wiring as graph_wiring
+from svc_social.graph.wiring import Graph
+from svc_social.identity.clients import Client, Clients
 from svc_social.identity.keyed import IdentityKeys
+from svc_social.identity.mail import Mail
 from svc_social.identity.passwords import PasswordHasher
 from svc_social.identity.store import ROW_TYPES
 from svc_social.identity.wiring import Identity, wire
@@ -38,6 +43,9 @@ R = TypeVar("R")
 
 REDIRECT = "https://clipmesh.example/callback"
 CLIENT = "clipmesh-web"
+ORIGIN = "https://clipmesh.example"
+OTHER_CLIENT, OTHER_REDIRECT = "clipmesh-tv", "https://tv.clipmesh.example/callback"
+OTHER = Client(client_id=OTHER_CLIENT, redirect_uris=frozenset({OTHER_REDIRECT}))
 PASSWORD = "correct horse battery"
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 BOOTSTRAP = {"boss": (viewer_pb2.ROLE_OPERATOR,), "chief": (viewer_pb2.ROLE_ADMIN,)}
@@ -60,6 +68,17 @@ class Said:
         self.records.extend(records)
 
 
+class Mailbox:
+    """A mailer that keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.mails: list[Mail] = []
+
+    async def send(self, mail: Mail) -> None:
+        """Keep the mail."""
+        self.mails.append(mail)
+
+
 def delivered(topic: str, key: str, value: bytes) -> Delivery:
     """A record as a tailing reader gets it."""
     return Delivery(topic, 0, "0-0", key, value, 0)
@@ -73,6 +92,8 @@ class World:
     tables: Tables
     served: Served
     app: Identity
+    graph: Graph
+    mailbox: Mailbox
 
     @property
     def identity(self) -> IdentityServiceStub:
@@ -82,6 +103,11 @@ class World:
     def identity_as(self, user_id: int, *roles: viewer_pb2.Role.ValueType) -> IdentityServiceStub:
         """IdentityService as the gateway calls it for a person."""
         return self.served.stub(IdentityServiceStub, viewer=viewer(user_id=user_id, roles=roles))
+
+    def identity_in(self, pair: identity_pb.TokenPair, *, unconfirmed: bool = False) -> IdentityServiceStub:
+        """IdentityService as the gateway calls it for whoever holds these tokens."""
+        who = viewer(user_id=pair.user_id, login_session_id=session_of(pair), login_unconfirmed=unconfirmed)
+        return self.served.stub(IdentityServiceStub, viewer=who)
 
     def profiles(self, user_id: int = 0) -> ProfileServiceStub:
         """ProfileService as the gateway calls it for a person, 0 for nobody."""
@@ -144,6 +170,12 @@ class World:
             await verifier.deliver(delivered(record.topic, record.key, record.value))
 
 
+def session_of(pair: identity_pb.TokenPair) -> int:
+    """The session of some tokens."""
+    payload = pair.access_token.split(".")[1]
+    return int(json.loads(base64.urlsafe_b64decode(payload + "=="))["sid"])
+
+
 def sign_up_request(handle: str = "alice", **fields: object) -> identity_pb.SignUpRequest:
     """A good sign-up."""
     values: dict[str, object] = {
@@ -173,26 +205,40 @@ def authorize_request(login: str = "alice", **fields: object) -> identity_pb.Aut
 
 
 @asynccontextmanager
-async def open_world(folder: Path) -> AsyncIterator[World]:
-    """The service with quick passwords."""
-    clock = FakeClock()
-    row_types = (*ROW_TYPES, NodeLease, RequestRecord, *EVENT_TABLES)
-    tables = await open_tables(f"sqlite:///{folder}", service="social", row_types=row_types, clock=clock)
+async def open_world(folder: Path, *, url: str = "", over: Callable[[Tables], Tables] = lambda tables: tables) -> AsyncIterator[World]:
+    """The service with quick passwords, on SQLite in a folder unless a URL names other tables; `over` puts faults around them."""
+    clock, mailbox = FakeClock(), Mailbox()
+    row_types = (*ROW_TYPES, *graph_store.ROW_TYPES, NodeLease, RequestRecord, *EVENT_TABLES)
+    tables = over(await open_tables(url or f"sqlite:///{folder}", service="social", row_types=row_types, clock=clock))
     ids = await open_ids(tables, service="social", clock=clock, lease_ms=10**12)
     hasher = PasswordHasher(memory_kib=1024, passes=1)
+    events, relations = EventMaker(producer="social", next_id=ids.next, clock=clock), graph_wiring.relations_on(tables)
     app = wire(
         tables=tables,
         clock=clock,
         next_id=ids.next,
-        events=EventMaker(producer="social", next_id=ids.next, clock=clock),
+        events=events,
         keys=KEYS,
         hasher=hasher,
-        clients=Clients.web([REDIRECT]),
+        clients=Clients({**Clients.web([REDIRECT]).by_id, OTHER_CLIENT: OTHER}),
+        relations=relations,
+        page_token_key=b"p" * 32,
+        mailer=mailbox,
+        mail_origin=ORIGIN,
         bootstrap_roles=BOOTSTRAP,
     )
+    graph = graph_wiring.wire(
+        tables=tables,
+        clock=clock,
+        next_id=ids.next,
+        events=events,
+        page_token_key=b"p" * 32,
+        profiles=app.profiles,
+        relations=relations,
+    )
     try:
-        async with serve(*app.services, service="social", clock=clock) as served:
-            yield World(clock=clock, tables=tables, served=served, app=app)
+        async with serve(*app.services, *graph.services, service="social", clock=clock) as served:
+            yield World(clock=clock, tables=tables, served=served, app=app, graph=graph, mailbox=mailbox)
     finally:
         hasher.close()
         await ids.close()

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.video.world import World, world_in
+pytest.register_assert_rewrite("tests.service.video.lost_uploads")
+
+from tests.service.video.world import World, world_in  # noqa: E402
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from typing import Any
 
 from clipmesh.rights.v1 import publication_service_pb2 as rights_pb2
 from clipmesh.rights.v1 import publication_service_pb2_grpc as rights_grpc
+from clipmesh.social.v1 import graph_service_pb2 as graph_pb2
+from clipmesh.social.v1 import graph_service_pb2_grpc as graph_grpc
 from clipmesh.social.v1 import profile_service_pb2 as social_pb2
 from clipmesh.social.v1 import profile_service_pb2_grpc as social_grpc
 from clipmesh.sound.v1 import catalogue_service_pb2 as sound_pb2
@@ -89,6 +91,41 @@ class FakeSocial:
     @property
     def served(self) -> ServedService:
         return _served(social_pb2, social_grpc, "ProfileService", self)
+
+
+class FakeGraph:
+    """Knows who follows and who blocks whom."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.follows: set[tuple[int, int]] = set()
+        self.blocks: set[tuple[int, int]] = set()
+        self.asked: list[list[int]] = []
+
+    async def BatchGetRelationships(self, request: Any, context: Any) -> graph_pb2.BatchGetRelationshipsResponse:  # noqa: N802
+        if self.down:
+            raise Unavailable("social rests")
+        self.asked.append(list(request.user_ids))
+        viewer_id = current_viewer().user_id
+        assert viewer_id, "nobody has no relationships"
+        return graph_pb2.BatchGetRelationshipsResponse(relationships=[self._between(viewer_id, one) for one in request.user_ids])
+
+    def _between(self, who: int, whom: int) -> graph_pb2.Relationship:
+        def follow(pair: tuple[int, int]) -> graph_pb2.FollowState.ValueType:
+            return graph_pb2.FOLLOW_STATE_FOLLOWING if pair in self.follows else graph_pb2.FOLLOW_STATE_UNSPECIFIED
+
+        there, back = (who, whom), (whom, who)
+        return graph_pb2.Relationship(
+            user_id=whom,
+            follow=follow(there),
+            followed_by=follow(back),
+            blocks=there in self.blocks,
+            blocked_by=back in self.blocks,
+        )
+
+    @property
+    def served(self) -> ServedService:
+        return _served(graph_pb2, graph_grpc, "GraphService", self)
 
 
 class FakeSound:

@@ -43,17 +43,6 @@ async def test_what_was_never_for_everyone_is_for_its_creator_alone(world: World
     assert await world.event_names() == ["UploadCompleted"]
 
 
-@pytest.mark.parametrize("visibility", [pb2.VISIBILITY_FRIENDS, pb2.VISIBILITY_FOLLOWERS])
-async def test_nobody_chooses_whom_the_system_does_not_know(world: World, visibility: pb2.Visibility.ValueType) -> None:
-    draft, public = await world.processing(request_id="draft"), await world.public()
-    before = await world.rows()
-    for call in (world.publish(draft, visibility=visibility), world.update(public, visibility=visibility)):
-        with pytest.raises(FailedPrecondition) as refused:
-            await call
-        assert refused.value.reason == "VISIBILITY_NOT_SUPPORTED"
-    assert await world.rows() == before
-
-
 @pytest.mark.parametrize("age_band", YOUNG)
 async def test_nobody_below_16_shows_a_video_to_everyone(world: World, age_band: viewer_pb2.AgeBand.ValueType) -> None:
     young = world.served.stub(VideoServiceStub, viewer=viewer(user_id=ALICE, age_band=age_band))

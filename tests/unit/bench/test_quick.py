@@ -18,9 +18,11 @@ LEAST_FIGURES = {
     "workers": 2,
     "writes": 3,
     "chain": 2,
+    "likes": 5,
     "page": 1,
     "s3": 4,
     "cql": 6,
+    "upload": 3,
     "effect": 4,
     "startup": 2,
     "idle": 4,
@@ -31,6 +33,7 @@ AIMS = {
     "first-play": ["<= 3", "<= 1.1"],
     "workers": ["<= 120"],
     "writes": [">= 5000"],
+    "likes": [">= 5000", ">= 0.4"],
     "page": ["<= 2"],
     "s3": ["<= 1.15"] * 4,
     "cql": ["<= 1.3"] * 3,
@@ -38,7 +41,7 @@ AIMS = {
 }
 
 
-SERVERS = {"cql": "CLIPMESH_TEST_CASSANDRA", "kafka": "CLIPMESH_TEST_KAFKA", "s3": "CLIPMESH_TEST_S3"}
+SERVERS = {"cql": "CLIPMESH_TEST_CASSANDRA", "kafka": "CLIPMESH_TEST_KAFKA", "s3": "CLIPMESH_TEST_S3", "upload": "CLIPMESH_TABLES"}
 """They measure a real server, whose URL this variable names."""
 LONG = {"startup", "workers"}
 """They start two whole systems each and nothing that the others do not."""

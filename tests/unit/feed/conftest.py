@@ -25,5 +25,6 @@ def feed() -> Feed:
         telemetry=Telemetry(service="feed"),
         token_key=b"k" * 32,
         videos=nothing,
+        graph=nothing,
         settings=FeedSettings(secrets="", testing=True, tables="", blobs="", redis=""),
     )

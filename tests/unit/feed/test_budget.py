@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeVar, cast
 import pytest
 from clipmesh.common.v1 import viewer_pb2
 from clipmesh.feed.v1 import feed_service_pb2 as pb
+from clipmesh.social.v1 import graph_service_pb2
 
 from mesh.auth import viewer_scope
 from mesh.events.event import EventMaker
@@ -64,6 +65,14 @@ class HangingTables:
         return hangs
 
 
+class NobodyBlocks:
+    """Social as it answers: a page cannot do without it."""
+
+    async def BatchGetRelationships(self, request: Any) -> Any:  # noqa: N802
+        relationships = [graph_service_pb2.Relationship(user_id=one) for one in request.user_ids]
+        return graph_service_pb2.BatchGetRelationshipsResponse(relationships=relationships)
+
+
 def hanging_feed(settings: FeedSettings) -> Feed:
     clock = FakeClock()
     feed = Feed(
@@ -73,6 +82,7 @@ def hanging_feed(settings: FeedSettings) -> Feed:
         telemetry=Telemetry(service="feed"),
         token_key=b"k" * 32,
         videos=cast(Any, None),
+        graph=cast(Any, NobodyBlocks()),
         settings=settings,
     )
     feed.corpus.load((FeedVideo(video_id=n, creator_id=n, published_at_ms=n, recommendable=True, version=1) for n in range(1, 31)), ())

@@ -10,6 +10,8 @@ from clipmesh.social.v1 import identity_service_pb2 as pb
 
 from mesh.errors import reasons_of
 from mesh.testing.reasons import raised_by
+from svc_social.engagement import errors as engagement_errors
+from svc_social.graph import errors as graph_errors
 from svc_social.identity import errors
 from svc_social.identity.actions import NewPerson, SignInRequest, TokenPair
 from svc_social.identity.convert import account_to_proto, signing_key_to_proto, standing_to_proto
@@ -20,7 +22,7 @@ COMMON = {"OVERLOADED"}
 
 
 def test_every_reason_of_the_proto_has_one_error_and_no_error_has_another() -> None:
-    assert raised_by(errors) == sorted(reasons_of(errors_pb2.SocialErrorReason.DESCRIPTOR) | COMMON)
+    assert raised_by(errors, graph_errors, engagement_errors) == sorted(reasons_of(errors_pb2.SocialErrorReason.DESCRIPTOR) | COMMON)
 
 
 def test_every_field_of_the_protos_comes_from_its_noun() -> None:
@@ -31,6 +33,7 @@ def test_every_field_of_the_protos_comes_from_its_noun() -> None:
         bio="bio",
         verified=True,
         is_private=True,
+        email_verified=True,
         age_band=viewer_pb2.AGE_BAND_ADULT,
         roles_mask=1 << viewer_pb2.ROLE_VIEWER,
         consents_mask=1 << viewer_pb2.CONSENT_PURPOSE_ADS,

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from svc_video.videos.errors import PublicNeedsAge, VisibilityNotSupported
+from svc_video.people import Relation
+from svc_video.videos.errors import PublicNeedsAge
 from svc_video.videos.rules import (
     MEDIA_MOVES,
     POLICY_VIOLATION,
@@ -96,11 +97,18 @@ def test_public_is_exactly_playing_allowed_and_shown_to_all(one: Video) -> None:
         one.media_state in {M.PLAYABLE, M.COMPLETE} and one.publication_state in {P.PUBLISHED, P.RESTRICTED} and one.visibility is V.PUBLIC
     )
     assert is_public(one) is expected
+    shown = one.media_state in {M.PLAYABLE, M.COMPLETE} and one.publication_state in {P.PUBLISHED, P.RESTRICTED}
+    audience = {V.PUBLIC: (1, 1, 1), V.FOLLOWERS: (0, 1, 1), V.FRIENDS: (0, 0, 1)}.get(one.visibility, (0, 0, 0))
+    relations = (Relation(followed_by=True), Relation(follows=True), Relation(follows=True, followed_by=True))
+    for relation, sees in zip(relations, audience, strict=True):
+        assert may_see(one, viewer_id=OTHER, relation=relation) is (shown and bool(sees))
+        assert not may_see(one, viewer_id=OTHER, relation=replace(relation, parted=True))
     assert may_see(one, viewer_id=OTHER) is expected
     assert may_see(one, viewer_id=0) is expected
     assert may_see(one, viewer_id=CREATOR) is (one.publication_state is not P.DELETED)
     moderated = one.publication_state in {P.IN_REVIEW, P.REJECTED, P.TAKEN_DOWN}
-    assert may_see(one, viewer_id=OTHER, is_moderator=True) is (expected or moderated)
+    for parted in (False, True):
+        assert may_see(one, viewer_id=OTHER, is_moderator=True, relation=Relation(parted=parted)) is (expected or moderated)
 
 
 def test_a_video_of_nobody_is_not_everybodys_own() -> None:
@@ -199,8 +207,8 @@ def test_other_words_end_the_refusal_of_the_old_ones_and_of_nothing_else() -> No
         (V.PUBLIC, True, PublicNeedsAge),
         (V.ONLY_ME, False, None),
         (V.ONLY_ME, True, None),
-        (V.FRIENDS, False, VisibilityNotSupported),
-        (V.FOLLOWERS, False, VisibilityNotSupported),
+        (V.FRIENDS, False, None),
+        (V.FOLLOWERS, True, None),
     ],
 )
 def test_what_may_be_chosen_by_whom(visibility: Visibility, is_under_16: bool, error: type[Exception] | None) -> None:

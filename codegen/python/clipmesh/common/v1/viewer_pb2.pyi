@@ -234,6 +234,8 @@ class ViewerContext(_message.Message):
     SESSION_ID_FIELD_NUMBER: _builtins.int
     HANDLE_FIELD_NUMBER: _builtins.int
     ADDRESS_PSEUDONYM_FIELD_NUMBER: _builtins.int
+    LOGIN_SESSION_ID_FIELD_NUMBER: _builtins.int
+    LOGIN_UNCONFIRMED_FIELD_NUMBER: _builtins.int
     user_id: _builtins.int
     """user_id is the signed-in person; 0 means anonymous."""
     age_band: Global___AgeBand.ValueType
@@ -257,6 +259,10 @@ class ViewerContext(_message.Message):
     address or the /64 of the IPv6 address. Empty for signed-in viewers. It is personal data for as long as it lasts: it paces anonymous
     watching, is kept nowhere but in the key of feed's pace row, which expires, and is never logged or put into events.
     """
+    login_session_id: _builtins.int
+    """login_session_id is the sid of the access token by which the person is signed in; 0 for anonymous."""
+    login_unconfirmed: _builtins.bool
+    """login_unconfirmed is true while nobody could say whether that session still lives: reads go on, privileged methods refuse."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[Global___Role.ValueType]:
         """roles are the roles of the person; empty for anonymous."""
@@ -285,10 +291,12 @@ class ViewerContext(_message.Message):
         session_id: _builtins.str = ...,
         handle: _builtins.str = ...,
         address_pseudonym: _builtins.str = ...,
+        login_session_id: _builtins.int = ...,
+        login_unconfirmed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_pseudonym", b"address_pseudonym", "age_band", b"age_band", "consents", b"consents", "device_class", b"device_class", "handle", b"handle", "languages", b"languages", "network_class", b"network_class", "region", b"region", "region_source", b"region_source", "roles", b"roles", "save_data", b"save_data", "session_id", b"session_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_pseudonym", b"address_pseudonym", "age_band", b"age_band", "consents", b"consents", "device_class", b"device_class", "handle", b"handle", "languages", b"languages", "login_session_id", b"login_session_id", "login_unconfirmed", b"login_unconfirmed", "network_class", b"network_class", "region", b"region", "region_source", b"region_source", "roles", b"roles", "save_data", b"save_data", "session_id", b"session_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -56,6 +56,26 @@ class _SocialErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Soc
     """No such profile."""
     SOCIAL_ERROR_REASON_INVALID_TEXT: _SocialErrorReason.ValueType  # 16
     """The text has characters that are not allowed."""
+    SOCIAL_ERROR_REASON_SELF_FOLLOW: _SocialErrorReason.ValueType  # 17
+    """Nobody follows, blocks or mutes themselves."""
+    SOCIAL_ERROR_REASON_UNBLOCK_FIRST: _SocialErrorReason.ValueType  # 18
+    """The viewer blocks this person."""
+    SOCIAL_ERROR_REASON_TOO_MANY_FOLLOWS: _SocialErrorReason.ValueType  # 19
+    """The viewer follows as many people as one may."""
+    SOCIAL_ERROR_REASON_FOLLOW_REQUEST_NOT_FOUND: _SocialErrorReason.ValueType  # 20
+    """The person does not ask to follow the viewer."""
+    SOCIAL_ERROR_REASON_FOLLOWS_ARE_PRIVATE: _SocialErrorReason.ValueType  # 21
+    """The lists of a private account are for itself and those who follow it."""
+    SOCIAL_ERROR_REASON_COLLECTION_NOT_FOUND: _SocialErrorReason.ValueType  # 40
+    """The viewer has no such collection."""
+    SOCIAL_ERROR_REASON_TOO_MANY_COLLECTIONS: _SocialErrorReason.ValueType  # 41
+    """A person has at most 200 collections."""
+    SOCIAL_ERROR_REASON_SESSION_NOT_FOUND: _SocialErrorReason.ValueType  # 60
+    """The viewer has no such session."""
+    SOCIAL_ERROR_REASON_INVALID_MAIL_TOKEN: _SocialErrorReason.ValueType  # 61
+    """The secret of a mailed link is unknown, used or older than 30 minutes."""
+    SOCIAL_ERROR_REASON_NOT_AT_THIS_AGE: _SocialErrorReason.ValueType  # 62
+    """The rules for the person's age forbid this setting."""
 
 class SocialErrorReason(_SocialErrorReason, metaclass=_SocialErrorReasonEnumTypeWrapper):
     """SocialErrorReason are the named reasons of svc_social; the prefix is stripped when they are shown."""
@@ -94,4 +114,24 @@ SOCIAL_ERROR_REASON_PROFILE_NOT_FOUND: SocialErrorReason.ValueType  # 15
 """No such profile."""
 SOCIAL_ERROR_REASON_INVALID_TEXT: SocialErrorReason.ValueType  # 16
 """The text has characters that are not allowed."""
+SOCIAL_ERROR_REASON_SELF_FOLLOW: SocialErrorReason.ValueType  # 17
+"""Nobody follows, blocks or mutes themselves."""
+SOCIAL_ERROR_REASON_UNBLOCK_FIRST: SocialErrorReason.ValueType  # 18
+"""The viewer blocks this person."""
+SOCIAL_ERROR_REASON_TOO_MANY_FOLLOWS: SocialErrorReason.ValueType  # 19
+"""The viewer follows as many people as one may."""
+SOCIAL_ERROR_REASON_FOLLOW_REQUEST_NOT_FOUND: SocialErrorReason.ValueType  # 20
+"""The person does not ask to follow the viewer."""
+SOCIAL_ERROR_REASON_FOLLOWS_ARE_PRIVATE: SocialErrorReason.ValueType  # 21
+"""The lists of a private account are for itself and those who follow it."""
+SOCIAL_ERROR_REASON_COLLECTION_NOT_FOUND: SocialErrorReason.ValueType  # 40
+"""The viewer has no such collection."""
+SOCIAL_ERROR_REASON_TOO_MANY_COLLECTIONS: SocialErrorReason.ValueType  # 41
+"""A person has at most 200 collections."""
+SOCIAL_ERROR_REASON_SESSION_NOT_FOUND: SocialErrorReason.ValueType  # 60
+"""The viewer has no such session."""
+SOCIAL_ERROR_REASON_INVALID_MAIL_TOKEN: SocialErrorReason.ValueType  # 61
+"""The secret of a mailed link is unknown, used or older than 30 minutes."""
+SOCIAL_ERROR_REASON_NOT_AT_THIS_AGE: SocialErrorReason.ValueType  # 62
+"""The rules for the person's age forbid this setting."""
 Global___SocialErrorReason: _TypeAlias = SocialErrorReason  # noqa: Y015

@@ -23,25 +23,35 @@ _sym_db = _symbol_database.Default()
 
 
 from clipmesh.common.v1 import viewer_pb2 as clipmesh_dot_common_dot_v1_dot_viewer__pb2
+from clipmesh.social.v1 import engagement_service_pb2 as clipmesh_dot_social_dot_v1_dot_engagement__service__pb2
+from clipmesh.social.v1 import graph_service_pb2 as clipmesh_dot_social_dot_v1_dot_graph__service__pb2
 from clipmesh.social.v1 import identity_service_pb2 as clipmesh_dot_social_dot_v1_dot_identity__service__pb2
 from clipmesh.social.v1 import profile_service_pb2 as clipmesh_dot_social_dot_v1_dot_profile__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63lipmesh/social/v1/events.proto\x12\x12\x63lipmesh.social.v1\x1a\x1f\x63lipmesh/common/v1/viewer.proto\x1a)clipmesh/social/v1/identity_service.proto\x1a(clipmesh/social/v1/profile_service.proto\"G\n\x0e\x41\x63\x63ountCreated\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\"G\n\x0eProfileChanged\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\"j\n\x0f\x43onsentsChanged\x12\x17\n\x07user_id\x18\x01 \x01(\x03R\x06userId\x12>\n\x08\x63onsents\x18\x02 \x03(\x0e\x32\".clipmesh.common.v1.ConsentPurposeR\x08\x63onsents\"J\n\x14SigningKeysPublished\x12\x32\n\x04keys\x18\x01 \x03(\x0b\x32\x1e.clipmesh.social.v1.SigningKeyR\x04keys\"l\n\x0eSessionRevoked\x12\x1d\n\nsession_id\x18\x01 \x01(\x03R\tsessionId\x12\x17\n\x07user_id\x18\x02 \x01(\x03R\x06userId\x12\"\n\rexpires_at_ms\x18\x03 \x01(\x03R\x0b\x65xpiresAtMsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63lipmesh/social/v1/events.proto\x12\x12\x63lipmesh.social.v1\x1a\x1f\x63lipmesh/common/v1/viewer.proto\x1a+clipmesh/social/v1/engagement_service.proto\x1a&clipmesh/social/v1/graph_service.proto\x1a)clipmesh/social/v1/identity_service.proto\x1a(clipmesh/social/v1/profile_service.proto\"G\n\x0e\x41\x63\x63ountCreated\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\"G\n\x0eProfileChanged\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\"j\n\x0f\x43onsentsChanged\x12\x17\n\x07user_id\x18\x01 \x01(\x03R\x06userId\x12>\n\x08\x63onsents\x18\x02 \x03(\x0e\x32\".clipmesh.common.v1.ConsentPurposeR\x08\x63onsents\"J\n\x14SigningKeysPublished\x12\x32\n\x04keys\x18\x01 \x03(\x0b\x32\x1e.clipmesh.social.v1.SigningKeyR\x04keys\"l\n\x0eSessionRevoked\x12\x1d\n\nsession_id\x18\x01 \x01(\x03R\tsessionId\x12\x17\n\x07user_id\x18\x02 \x01(\x03R\x06userId\x12\"\n\rexpires_at_ms\x18\x03 \x01(\x03R\x0b\x65xpiresAtMs\"\xb1\x02\n\x0b\x42ondChanged\x12\x15\n\x06low_id\x18\x01 \x01(\x03R\x05lowId\x12\x17\n\x07high_id\x18\x02 \x01(\x03R\x06highId\x12;\n\nlow_before\x18\x03 \x01(\x0b\x32\x1c.clipmesh.social.v1.BondSideR\tlowBefore\x12\x39\n\tlow_after\x18\x04 \x01(\x0b\x32\x1c.clipmesh.social.v1.BondSideR\x08lowAfter\x12=\n\x0bhigh_before\x18\x05 \x01(\x0b\x32\x1c.clipmesh.social.v1.BondSideR\nhighBefore\x12;\n\nhigh_after\x18\x06 \x01(\x0b\x32\x1c.clipmesh.social.v1.BondSideR\thighAfter\"\xb9\x01\n\x08\x42ondSide\x12\x37\n\x06\x66ollow\x18\x01 \x01(\x0e\x32\x1f.clipmesh.social.v1.FollowStateR\x06\x66ollow\x12&\n\x0f\x66ollow_since_ms\x18\x02 \x01(\x03R\rfollowSinceMs\x12&\n\x0f\x62locks_since_ms\x18\x03 \x01(\x03R\rblocksSinceMs\x12$\n\x0emutes_since_ms\x18\x04 \x01(\x03R\x0cmutesSinceMs\"\xbb\x03\n\x11\x45ngagementChanged\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x1d\n\ncreator_id\x18\x02 \x01(\x03R\tcreatorId\x12\x17\n\x07user_id\x18\x03 \x01(\x03R\x06userId\x12\x36\n\x04kind\x18\x04 \x01(\x0e\x32\".clipmesh.social.v1.EngagementKindR\x04kind\x12\x16\n\x06\x61\x63tive\x18\x05 \x01(\x08R\x06\x61\x63tive\x12\x1e\n\x0b\x61\x63ted_at_ms\x18\x06 \x01(\x03R\tactedAtMs\x12#\n\rcollection_id\x18\x07 \x01(\x03R\x0c\x63ollectionId\x12\x19\n\x08share_id\x18\x08 \x01(\x03R\x07shareId\x12\x42\n\x0cshare_target\x18\t \x01(\x0e\x32\x1f.clipmesh.social.v1.ShareTargetR\x0bshareTarget\x12(\n\x0fpersonalisation\x18\n \x01(\x08R\x0fpersonalisation\x12\x35\n\x06\x62\x65\x66ore\x18\x0b \x01(\x0b\x32\x1d.clipmesh.social.v1.ActBeforeR\x06\x62\x65\x66ore\"h\n\tActBefore\x12\x16\n\x06\x61\x63tive\x18\x01 \x01(\x08R\x06\x61\x63tive\x12\x1e\n\x0b\x61\x63ted_at_ms\x18\x02 \x01(\x03R\tactedAtMs\x12#\n\rcollection_id\x18\x03 \x01(\x03R\x0c\x63ollectionIdb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clipmesh.social.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACCOUNTCREATED']._serialized_start=173
-  _globals['_ACCOUNTCREATED']._serialized_end=244
-  _globals['_PROFILECHANGED']._serialized_start=246
-  _globals['_PROFILECHANGED']._serialized_end=317
-  _globals['_CONSENTSCHANGED']._serialized_start=319
-  _globals['_CONSENTSCHANGED']._serialized_end=425
-  _globals['_SIGNINGKEYSPUBLISHED']._serialized_start=427
-  _globals['_SIGNINGKEYSPUBLISHED']._serialized_end=501
-  _globals['_SESSIONREVOKED']._serialized_start=503
-  _globals['_SESSIONREVOKED']._serialized_end=611
+  _globals['_ACCOUNTCREATED']._serialized_start=258
+  _globals['_ACCOUNTCREATED']._serialized_end=329
+  _globals['_PROFILECHANGED']._serialized_start=331
+  _globals['_PROFILECHANGED']._serialized_end=402
+  _globals['_CONSENTSCHANGED']._serialized_start=404
+  _globals['_CONSENTSCHANGED']._serialized_end=510
+  _globals['_SIGNINGKEYSPUBLISHED']._serialized_start=512
+  _globals['_SIGNINGKEYSPUBLISHED']._serialized_end=586
+  _globals['_SESSIONREVOKED']._serialized_start=588
+  _globals['_SESSIONREVOKED']._serialized_end=696
+  _globals['_BONDCHANGED']._serialized_start=699
+  _globals['_BONDCHANGED']._serialized_end=1004
+  _globals['_BONDSIDE']._serialized_start=1007
+  _globals['_BONDSIDE']._serialized_end=1192
+  _globals['_ENGAGEMENTCHANGED']._serialized_start=1195
+  _globals['_ENGAGEMENTCHANGED']._serialized_end=1638
+  _globals['_ACTBEFORE']._serialized_start=1640
+  _globals['_ACTBEFORE']._serialized_end=1744
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,8 @@ isort:skip_file
 """
 
 from clipmesh.common.v1 import viewer_pb2 as _viewer_pb2
+from clipmesh.social.v1 import engagement_service_pb2 as _engagement_service_pb2
+from clipmesh.social.v1 import graph_service_pb2 as _graph_service_pb2
 from clipmesh.social.v1 import identity_service_pb2 as _identity_service_pb2
 from clipmesh.social.v1 import profile_service_pb2 as _profile_service_pb2
 from collections import abc as _abc
@@ -150,3 +152,183 @@ class SessionRevoked(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SessionRevoked: _TypeAlias = SessionRevoked  # noqa: Y015
+
+@_typing.final
+class BondChanged(_message.Message):
+    """BondChanged says what stands between two people before and after an act of one of them; topic social, key "low_id:high_id"."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOW_ID_FIELD_NUMBER: _builtins.int
+    HIGH_ID_FIELD_NUMBER: _builtins.int
+    LOW_BEFORE_FIELD_NUMBER: _builtins.int
+    LOW_AFTER_FIELD_NUMBER: _builtins.int
+    HIGH_BEFORE_FIELD_NUMBER: _builtins.int
+    HIGH_AFTER_FIELD_NUMBER: _builtins.int
+    low_id: _builtins.int
+    """low_id is the person with the smaller id."""
+    high_id: _builtins.int
+    """high_id is the person with the larger id."""
+    @_builtins.property
+    def low_before(self) -> Global___BondSide:
+        """low_before is what the person with the smaller id did to the other, before."""
+
+    @_builtins.property
+    def low_after(self) -> Global___BondSide:
+        """low_after is the same after the act."""
+
+    @_builtins.property
+    def high_before(self) -> Global___BondSide:
+        """high_before is what the person with the larger id did to the other, before."""
+
+    @_builtins.property
+    def high_after(self) -> Global___BondSide:
+        """high_after is the same after the act."""
+
+    def __init__(
+        self,
+        *,
+        low_id: _builtins.int = ...,
+        high_id: _builtins.int = ...,
+        low_before: Global___BondSide | None = ...,
+        low_after: Global___BondSide | None = ...,
+        high_before: Global___BondSide | None = ...,
+        high_after: Global___BondSide | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["high_after", b"high_after", "high_before", b"high_before", "low_after", b"low_after", "low_before", b"low_before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["high_after", b"high_after", "high_before", b"high_before", "high_id", b"high_id", "low_after", b"low_after", "low_before", b"low_before", "low_id", b"low_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BondChanged: _TypeAlias = BondChanged  # noqa: Y015
+
+@_typing.final
+class BondSide(_message.Message):
+    """BondSide is what one person does to another. Mutes are private: consumers never let the other person know."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLLOW_FIELD_NUMBER: _builtins.int
+    FOLLOW_SINCE_MS_FIELD_NUMBER: _builtins.int
+    BLOCKS_SINCE_MS_FIELD_NUMBER: _builtins.int
+    MUTES_SINCE_MS_FIELD_NUMBER: _builtins.int
+    follow: _graph_service_pb2.FollowState.ValueType
+    """follow is how far the follow is."""
+    follow_since_ms: _builtins.int
+    """follow_since_ms is when the follow became what it is, milliseconds since the Unix epoch; 0 without one."""
+    blocks_since_ms: _builtins.int
+    """blocks_since_ms is since when this person blocks the other; 0 without a block."""
+    mutes_since_ms: _builtins.int
+    """mutes_since_ms is since when this person mutes the other; 0 without a mute."""
+    def __init__(
+        self,
+        *,
+        follow: _graph_service_pb2.FollowState.ValueType = ...,
+        follow_since_ms: _builtins.int = ...,
+        blocks_since_ms: _builtins.int = ...,
+        mutes_since_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocks_since_ms", b"blocks_since_ms", "follow", b"follow", "follow_since_ms", b"follow_since_ms", "mutes_since_ms", b"mutes_since_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BondSide: _TypeAlias = BondSide  # noqa: Y015
+
+@_typing.final
+class EngagementChanged(_message.Message):
+    """EngagementChanged says that a person did something with a video or took it back; topic social, key video_id:user_id:kind, of a share
+    video_id:user_id:share_id.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VIDEO_ID_FIELD_NUMBER: _builtins.int
+    CREATOR_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    ACTED_AT_MS_FIELD_NUMBER: _builtins.int
+    COLLECTION_ID_FIELD_NUMBER: _builtins.int
+    SHARE_ID_FIELD_NUMBER: _builtins.int
+    SHARE_TARGET_FIELD_NUMBER: _builtins.int
+    PERSONALISATION_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    video_id: _builtins.int
+    """video_id is the video."""
+    creator_id: _builtins.int
+    """creator_id is who made the video."""
+    user_id: _builtins.int
+    """user_id is who acted."""
+    kind: _engagement_service_pb2.EngagementKind.ValueType
+    """kind is the act."""
+    active: _builtins.bool
+    """active is false when it was taken back."""
+    acted_at_ms: _builtins.int
+    """acted_at_ms is when."""
+    collection_id: _builtins.int
+    """collection_id is where it was saved; 0 means in no collection."""
+    share_id: _builtins.int
+    """share_id is the id of the share; 0 for other kinds."""
+    share_target: _engagement_service_pb2.ShareTarget.ValueType
+    """share_target is where the share went."""
+    personalisation: _builtins.bool
+    """personalisation is true when the person allowed at that moment that acts shape what is shown to them."""
+    @_builtins.property
+    def before(self) -> Global___ActBefore:
+        """before is the act that this one replaces; absent when it is the first."""
+
+    def __init__(
+        self,
+        *,
+        video_id: _builtins.int = ...,
+        creator_id: _builtins.int = ...,
+        user_id: _builtins.int = ...,
+        kind: _engagement_service_pb2.EngagementKind.ValueType = ...,
+        active: _builtins.bool = ...,
+        acted_at_ms: _builtins.int = ...,
+        collection_id: _builtins.int = ...,
+        share_id: _builtins.int = ...,
+        share_target: _engagement_service_pb2.ShareTarget.ValueType = ...,
+        personalisation: _builtins.bool = ...,
+        before: Global___ActBefore | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["before", b"before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acted_at_ms", b"acted_at_ms", "active", b"active", "before", b"before", "collection_id", b"collection_id", "creator_id", b"creator_id", "kind", b"kind", "personalisation", b"personalisation", "share_id", b"share_id", "share_target", b"share_target", "user_id", b"user_id", "video_id", b"video_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EngagementChanged: _TypeAlias = EngagementChanged  # noqa: Y015
+
+@_typing.final
+class ActBefore(_message.Message):
+    """ActBefore is how an act stood before another replaced it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    ACTED_AT_MS_FIELD_NUMBER: _builtins.int
+    COLLECTION_ID_FIELD_NUMBER: _builtins.int
+    active: _builtins.bool
+    """active is false when it was taken back."""
+    acted_at_ms: _builtins.int
+    """acted_at_ms is when it was done."""
+    collection_id: _builtins.int
+    """collection_id is where it was saved; 0 means in no collection."""
+    def __init__(
+        self,
+        *,
+        active: _builtins.bool = ...,
+        acted_at_ms: _builtins.int = ...,
+        collection_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acted_at_ms", b"acted_at_ms", "active", b"active", "collection_id", b"collection_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActBefore: _TypeAlias = ActBefore  # noqa: Y015

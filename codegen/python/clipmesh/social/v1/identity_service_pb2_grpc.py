@@ -75,6 +75,46 @@ class IdentityServiceStub:
                 request_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GrantRoleRequest.SerializeToString,
                 response_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GrantRoleResponse.FromString,
                 _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/clipmesh.social.v1.IdentityService/ListSessions',
+                request_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.EndSession = channel.unary_unary(
+                '/clipmesh.social.v1.IdentityService/EndSession',
+                request_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.EndSessionRequest.SerializeToString,
+                response_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.EndSessionResponse.FromString,
+                _registered_method=True)
+        self.EndAllSessions = channel.unary_unary(
+                '/clipmesh.social.v1.IdentityService/EndAllSessions',
+                request_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.EndAllSessionsRequest.SerializeToString,
+                response_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.EndAllSessionsResponse.FromString,
+                _registered_method=True)
+        self.ChangePassword = channel.unary_unary(
+                '/clipmesh.social.v1.IdentityService/ChangePassword',
+                request_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ChangePasswordRequest.SerializeToString,
+                response_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ChangePasswordResponse.FromString,
+                _registered_method=True)
+        self.RequestPasswordReset = channel.unary_unary(
+                '/clipmesh.social.v1.IdentityService/RequestPasswordReset',
+                request_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.RequestPasswordResetRequest.SerializeToString,
+                response_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.RequestPasswordResetResponse.FromString,
+                _registered_method=True)
+        self.ResetPassword = channel.unary_unary(
+                '/clipmesh.social.v1.IdentityService/ResetPassword',
+                request_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ResetPasswordRequest.SerializeToString,
+                response_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ResetPasswordResponse.FromString,
+                _registered_method=True)
+        self.RequestEmailVerification = channel.unary_unary(
+                '/clipmesh.social.v1.IdentityService/RequestEmailVerification',
+                request_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.RequestEmailVerificationRequest.SerializeToString,
+                response_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.RequestEmailVerificationResponse.FromString,
+                _registered_method=True)
+        self.VerifyEmail = channel.unary_unary(
+                '/clipmesh.social.v1.IdentityService/VerifyEmail',
+                request_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.VerifyEmailRequest.SerializeToString,
+                response_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.VerifyEmailResponse.FromString,
+                _registered_method=True)
 
 
 class IdentityServiceServicer:
@@ -142,6 +182,69 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSessions(self, request, context):
+        """ListSessions lists the viewer's own living sessions, newest first.
+        Reasons: INVALID_PAGE_TOKEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndSession(self, request, context):
+        """EndSession ends one session of the viewer; one that is over stays over.
+        Reasons: SESSION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndAllSessions(self, request, context):
+        """EndAllSessions ends every session of the viewer, or every other one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePassword(self, request, context):
+        """ChangePassword replaces the viewer's password and ends every other session.
+        Reasons: WRONG_CREDENTIALS, TOO_MANY_ATTEMPTS, PASSWORD_TOO_WEAK, REQUEST_ID_REUSED, CONFLICT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestPasswordReset(self, request, context):
+        """RequestPasswordReset mails a link to the address when it belongs to an account; the answer is the same when it does not.
+        Reasons: INVALID_EMAIL, TOO_MANY_ATTEMPTS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetPassword(self, request, context):
+        """ResetPassword sets a new password by the secret of a mailed link, once, and ends all sessions.
+        Reasons: INVALID_MAIL_TOKEN, TOO_MANY_ATTEMPTS, PASSWORD_TOO_WEAK, REQUEST_ID_REUSED, CONFLICT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestEmailVerification(self, request, context):
+        """RequestEmailVerification mails a link to the viewer's own address; of a verified address it mails nothing.
+        Reasons: TOO_MANY_ATTEMPTS, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyEmail(self, request, context):
+        """VerifyEmail notes that the secret of a mailed link came back: the address is the person's.
+        Reasons: INVALID_MAIL_TOKEN, TOO_MANY_ATTEMPTS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IdentityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -184,6 +287,46 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.GrantRole,
                     request_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GrantRoleRequest.FromString,
                     response_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GrantRoleResponse.SerializeToString,
+            ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ListSessionsRequest.FromString,
+                    response_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'EndSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndSession,
+                    request_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.EndSessionRequest.FromString,
+                    response_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.EndSessionResponse.SerializeToString,
+            ),
+            'EndAllSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndAllSessions,
+                    request_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.EndAllSessionsRequest.FromString,
+                    response_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.EndAllSessionsResponse.SerializeToString,
+            ),
+            'ChangePassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePassword,
+                    request_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ChangePasswordRequest.FromString,
+                    response_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ChangePasswordResponse.SerializeToString,
+            ),
+            'RequestPasswordReset': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestPasswordReset,
+                    request_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.RequestPasswordResetRequest.FromString,
+                    response_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.RequestPasswordResetResponse.SerializeToString,
+            ),
+            'ResetPassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetPassword,
+                    request_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ResetPasswordRequest.FromString,
+                    response_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ResetPasswordResponse.SerializeToString,
+            ),
+            'RequestEmailVerification': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestEmailVerification,
+                    request_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.RequestEmailVerificationRequest.FromString,
+                    response_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.RequestEmailVerificationResponse.SerializeToString,
+            ),
+            'VerifyEmail': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyEmail,
+                    request_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.VerifyEmailRequest.FromString,
+                    response_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.VerifyEmailResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -403,6 +546,222 @@ class IdentityService:
             '/clipmesh.social.v1.IdentityService/GrantRole',
             clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GrantRoleRequest.SerializeToString,
             clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GrantRoleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clipmesh.social.v1.IdentityService/ListSessions',
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ListSessionsRequest.SerializeToString,
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clipmesh.social.v1.IdentityService/EndSession',
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.EndSessionRequest.SerializeToString,
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.EndSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndAllSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clipmesh.social.v1.IdentityService/EndAllSessions',
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.EndAllSessionsRequest.SerializeToString,
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.EndAllSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clipmesh.social.v1.IdentityService/ChangePassword',
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ChangePasswordRequest.SerializeToString,
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ChangePasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestPasswordReset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clipmesh.social.v1.IdentityService/RequestPasswordReset',
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.RequestPasswordResetRequest.SerializeToString,
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.RequestPasswordResetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetPassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clipmesh.social.v1.IdentityService/ResetPassword',
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ResetPasswordRequest.SerializeToString,
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ResetPasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestEmailVerification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clipmesh.social.v1.IdentityService/RequestEmailVerification',
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.RequestEmailVerificationRequest.SerializeToString,
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.RequestEmailVerificationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyEmail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clipmesh.social.v1.IdentityService/VerifyEmail',
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.VerifyEmailRequest.SerializeToString,
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.VerifyEmailResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,36 @@ class IdentityServiceStub:
     """GrantRole gives or takes a role of an account; operators and admins only.
     Reasons: ACCOUNT_NOT_FOUND.
     """
+    ListSessions: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.ListSessionsRequest, _identity_service_pb2.ListSessionsResponse]
+    """ListSessions lists the viewer's own living sessions, newest first.
+    Reasons: INVALID_PAGE_TOKEN.
+    """
+    EndSession: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.EndSessionRequest, _identity_service_pb2.EndSessionResponse]
+    """EndSession ends one session of the viewer; one that is over stays over.
+    Reasons: SESSION_NOT_FOUND.
+    """
+    EndAllSessions: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.EndAllSessionsRequest, _identity_service_pb2.EndAllSessionsResponse]
+    """EndAllSessions ends every session of the viewer, or every other one."""
+    ChangePassword: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.ChangePasswordRequest, _identity_service_pb2.ChangePasswordResponse]
+    """ChangePassword replaces the viewer's password and ends every other session.
+    Reasons: WRONG_CREDENTIALS, TOO_MANY_ATTEMPTS, PASSWORD_TOO_WEAK, REQUEST_ID_REUSED, CONFLICT.
+    """
+    RequestPasswordReset: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.RequestPasswordResetRequest, _identity_service_pb2.RequestPasswordResetResponse]
+    """RequestPasswordReset mails a link to the address when it belongs to an account; the answer is the same when it does not.
+    Reasons: INVALID_EMAIL, TOO_MANY_ATTEMPTS.
+    """
+    ResetPassword: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.ResetPasswordRequest, _identity_service_pb2.ResetPasswordResponse]
+    """ResetPassword sets a new password by the secret of a mailed link, once, and ends all sessions.
+    Reasons: INVALID_MAIL_TOKEN, TOO_MANY_ATTEMPTS, PASSWORD_TOO_WEAK, REQUEST_ID_REUSED, CONFLICT.
+    """
+    RequestEmailVerification: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.RequestEmailVerificationRequest, _identity_service_pb2.RequestEmailVerificationResponse]
+    """RequestEmailVerification mails a link to the viewer's own address; of a verified address it mails nothing.
+    Reasons: TOO_MANY_ATTEMPTS, REQUEST_ID_REUSED.
+    """
+    VerifyEmail: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.VerifyEmailRequest, _identity_service_pb2.VerifyEmailResponse]
+    """VerifyEmail notes that the secret of a mailed link came back: the address is the person's.
+    Reasons: INVALID_MAIL_TOKEN, TOO_MANY_ATTEMPTS.
+    """
 
 class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
     """IdentityService owns accounts, passwords, sessions and signing keys."""
@@ -118,6 +148,84 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_identity_service_pb2.GrantRoleResponse]:
         """GrantRole gives or takes a role of an account; operators and admins only.
         Reasons: ACCOUNT_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSessions(
+        self,
+        request: _identity_service_pb2.ListSessionsRequest,
+        context: _aio.ServicerContext[_identity_service_pb2.ListSessionsRequest, _abc.Awaitable[_identity_service_pb2.ListSessionsResponse]],
+    ) -> _abc.Awaitable[_identity_service_pb2.ListSessionsResponse]:
+        """ListSessions lists the viewer's own living sessions, newest first.
+        Reasons: INVALID_PAGE_TOKEN.
+        """
+
+    @_abc_1.abstractmethod
+    def EndSession(
+        self,
+        request: _identity_service_pb2.EndSessionRequest,
+        context: _aio.ServicerContext[_identity_service_pb2.EndSessionRequest, _abc.Awaitable[_identity_service_pb2.EndSessionResponse]],
+    ) -> _abc.Awaitable[_identity_service_pb2.EndSessionResponse]:
+        """EndSession ends one session of the viewer; one that is over stays over.
+        Reasons: SESSION_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def EndAllSessions(
+        self,
+        request: _identity_service_pb2.EndAllSessionsRequest,
+        context: _aio.ServicerContext[_identity_service_pb2.EndAllSessionsRequest, _abc.Awaitable[_identity_service_pb2.EndAllSessionsResponse]],
+    ) -> _abc.Awaitable[_identity_service_pb2.EndAllSessionsResponse]:
+        """EndAllSessions ends every session of the viewer, or every other one."""
+
+    @_abc_1.abstractmethod
+    def ChangePassword(
+        self,
+        request: _identity_service_pb2.ChangePasswordRequest,
+        context: _aio.ServicerContext[_identity_service_pb2.ChangePasswordRequest, _abc.Awaitable[_identity_service_pb2.ChangePasswordResponse]],
+    ) -> _abc.Awaitable[_identity_service_pb2.ChangePasswordResponse]:
+        """ChangePassword replaces the viewer's password and ends every other session.
+        Reasons: WRONG_CREDENTIALS, TOO_MANY_ATTEMPTS, PASSWORD_TOO_WEAK, REQUEST_ID_REUSED, CONFLICT.
+        """
+
+    @_abc_1.abstractmethod
+    def RequestPasswordReset(
+        self,
+        request: _identity_service_pb2.RequestPasswordResetRequest,
+        context: _aio.ServicerContext[_identity_service_pb2.RequestPasswordResetRequest, _abc.Awaitable[_identity_service_pb2.RequestPasswordResetResponse]],
+    ) -> _abc.Awaitable[_identity_service_pb2.RequestPasswordResetResponse]:
+        """RequestPasswordReset mails a link to the address when it belongs to an account; the answer is the same when it does not.
+        Reasons: INVALID_EMAIL, TOO_MANY_ATTEMPTS.
+        """
+
+    @_abc_1.abstractmethod
+    def ResetPassword(
+        self,
+        request: _identity_service_pb2.ResetPasswordRequest,
+        context: _aio.ServicerContext[_identity_service_pb2.ResetPasswordRequest, _abc.Awaitable[_identity_service_pb2.ResetPasswordResponse]],
+    ) -> _abc.Awaitable[_identity_service_pb2.ResetPasswordResponse]:
+        """ResetPassword sets a new password by the secret of a mailed link, once, and ends all sessions.
+        Reasons: INVALID_MAIL_TOKEN, TOO_MANY_ATTEMPTS, PASSWORD_TOO_WEAK, REQUEST_ID_REUSED, CONFLICT.
+        """
+
+    @_abc_1.abstractmethod
+    def RequestEmailVerification(
+        self,
+        request: _identity_service_pb2.RequestEmailVerificationRequest,
+        context: _aio.ServicerContext[_identity_service_pb2.RequestEmailVerificationRequest, _abc.Awaitable[_identity_service_pb2.RequestEmailVerificationResponse]],
+    ) -> _abc.Awaitable[_identity_service_pb2.RequestEmailVerificationResponse]:
+        """RequestEmailVerification mails a link to the viewer's own address; of a verified address it mails nothing.
+        Reasons: TOO_MANY_ATTEMPTS, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def VerifyEmail(
+        self,
+        request: _identity_service_pb2.VerifyEmailRequest,
+        context: _aio.ServicerContext[_identity_service_pb2.VerifyEmailRequest, _abc.Awaitable[_identity_service_pb2.VerifyEmailResponse]],
+    ) -> _abc.Awaitable[_identity_service_pb2.VerifyEmailResponse]:
+        """VerifyEmail notes that the secret of a mailed link came back: the address is the person's.
+        Reasons: INVALID_MAIL_TOKEN, TOO_MANY_ATTEMPTS.
         """
 
 def add_IdentityServiceServicer_to_server(servicer: IdentityServiceServicer, server: _aio.Server) -> None: ...

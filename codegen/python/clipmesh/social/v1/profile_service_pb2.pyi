@@ -20,6 +20,38 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Audience:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AudienceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Audience.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUDIENCE_UNSPECIFIED: _Audience.ValueType  # 0
+    """Not an audience."""
+    AUDIENCE_EVERYONE: _Audience.ValueType  # 1
+    """Everybody."""
+    AUDIENCE_FOLLOWERS: _Audience.ValueType  # 2
+    """Those who follow the person."""
+    AUDIENCE_FRIENDS: _Audience.ValueType  # 3
+    """Those who follow the person and whom the person follows."""
+    AUDIENCE_NOBODY: _Audience.ValueType  # 4
+    """Nobody but the person."""
+
+class Audience(_Audience, metaclass=_AudienceEnumTypeWrapper):
+    """Audience is a circle of people around a person."""
+
+AUDIENCE_UNSPECIFIED: Audience.ValueType  # 0
+"""Not an audience."""
+AUDIENCE_EVERYONE: Audience.ValueType  # 1
+"""Everybody."""
+AUDIENCE_FOLLOWERS: Audience.ValueType  # 2
+"""Those who follow the person."""
+AUDIENCE_FRIENDS: Audience.ValueType  # 3
+"""Those who follow the person and whom the person follows."""
+AUDIENCE_NOBODY: Audience.ValueType  # 4
+"""Nobody but the person."""
+Global___Audience: _TypeAlias = Audience  # noqa: Y015
+
 class _StandingLevel:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -114,10 +146,14 @@ class Account(_message.Message):
     ROLES_FIELD_NUMBER: _builtins.int
     CONSENTS_FIELD_NUMBER: _builtins.int
     LANGUAGES_FIELD_NUMBER: _builtins.int
+    PRIVACY_FIELD_NUMBER: _builtins.int
+    EMAIL_VERIFIED_FIELD_NUMBER: _builtins.int
     email: _builtins.str
     """email is the address."""
     age_band: _viewer_pb2.AgeBand.ValueType
     """age_band is the band of the person's age."""
+    email_verified: _builtins.bool
+    """email_verified is true when the person proved that the address is theirs."""
     @_builtins.property
     def profile(self) -> Global___Profile:
         """profile is the public part."""
@@ -134,6 +170,10 @@ class Account(_message.Message):
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """languages are BCP 47 tags in order of preference."""
 
+    @_builtins.property
+    def privacy(self) -> Global___Privacy:
+        """privacy is who may see and answer the person."""
+
     def __init__(
         self,
         *,
@@ -143,14 +183,54 @@ class Account(_message.Message):
         roles: _abc.Iterable[_viewer_pb2.Role.ValueType] | None = ...,
         consents: _abc.Iterable[_viewer_pb2.ConsentPurpose.ValueType] | None = ...,
         languages: _abc.Iterable[_builtins.str] | None = ...,
+        privacy: Global___Privacy | None = ...,
+        email_verified: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["privacy", b"privacy", "profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_band", b"age_band", "consents", b"consents", "email", b"email", "languages", b"languages", "profile", b"profile", "roles", b"roles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_band", b"age_band", "consents", b"consents", "email", b"email", "email_verified", b"email_verified", "languages", b"languages", "privacy", b"privacy", "profile", b"profile", "roles", b"roles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Account: _TypeAlias = Account  # noqa: Y015
+
+@_typing.final
+class Privacy(_message.Message):
+    """Privacy is who may see a person and who may answer them, as it holds now: what the age rules forbid is not in it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IS_PRIVATE_FIELD_NUMBER: _builtins.int
+    COMMENTS_FIELD_NUMBER: _builtins.int
+    DUETS_FIELD_NUMBER: _builtins.int
+    STITCHES_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    is_private: _builtins.bool
+    """is_private is true when follows need approval."""
+    comments: Global___Audience.ValueType
+    """comments is who may comment, unless a video says less."""
+    duets: Global___Audience.ValueType
+    """duets is who may put a video of their own beside one."""
+    stitches: Global___Audience.ValueType
+    """stitches is who may begin a video with a part of one."""
+    messages: Global___Audience.ValueType
+    """messages is who may write to the person; nobody while the person is under 16."""
+    def __init__(
+        self,
+        *,
+        is_private: _builtins.bool = ...,
+        comments: Global___Audience.ValueType = ...,
+        duets: Global___Audience.ValueType = ...,
+        stitches: Global___Audience.ValueType = ...,
+        messages: Global___Audience.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comments", b"comments", "duets", b"duets", "is_private", b"is_private", "messages", b"messages", "stitches", b"stitches"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Privacy: _TypeAlias = Privacy  # noqa: Y015
 
 @_typing.final
 class Standing(_message.Message):
@@ -415,6 +495,91 @@ class UpdateProfileResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateProfileResponse: _TypeAlias = UpdateProfileResponse  # noqa: Y015
+
+@_typing.final
+class UpdatePrivacyRequest(_message.Message):
+    """UpdatePrivacyRequest changes the fields that are present."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    IS_PRIVATE_FIELD_NUMBER: _builtins.int
+    COMMENTS_FIELD_NUMBER: _builtins.int
+    DUETS_FIELD_NUMBER: _builtins.int
+    STITCHES_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id makes the call repeatable for 24 h; 1 to 64 characters."""
+    is_private: _builtins.bool
+    """is_private says whether follows need approval."""
+    comments: Global___Audience.ValueType
+    """comments is who may comment."""
+    duets: Global___Audience.ValueType
+    """duets is who may duet."""
+    stitches: Global___Audience.ValueType
+    """stitches is who may stitch."""
+    messages: Global___Audience.ValueType
+    """messages is who may write."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        is_private: _builtins.bool | None = ...,
+        comments: Global___Audience.ValueType | None = ...,
+        duets: Global___Audience.ValueType | None = ...,
+        stitches: Global___Audience.ValueType | None = ...,
+        messages: Global___Audience.ValueType | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_comments", b"_comments", "_duets", b"_duets", "_is_private", b"_is_private", "_messages", b"_messages", "_stitches", b"_stitches", "comments", b"comments", "duets", b"duets", "is_private", b"is_private", "messages", b"messages", "stitches", b"stitches"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_comments", b"_comments", "_duets", b"_duets", "_is_private", b"_is_private", "_messages", b"_messages", "_stitches", b"_stitches", "comments", b"comments", "duets", b"duets", "is_private", b"is_private", "messages", b"messages", "request_id", b"request_id", "stitches", b"stitches"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__comments: _TypeAlias = _typing.Literal["comments"]  # noqa: Y015
+    _WhichOneofArgType__comments: _TypeAlias = _typing.Literal["_comments", b"_comments"]  # noqa: Y015
+    _WhichOneofReturnType__duets: _TypeAlias = _typing.Literal["duets"]  # noqa: Y015
+    _WhichOneofArgType__duets: _TypeAlias = _typing.Literal["_duets", b"_duets"]  # noqa: Y015
+    _WhichOneofReturnType__is_private: _TypeAlias = _typing.Literal["is_private"]  # noqa: Y015
+    _WhichOneofArgType__is_private: _TypeAlias = _typing.Literal["_is_private", b"_is_private"]  # noqa: Y015
+    _WhichOneofReturnType__messages: _TypeAlias = _typing.Literal["messages"]  # noqa: Y015
+    _WhichOneofArgType__messages: _TypeAlias = _typing.Literal["_messages", b"_messages"]  # noqa: Y015
+    _WhichOneofReturnType__stitches: _TypeAlias = _typing.Literal["stitches"]  # noqa: Y015
+    _WhichOneofArgType__stitches: _TypeAlias = _typing.Literal["_stitches", b"_stitches"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__comments) -> _WhichOneofReturnType__comments | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duets) -> _WhichOneofReturnType__duets | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_private) -> _WhichOneofReturnType__is_private | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__messages) -> _WhichOneofReturnType__messages | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stitches) -> _WhichOneofReturnType__stitches | None: ...
+
+Global___UpdatePrivacyRequest: _TypeAlias = UpdatePrivacyRequest  # noqa: Y015
+
+@_typing.final
+class UpdatePrivacyResponse(_message.Message):
+    """UpdatePrivacyResponse is the account after the change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def account(self) -> Global___Account:
+        """account is the viewer's."""
+
+    def __init__(
+        self,
+        *,
+        account: Global___Account | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdatePrivacyResponse: _TypeAlias = UpdatePrivacyResponse  # noqa: Y015
 
 @_typing.final
 class UpdateConsentsRequest(_message.Message):

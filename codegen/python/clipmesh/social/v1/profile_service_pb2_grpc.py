@@ -55,6 +55,11 @@ class ProfileServiceStub:
                 request_serializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdateProfileRequest.SerializeToString,
                 response_deserializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdateProfileResponse.FromString,
                 _registered_method=True)
+        self.UpdatePrivacy = channel.unary_unary(
+                '/clipmesh.social.v1.ProfileService/UpdatePrivacy',
+                request_serializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdatePrivacyRequest.SerializeToString,
+                response_deserializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdatePrivacyResponse.FromString,
+                _registered_method=True)
         self.UpdateConsents = channel.unary_unary(
                 '/clipmesh.social.v1.ProfileService/UpdateConsents',
                 request_serializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdateConsentsRequest.SerializeToString,
@@ -101,6 +106,14 @@ class ProfileServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdatePrivacy(self, request, context):
+        """UpdatePrivacy changes who may see the viewer and who may answer them.
+        Reasons: NOT_AT_THIS_AGE, REQUEST_ID_REUSED, CONFLICT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdateConsents(self, request, context):
         """UpdateConsents replaces the viewer's consents; the history is kept.
         """
@@ -137,6 +150,11 @@ def add_ProfileServiceServicer_to_server(servicer, server):
                     servicer.UpdateProfile,
                     request_deserializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdateProfileRequest.FromString,
                     response_serializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdateProfileResponse.SerializeToString,
+            ),
+            'UpdatePrivacy': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePrivacy,
+                    request_deserializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdatePrivacyRequest.FromString,
+                    response_serializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdatePrivacyResponse.SerializeToString,
             ),
             'UpdateConsents': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateConsents,
@@ -258,6 +276,33 @@ class ProfileService:
             '/clipmesh.social.v1.ProfileService/UpdateProfile',
             clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdateProfileRequest.SerializeToString,
             clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdateProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdatePrivacy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clipmesh.social.v1.ProfileService/UpdatePrivacy',
+            clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdatePrivacyRequest.SerializeToString,
+            clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdatePrivacyResponse.FromString,
             options,
             channel_credentials,
             insecure,

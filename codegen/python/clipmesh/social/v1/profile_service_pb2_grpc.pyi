@@ -28,6 +28,10 @@ class ProfileServiceStub:
     """UpdateProfile changes the viewer's own profile.
     Reasons: INVALID_TEXT, REQUEST_ID_REUSED, CONFLICT.
     """
+    UpdatePrivacy: _aio.UnaryUnaryMultiCallable[_profile_service_pb2.UpdatePrivacyRequest, _profile_service_pb2.UpdatePrivacyResponse]
+    """UpdatePrivacy changes who may see the viewer and who may answer them.
+    Reasons: NOT_AT_THIS_AGE, REQUEST_ID_REUSED, CONFLICT.
+    """
     UpdateConsents: _aio.UnaryUnaryMultiCallable[_profile_service_pb2.UpdateConsentsRequest, _profile_service_pb2.UpdateConsentsResponse]
     """UpdateConsents replaces the viewer's consents; the history is kept."""
     BatchGetStandings: _aio.UnaryUnaryMultiCallable[_profile_service_pb2.BatchGetStandingsRequest, _profile_service_pb2.BatchGetStandingsResponse]
@@ -70,6 +74,16 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_profile_service_pb2.UpdateProfileResponse]:
         """UpdateProfile changes the viewer's own profile.
         Reasons: INVALID_TEXT, REQUEST_ID_REUSED, CONFLICT.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdatePrivacy(
+        self,
+        request: _profile_service_pb2.UpdatePrivacyRequest,
+        context: _aio.ServicerContext[_profile_service_pb2.UpdatePrivacyRequest, _abc.Awaitable[_profile_service_pb2.UpdatePrivacyResponse]],
+    ) -> _abc.Awaitable[_profile_service_pb2.UpdatePrivacyResponse]:
+        """UpdatePrivacy changes who may see the viewer and who may answer them.
+        Reasons: NOT_AT_THIS_AGE, REQUEST_ID_REUSED, CONFLICT.
         """
 
     @_abc_1.abstractmethod

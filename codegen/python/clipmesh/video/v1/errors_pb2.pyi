@@ -84,8 +84,6 @@ class _VideoErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Vide
     """The picture is too small."""
     VIDEO_ERROR_REASON_UNSUPPORTED_ASPECT_RATIO: _VideoErrorReason.ValueType  # 30
     """The picture is longer than four times its width, or the other way round."""
-    VIDEO_ERROR_REASON_VISIBILITY_NOT_SUPPORTED: _VideoErrorReason.ValueType  # 31
-    """Friends and followers are not known yet."""
     VIDEO_ERROR_REASON_PUBLIC_NEEDS_AGE: _VideoErrorReason.ValueType  # 32
     """Below 16, or without a known age, videos are private."""
     VIDEO_ERROR_REASON_UPLOAD_ABORTED: _VideoErrorReason.ValueType  # 33
@@ -156,8 +154,6 @@ VIDEO_ERROR_REASON_TOO_FEW_PIXELS: VideoErrorReason.ValueType  # 29
 """The picture is too small."""
 VIDEO_ERROR_REASON_UNSUPPORTED_ASPECT_RATIO: VideoErrorReason.ValueType  # 30
 """The picture is longer than four times its width, or the other way round."""
-VIDEO_ERROR_REASON_VISIBILITY_NOT_SUPPORTED: VideoErrorReason.ValueType  # 31
-"""Friends and followers are not known yet."""
 VIDEO_ERROR_REASON_PUBLIC_NEEDS_AGE: VideoErrorReason.ValueType  # 32
 """Below 16, or without a known age, videos are private."""
 VIDEO_ERROR_REASON_UPLOAD_ABORTED: VideoErrorReason.ValueType  # 33

@@ -73,7 +73,7 @@ class VideoServiceServicer:
 
     def PublishVideo(self, request, context):
         """PublishVideo leaves DRAFT at any time after StartUpload; the video is public once playable and allowed.
-        Reasons: VIDEO_NOT_FOUND, VIDEO_NOT_DRAFT, CHOSEN_SOUND_NOT_SUPPORTED, VISIBILITY_NOT_SUPPORTED, PUBLIC_NEEDS_AGE, INVALID_TEXT,
+        Reasons: VIDEO_NOT_FOUND, VIDEO_NOT_DRAFT, CHOSEN_SOUND_NOT_SUPPORTED, PUBLIC_NEEDS_AGE, INVALID_TEXT,
         REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -82,7 +82,7 @@ class VideoServiceServicer:
 
     def UpdateVideo(self, request, context):
         """UpdateVideo changes the named fields; a changed caption or hashtag is assessed again.
-        Reasons: VIDEO_NOT_FOUND, VISIBILITY_NOT_SUPPORTED, PUBLIC_NEEDS_AGE, INVALID_TEXT, CONFLICT, REQUEST_ID_REUSED.
+        Reasons: VIDEO_NOT_FOUND, PUBLIC_NEEDS_AGE, INVALID_TEXT, CONFLICT, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

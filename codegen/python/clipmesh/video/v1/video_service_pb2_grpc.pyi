@@ -18,12 +18,12 @@ class VideoServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     PublishVideo: _aio.UnaryUnaryMultiCallable[_video_service_pb2.PublishVideoRequest, _video_service_pb2.PublishVideoResponse]
     """PublishVideo leaves DRAFT at any time after StartUpload; the video is public once playable and allowed.
-    Reasons: VIDEO_NOT_FOUND, VIDEO_NOT_DRAFT, CHOSEN_SOUND_NOT_SUPPORTED, VISIBILITY_NOT_SUPPORTED, PUBLIC_NEEDS_AGE, INVALID_TEXT,
+    Reasons: VIDEO_NOT_FOUND, VIDEO_NOT_DRAFT, CHOSEN_SOUND_NOT_SUPPORTED, PUBLIC_NEEDS_AGE, INVALID_TEXT,
     REQUEST_ID_REUSED.
     """
     UpdateVideo: _aio.UnaryUnaryMultiCallable[_video_service_pb2.UpdateVideoRequest, _video_service_pb2.UpdateVideoResponse]
     """UpdateVideo changes the named fields; a changed caption or hashtag is assessed again.
-    Reasons: VIDEO_NOT_FOUND, VISIBILITY_NOT_SUPPORTED, PUBLIC_NEEDS_AGE, INVALID_TEXT, CONFLICT, REQUEST_ID_REUSED.
+    Reasons: VIDEO_NOT_FOUND, PUBLIC_NEEDS_AGE, INVALID_TEXT, CONFLICT, REQUEST_ID_REUSED.
     """
     DeleteVideo: _aio.UnaryUnaryMultiCallable[_video_service_pb2.DeleteVideoRequest, _video_service_pb2.DeleteVideoResponse]
     """DeleteVideo ends a video for everyone at once and its bytes soon after; safe to repeat.
@@ -46,7 +46,7 @@ class VideoServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_video_service_pb2.PublishVideoRequest, _abc.Awaitable[_video_service_pb2.PublishVideoResponse]],
     ) -> _abc.Awaitable[_video_service_pb2.PublishVideoResponse]:
         """PublishVideo leaves DRAFT at any time after StartUpload; the video is public once playable and allowed.
-        Reasons: VIDEO_NOT_FOUND, VIDEO_NOT_DRAFT, CHOSEN_SOUND_NOT_SUPPORTED, VISIBILITY_NOT_SUPPORTED, PUBLIC_NEEDS_AGE, INVALID_TEXT,
+        Reasons: VIDEO_NOT_FOUND, VIDEO_NOT_DRAFT, CHOSEN_SOUND_NOT_SUPPORTED, PUBLIC_NEEDS_AGE, INVALID_TEXT,
         REQUEST_ID_REUSED.
         """
 
@@ -57,7 +57,7 @@ class VideoServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_video_service_pb2.UpdateVideoRequest, _abc.Awaitable[_video_service_pb2.UpdateVideoResponse]],
     ) -> _abc.Awaitable[_video_service_pb2.UpdateVideoResponse]:
         """UpdateVideo changes the named fields; a changed caption or hashtag is assessed again.
-        Reasons: VIDEO_NOT_FOUND, VISIBILITY_NOT_SUPPORTED, PUBLIC_NEEDS_AGE, INVALID_TEXT, CONFLICT, REQUEST_ID_REUSED.
+        Reasons: VIDEO_NOT_FOUND, PUBLIC_NEEDS_AGE, INVALID_TEXT, CONFLICT, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,1 @@
+"""Affinities: how much a consenting person engages with each creator, folded from social's events of acts."""

@@ -1,0 +1,50 @@
+"""A bounded queue before the mailer: whoever asked is answered before anybody looks whether there is somebody to write to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from mesh.deadline import scope
+from mesh.errors import ResourceExhausted
+
+MOST_WAITING = 256
+_MAIL_S = 10.0
+
+_log = logging.getLogger("clipmesh.social")
+
+
+class Posting:
+    """Does what has to be mailed one after the other. What waits in a process that ends is lost: people ask again."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(MOST_WAITING)
+
+    def post(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Have something done later. Raises ResourceExhausted."""
+        try:
+            self._waiting.put_nowait(work)
+        except asyncio.QueueFull:
+            raise ResourceExhausted("too many mails wait to be sent; try again", retry_after_ms=1_000) from None
+
+    async def run(self) -> None:
+        """Work for ever."""
+        while True:
+            await self._one(await self._waiting.get())
+
+    async def drain(self) -> int:
+        """Do what waits now; returns how much it was."""
+        done = 0
+        while not self._waiting.empty():
+            await self._one(self._waiting.get_nowait())
+            done += 1
+        return done
+
+    async def _one(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            with scope(_MAIL_S):
+                await work()
+        except Exception as error:
+            # Its words may have the address or the link in them.
+            _log.warning("a mail was not sent", extra={"error_type": type(error).__name__})
