@@ -178,7 +178,7 @@ def test_many_requests_that_wait_refuse_nobody_while_the_loop_is_on_time() -> No
 def test_the_last_places_are_left_to_the_urgent() -> None:
     valve, _ = closed()
     assert valve.level == ALL
-    assert [rooms(valve, priority * SHARES) for priority in Priority] == [40, 32, 24, 16, 8]
+    assert [rooms(valve, priority * SHARES) for priority in Priority] == [80, 32, 24, 16, 8]
 
 
 def test_the_level_lets_pass_what_can_be_answered_and_cuts_through_the_one_in_between() -> None:
