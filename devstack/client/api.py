@@ -24,6 +24,8 @@ from devstack.client.errors import PATIENCE_S, ApiError, Patience, fault, refuse
 
 CALL_S = 30.0
 PARTS_AT_ONCE = 4
+UPLOAD_TURNS = 3
+"""How often the parts of a file are sent before it is given up that its store keeps losing them."""
 UPLOAD_FIELDS = "id state partSizeBytes partCount stage progressPercent playable failureCode failureDetail"
 ERRORS = "userErrors { code message field retryable details { name value } }"
 _OVER = frozenset({"DONE", "FAILED"})
@@ -153,11 +155,18 @@ class Api:
 
     async def upload(self, file: Path, *, request_id: str, sent: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
         """Upload a file by presigned parts; `sent` hears of the bytes that arrived. Repeatable: parts that arrived are not sent again."""
-        upload = await self.start_upload(file, request_id=request_id)
-        if upload["state"] != "OPEN":
-            return upload
-        await self.send_parts(file, upload, sent=sent)
-        return await self.complete_upload(upload["id"])
+        for turn in range(1, UPLOAD_TURNS + 1):
+            upload = await self.start_upload(file, request_id=request_id)
+            if upload["state"] != "OPEN":
+                break
+            await self.send_parts(file, upload, sent=sent)
+            try:
+                return await self.complete_upload(upload["id"])
+            except ApiError as error:
+                # The store lost what it had taken: the session says what is missing now.
+                if error.code != "MISSING_PARTS" or turn == UPLOAD_TURNS:
+                    raise
+        return upload
 
     async def send_parts(self, file: Path, upload: dict[str, Any], *, sent: Callable[[int], None] = lambda _: None) -> None:
         """Send the parts that did not arrive yet."""

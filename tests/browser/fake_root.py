@@ -160,6 +160,9 @@ class Root:
 
     def completeUpload(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         upload = self.world.uploads[input["uploadId"]]
+        if self.world.lost_uploads > 0:
+            self.world.lost_uploads -= 1
+            self.world.parts[upload["id"]].clear()
         if len(self.world.parts[upload["id"]]) < upload["partCount"]:
             return {"userErrors": [user_error("MISSING_PARTS")]}
         upload.update(state="COMPLETED", stage="QUEUED")

@@ -56,6 +56,8 @@ class World:
     """Whose the view tokens are: reports of others are refused. None takes those of everybody."""
     broken_parts: int = 0
     """How many parts fail before one is taken."""
+    lost_uploads: int = 0
+    """How many uploads lose their parts when they are to be completed."""
     gone_suffix: str = ""
     """Media files with this ending answer 403, as after the end of a grant."""
     grown_segments: int = 99

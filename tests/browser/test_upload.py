@@ -133,6 +133,16 @@ async def test_a_part_whose_link_has_ended_is_signed_again(page: Page, world: Wo
     assert len(named(world, "CompleteUpload")) == 1
 
 
+async def test_parts_that_the_store_lost_are_sent_again(page: Page, world: World, clip: Path) -> None:
+    await open_as(page, world, "alice")
+    world.lost_uploads = 1
+    await choose(page, clip)
+    await expect(page.locator("#step")).to_have_text("Waiting for its turn")
+    [upload] = world.uploads
+    assert len(named(world, "CompleteUpload")) == 2
+    assert b"".join(world.parts[upload][part] for part in (1, 2)) == clip.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("code", "facts", "text"),
     [

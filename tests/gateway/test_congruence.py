@@ -94,7 +94,7 @@ class Pair:
             body = await engine.run(plan, self._world.context(viewer))
             # Where a field failed, what its neighbours still ask must not be counted for the next query.
             if late := asyncio.all_tasks() - before:
-                await asyncio.wait(late, timeout=5)
+                await asyncio.wait(late, timeout=0.1)
         except Invalid as invalid:
             return {"data": [error.message for error in invalid.errors]}, None
         return body, _asked(self._world.fakes)
@@ -140,6 +140,7 @@ _quiet = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning
 
 
 @_quiet
+@pytest.mark.timeout(180)
 @_random
 @given(query=queries(SCHEMA._schema, IDS), weather=WEATHER, spoiled=SPOILED, signed_in=st.booleans())
 async def test_random_queries_are_answered_alike(world: World, query: Query, weather: Any, spoiled: Any, signed_in: bool) -> None:

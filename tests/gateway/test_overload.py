@@ -89,7 +89,7 @@ async def test_playback_finds_the_last_places_and_so_do_other_routes(crowded: Wo
     assert (await crowded.http.get("/m/none/5/720p.mp4")).status_code in {403, 404}
     assert (await crowded.post("{ unknown }")).status_code == 503
     valve = door_of(crowded).valve
-    valve.running = 40
+    valve.running = 80
     assert (await crowded.post(CLIP)).status_code == 503
     refused = await crowded.http.get("/m/none/5/720p.mp4")
     assert (refused.status_code, refused.json()["code"]) == (503, "OVERLOADED")

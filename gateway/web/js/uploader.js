@@ -20,6 +20,7 @@ const KEPT_MS = 20 * 3_600_000;
 const AT_ONCE = 3;
 const SIGNED_AT_ONCE = 12;
 const TRIES = 8;
+const TURNS = 3;
 
 /** @param {string} uploadId @returns {Promise<void>} throws ApiError */
 export async function abortUpload(uploadId) {
@@ -50,19 +51,29 @@ export class Uploader {
 
   /** Send all of it. @returns {Promise<string>} the id of the upload and its video; throws ApiError */
   async run() {
-    const upload = await this.begin();
-    this.uploadId = upload.id;
-    this.resumed = upload.receivedParts.length > 0;
-    for (const part of upload.receivedParts) this.arrived.set(part.partNumber, part.sizeBytes);
-    this.opened(upload.id);
-    this.tell();
-    if (upload.state === "OPEN") {
-      const missing = Array.from({ length: upload.partCount }, (_, at) => at + 1).filter((number) => !this.arrived.has(number));
-      await this.sendAll(missing, upload.partSizeBytes);
-      await this.again(() => act(COMPLETE, { uploadId: upload.id }));
+    for (let turn = 1; ; turn += 1) {
+      const upload = await this.begin();
+      this.uploadId = upload.id;
+      this.resumed ||= upload.receivedParts.length > 0;
+      this.arrived = new Map(upload.receivedParts.map((/** @type {any} */ part) => [part.partNumber, part.sizeBytes]));
+      if (turn === 1) this.opened(upload.id);
+      this.tell();
+      try {
+        if (upload.state === "OPEN") await this.finish(upload);
+        localStorage.removeItem(this.key);
+        return upload.id;
+      } catch (error) {
+        // The store lost what it had taken: the session says what is missing now.
+        if (!(error instanceof ApiError) || error.code !== "MISSING_PARTS" || turn === TURNS) throw error;
+      }
     }
-    localStorage.removeItem(this.key);
-    return upload.id;
+  }
+
+  /** Send what has not arrived, and say that all is there. @param {any} upload */
+  async finish(upload) {
+    const missing = Array.from({ length: upload.partCount }, (_, at) => at + 1).filter((number) => !this.arrived.has(number));
+    await this.sendAll(missing, upload.partSizeBytes);
+    await this.again(() => act(COMPLETE, { uploadId: upload.id }));
   }
 
   /** Stop sending; the session stays open unless it is aborted. */
@@ -196,7 +207,7 @@ export class Uploader {
 }
 
 /**
- * What the door or the store of objects says: faults of the line and of the link pass, the rest is final.
+ * What the door or the store of objects says. All but a file that changed may pass: whether an upload is over says the next link.
  * @param {XMLHttpRequest} request @returns {ApiError}
  */
 function refusalOf(request) {
@@ -207,7 +218,6 @@ function refusalOf(request) {
     // A store speaks XML; something in between may say anything.
     code = /<Code>(\w{1,64})<\/Code>/.exec(request.responseText)?.[1] ?? "";
   }
-  if (code === "UPLOAD_NOT_FOUND" || code === "NoSuchUpload") return new ApiError(code, "this upload is over");
   if (code === "BODY_SIZE_MISMATCH") return new ApiError("SIZE_MISMATCH", "the file changed");
   return new ApiError("UNAVAILABLE", `status ${request.status} ${code}`);
 }

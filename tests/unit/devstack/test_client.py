@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -114,3 +115,45 @@ async def test_a_mutation_repeats_a_conflict_and_raises_every_other_outcome() ->
         await talking_to(answer).mutate("publishVideo", "PublishVideoInput", "video { id }", requestId="r", caption="x")
     assert (refused.value.code, refused.value.field) == ("CAPTION_TOO_LONG", "input.caption")
     assert inputs == [{"requestId": "r", "caption": "x"}] * 2
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+async def test_parts_that_the_store_lost_are_sent_again_and_not_for_ever(lost: int, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"abc")
+    kept: set[int] = set()
+    sent: list[str] = []
+    completed = 0
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal completed
+        if request.method == "PUT":
+            sent.append(request.url.path)
+            kept.add(int(request.url.path[-1]))
+            return httpx.Response(204)
+        asked = json.loads(request.content)["query"]
+        fields: dict[str, Any] = {"userErrors": []}
+        if "completeUpload" in asked:
+            completed += 1
+            if completed <= lost:
+                kept.clear()
+                fields["userErrors"] = [
+                    {"code": "MISSING_PARTS", "message": "sent again", "field": None, "retryable": False, "details": []}
+                ]
+            fields["upload"] = {"id": "7", "state": "COMPLETED"}
+            return graphql({"data": {"completeUpload": fields}})
+        if "signUploadParts" in asked:
+            fields["parts"] = [{"partNumber": 1, "url": "/part/1", "sizeBytes": 3}]
+            return graphql({"data": {"signUploadParts": fields}})
+        received = [{"partNumber": one, "sizeBytes": 3} for one in kept]
+        fields["upload"] = {"id": "7", "state": "OPEN", "partSizeBytes": 3, "partCount": 1, "receivedParts": received}
+        return graphql({"data": {"startUpload": fields}})
+
+    uploading = talking_to(answer).upload(clip, request_id="r")
+    if lost < 3:
+        assert (await uploading)["state"] == "COMPLETED"
+    else:
+        with pytest.raises(ApiError) as refused:
+            await uploading
+        assert refused.value.code == "MISSING_PARTS"
+    assert sent == ["/part/1"] * min(lost + 1, 3)
