@@ -33,7 +33,9 @@ async def run(plan: Plan) -> Outcome:
     """As many of each on both sides, then read back and counted."""
     url = os.environ.get(VARIABLE, "")
     if not url:
-        raise Skipped(f"{VARIABLE} names no node: `clipmesh servers cassandra` starts one")
+        raise Skipped(
+            f"{VARIABLE} names no node: start one with `clipmesh servers cassandra` and give it the URL that it prints as CLIPMESH_TABLES"
+        )
     # The driver is an extra: without it the bench is skipped above.
     from bench.cql_driver import Driver  # noqa: PLC0415
 

@@ -34,7 +34,9 @@ async def run(plan: Plan) -> Outcome:
     """As many records on both sides, the consumers' from one topic."""
     url = os.environ.get(VARIABLE)
     if not url:
-        raise Skipped(f"{VARIABLE} names no broker: `clipmesh servers kafka` starts one")
+        raise Skipped(
+            f"{VARIABLE} names no broker: start one with `clipmesh servers kafka` and give it the URL that it prints as CLIPMESH_EVENTS"
+        )
     count = plan.size(20_000, 1_000)
     records = [Record(topic=TOPIC, key=f"key-{n % 997}", value=_VALUE + str(n).encode()) for n in range(count)]
     prefix = f"bench{secrets.token_hex(4)}"

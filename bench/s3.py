@@ -42,7 +42,9 @@ async def run(plan: Plan) -> Outcome:
     """Segments in and out, then whole files in and out. Raises Skipped without a store."""
     url = os.environ.get(VARIABLE, "")
     if not url:
-        raise Skipped(f"{VARIABLE} names no store: `clipmesh servers minio` starts one")
+        raise Skipped(
+            f"{VARIABLE} names no store: start one with `clipmesh servers minio` and give it the URL that it prints as CLIPMESH_BLOBS"
+        )
     own = urlunsplit(urlsplit(url)._replace(path=f"/bench-{secrets.token_hex(6)}"))
     segments, files, file_bytes = plan.size((400, 4, 64 * 1024 * 1024), (8, 2, 9 * 1024 * 1024))
     blobs = open_blobs(own, clock=SystemClock(), url_key=b"")

@@ -51,6 +51,7 @@ from mesh.access import Priority
 from mesh.app import Dependency, Process
 from mesh.auth import ViewerSigner, without_viewer
 from mesh.background import kept_going
+from mesh.blobs_at_start import BlobsAtStart
 from mesh.events.hints import Hints
 from mesh.events.stream import connect_stream
 from mesh.server import ServedService
@@ -132,7 +133,9 @@ class GatewayApp:
         engine = open_blobs(settings.blobs, clock=process.clock, url_key=process.secrets.named("blob_url_key"))
         blobs = protected_blobs(engine, telemetry=process.telemetry)
         self._stack.push_async_callback(blobs.close)
-        await blobs.prepare()
+        look = BlobsAtStart(blobs, ending=process.ending)
+        self._stack.push_async_callback(look.close)
+        await look.start()
         health = Health(
             redis=redis,
             verifier=verifier,

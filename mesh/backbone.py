@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from mesh.app import Dependency, Process
+from mesh.blobs_at_start import BlobsAtStart
 from mesh.events.archive.archiver import Archiver, ArchiveSettings
 from mesh.events.archive.reading import ArchiveReader
 from mesh.events.archive.replaying import ArchiveReplay
@@ -75,6 +76,7 @@ class Backbone:
         self.archiver: Archiver | None = None
         self._replay: ArchiveReplay | None = None
         self._blobs: Blobs | None = None
+        self._look: BlobsAtStart | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._finishing: list[asyncio.Task[Any]] = []
         """Those of the tasks that end by themselves once they are told to stop."""
@@ -132,12 +134,13 @@ class Backbone:
 
     async def archive(self, settings: StoreSettings, *, topics: Sequence[str], blobs: Blobs | None = None) -> None:
         """Begin to archive the service's events, which are of these topics, and to drop outbox buckets that nobody needs any more. Without
-        `blobs` the store is opened here."""
+        `blobs` the store is opened here, and may be away at first."""
         process = self.process
         if blobs is None:
             objects = open_blobs(settings.blobs, clock=process.clock, url_key=b"")
             blobs = self._blobs = protected_blobs(objects, telemetry=process.telemetry)
-            await blobs.prepare()
+            look = self._look = BlobsAtStart(blobs, ending=process.ending)
+            await look.start()
         key = process.secrets.named("archive_key")
         self.archiver = Archiver(
             tables=self.tables,
@@ -210,6 +213,8 @@ class Backbone:
         self._finishing.clear()
         await self.stream.close()
         await self.redis.close()
+        if self._look is not None:
+            await self._look.close()
         if self._blobs is not None:
             await self._blobs.close()
         await self.ids.close()

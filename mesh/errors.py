@@ -25,6 +25,10 @@ Violation = tuple[str, str]
 """A field of the request, by its path, and what is wrong with it."""
 
 
+AWAY_RETRY_MS = 1_000
+"""When to ask again after a store or a service was away: sooner is in vain mostly, later keeps people waiting for what is back already."""
+
+
 class MeshError(Exception):
     """Base of every expected outcome that is not success; all else is a bug and stays INTERNAL."""
 
@@ -32,12 +36,13 @@ class MeshError(Exception):
     code: grpc.StatusCode = grpc.StatusCode.INTERNAL
     domain: str = "clipmesh"
     retry_after_ms: int = 0
+    """When to ask again; 0 says nothing of it. What a class says holds where nobody knows better."""
     violations: tuple[Violation, ...] = ()
 
     def __init__(self, message: str = "", *, retry_after_ms: int = 0, **facts: Fact) -> None:
         super().__init__(message or (type(self).__doc__ or self.reason).strip().splitlines()[0])
         self.facts = facts
-        self.retry_after_ms = retry_after_ms
+        self.retry_after_ms = retry_after_ms or type(self).retry_after_ms
 
     @property
     def message(self) -> str:
@@ -122,6 +127,7 @@ class Unavailable(MeshError):
 
     reason = "DEPENDENCY_UNAVAILABLE"
     code = grpc.StatusCode.UNAVAILABLE
+    retry_after_ms = AWAY_RETRY_MS
 
 
 class LoginUnconfirmed(Unavailable):

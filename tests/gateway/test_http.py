@@ -12,6 +12,7 @@ import pytest
 from clipmesh.common.v1 import viewer_pb2
 
 from mesh.errors import DeadlineRequired, MalformedRequest, PermissionDenied, ResourceExhausted, SignInRequired, Unauthenticated
+from mesh.stores.tables.port import TablesUnavailable
 from tests.gateway.conftest import Opening
 from tests.gateway.fakes import Fakes, snowflake
 from tests.gateway.world import World, token
@@ -173,6 +174,18 @@ async def test_a_fault_of_a_service_keeps_its_code(world: World) -> None:
     }
     body = await world.ask("{ reviewQueue { edges { cursor } } }", bearer=token())
     assert body["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_a_service_without_its_store_says_when_to_ask_again(world: World) -> None:
+    async def without_tables(request: object) -> object:
+        raise TablesUnavailable("tables of feed")
+
+    world.fakes.answers["GetForYou"] = without_tables
+    body = await world.ask("{ forYou { servedBy } }", bearer=token())
+    assert body["data"] == {"forYou": None}
+    (error,) = body["errors"]
+    assert (error["extensions"]["code"], error["extensions"]["retryAfterMs"]) == ("UNAVAILABLE", 1_000)
+    assert "tables" not in error["message"]
 
 
 @pytest.mark.parametrize("error", [Unauthenticated("the viewer's signature is expired"), MalformedRequest(), DeadlineRequired()])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,21 @@ _OF_PURE_RULES = ("grpc", "redis", "mesh.stores", "mesh.events", "mesh.clock", "
 FOR_OTHERS = frozenset({"errors", "requests", "schema"})
 """Modules of the tables that are no port: errors may be caught anywhere, the other two have rules of their own."""
 
+ENGINE_ROOMS: Mapping[str, frozenset[str]] = {
+    "mesh.stores.tables": frozenset({"port", "errors", "requests", "retry", "schema", "tallies"}),
+    "mesh.stores.blobs": frozenset({"port", "door", "keys"}),
+    "mesh.events.stream": frozenset({"port", "partitions", "settings"}),
+}
+"""Where engines live, and the modules of each place that know none of them; a package itself chooses the engine by its URL."""
+DRIVERS = ("cassandra", "confluent_kafka", "minio", "redis")
+URL_PARSERS = tuple(
+    ("devstack.stores", parser)
+    for parser in ("mesh.events.stream.kafka.url", "mesh.stores.blobs.s3.address", "mesh.stores.tables.cql.address")
+)
+"""They read an address and open nothing: `clipmesh doctor` and the start check what a setting names before a process is given it."""
+ANSWERS_OF_REDIS = ("mesh.stores.protected.redis", "redis")
+"""Redis has one engine; its protection tells a script's refusal, which is an answer, from a failure by the driver's class."""
+
 _HEAD = """\
 # Written by `python -m tests.unit.import_rules`; a test compares. Edit the rules there.
 [importlinter]
@@ -42,12 +57,18 @@ class Contract:
     forbidden: tuple[str, ...]
     direct_only: bool = False
     """True when the rule speaks of what a module itself names; what it names may know more."""
+    excepted: tuple[tuple[str, str], ...] = ()
+    """Imports that are allowed all the same, as (importer, imported)."""
 
     def text(self) -> str:
         """As import-linter reads it."""
         lines = [f"[importlinter:contract:{self.key}]", f"name = {self.name}", "type = forbidden"]
         lines += [f"source_modules ={_listed(self.sources)}", f"forbidden_modules ={_listed(self.forbidden)}"]
-        return "\n".join([*lines, *(["allow_indirect_imports = True"] if self.direct_only else [])]) + "\n"
+        if self.direct_only:
+            lines.append("allow_indirect_imports = True")
+        if self.excepted:
+            lines.append(f"ignore_imports ={_listed(' -> '.join(pair) for pair in self.excepted)}")
+        return "\n".join(lines) + "\n"
 
 
 def modules(root: Path = ROOT) -> tuple[str, ...]:
@@ -104,8 +125,30 @@ def contracts(root: Path = ROOT) -> Iterator[Contract]:
         sources=("svc_video.processing.media",),
         forbidden=("grpc", "mesh", "clipmesh"),
     )
+    yield _engines(root)
     yield from _rows(every, root)
     yield from _doors(every, root)
+
+
+def _engines(root: Path) -> Contract:
+    engines = [f"{room}.{name}" for room, known in ENGINE_ROOMS.items() for name in _children(room, root) if name not in known]
+    mesh = [f"mesh.{name}" for name in _children("mesh", root) if name not in {"stores", "events"}]
+    events = [f"mesh.events.{name}" for name in _children("mesh.events", root) if name != "stream"]
+    return Contract(
+        key="engines-unknown",
+        name="Nobody outside of the stores and the stream knows which engine runs",
+        sources=("gateway", "devstack", *SERVICES, *mesh, *events, "mesh.stores.protected"),
+        forbidden=(*engines, *DRIVERS),
+        direct_only=True,
+        excepted=(*URL_PARSERS, ANSWERS_OF_REDIS),
+    )
+
+
+def _children(package: str, root: Path) -> list[str]:
+    """The modules and packages right below a package."""
+    folder = root.joinpath(*package.split("."))
+    modules_here = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    return sorted(modules_here | {path.parent.name for path in folder.glob("*/__init__.py")})
 
 
 def _rows(every: tuple[str, ...], root: Path) -> Iterator[Contract]:

@@ -46,6 +46,16 @@ def test_a_new_area_has_doors_on_both_sides_and_a_new_room_touches_no_rows(tmp_p
     assert rows.forbidden == ("mesh.stores.tables.port",)
 
 
+def test_a_new_engine_is_unknown_to_every_other_module(tmp_path: Path) -> None:
+    for name in ("stores/tables/port.py", "stores/tables/pg/__init__.py", "events/stream/nats.py", "events/copies.py", "quotas.py"):
+        (tmp_path / "mesh" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mesh" / name).touch()
+    rule = {contract.key: contract for contract in import_rules.contracts(tmp_path)}["engines-unknown"]
+    assert rule.forbidden == ("mesh.stores.tables.pg", "mesh.events.stream.nats", *import_rules.DRIVERS)
+    assert {"mesh.quotas", "mesh.events.copies", "mesh.stores.protected", "gateway", "devstack"} <= set(rule.sources)
+    assert set(import_rules.PACKAGES) - {"mesh", "bench"} <= set(rule.sources)
+
+
 def test_every_module_opens_with_a_sentence() -> None:
     silent = [_name(path) for path in SOURCES if not ast.get_docstring(ast.parse(path.read_text()))]
     assert silent == []

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from mesh.settings import InvalidSetting
+
 
 class BlobsError(Exception):
     """Base of what a blob engine can answer besides success.
@@ -58,6 +60,10 @@ class BlobDamaged(BlobsError):
 
 class BlobsUnavailable(BlobsError):
     """The store cannot be reached, is full, or the deadline passed."""
+
+
+class BlobsAway(InvalidSetting):
+    """Nothing usable answers where the store is said to be: the setting may be right all the same, and who can do without the store may wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +149,7 @@ class Blobs(Protocol):
 
     async def prepare(self, upkeep: Upkeep | None = None) -> None:
         """Look, before the first call, whether the store serves; the owner of the objects says what it may clear away.
-        Raises InvalidSetting, whose one line says what is wrong and how to mend it."""
+        Raises InvalidSetting, whose one line says what is wrong and how to mend it; BlobsAway when another look later may end better."""
         ...
 
     async def put(self, key: str, content: bytes, *, content_type: str = "application/octet-stream") -> BlobInfo:

@@ -7,11 +7,12 @@ from typing import Any
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2, status_pb2
 
 from mesh import errors
 from mesh.events.stream.port import PartitionLost, StreamUnavailable
 from mesh.server import Access
-from mesh.status import RpcFailed
+from mesh.status import DETAILS_KEY, RpcFailed
 from mesh.stores.blobs.port import BlobNotFound, BlobsUnavailable
 from mesh.stores.tables.port import InvalidUse, OutcomeUnknown, RowExists, TablesUnavailable, VersionConflict
 from mesh.testing.rpc import process_for, serve
@@ -94,6 +95,23 @@ async def test_what_escapes_from_stores_and_code(error: Exception, code: grpc.St
     failed = await failure_of(error)
     assert (failed.code, failed.reason) == (code, reason)
     assert "secret" not in failed.message
+
+
+@pytest.mark.parametrize("error", [TablesUnavailable("t"), BlobsUnavailable("b"), StreamUnavailable("s"), errors.Unavailable("a service")])
+async def test_what_is_away_says_when_to_ask_again(error: Exception) -> None:
+    failed = await failure_of(error)
+    assert (failed.code, failed.retry_after_ms) == (grpc.StatusCode.UNAVAILABLE, errors.AWAY_RETRY_MS)
+    cause = failed.__cause__
+    assert isinstance(cause, grpc.aio.AioRpcError)
+    (details,) = [value for key, value in cause.trailing_metadata() or () if key == DETAILS_KEY]
+    retry = error_details_pb2.RetryInfo()
+    assert [detail.Unpack(retry) for detail in status_pb2.Status.FromString(details).details] == [False, True]
+    assert retry.retry_delay.ToMilliseconds() == 1_000
+
+
+async def test_who_knows_better_says_so_and_a_refusal_says_nothing_of_it() -> None:
+    assert (await failure_of(errors.Unavailable(retry_after_ms=250))).retry_after_ms == 250
+    assert (await failure_of(errors.NotFound())).retry_after_ms == 0
 
 
 async def test_a_bug_tells_its_id_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:

@@ -20,7 +20,7 @@ from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 from mesh.clock import SystemClock
 from mesh.settings import InvalidSetting
 from mesh.stores.blobs import open_blobs, upload_door
-from mesh.stores.blobs.port import Blobs, BlobsUnavailable, Upkeep
+from mesh.stores.blobs.port import Blobs, BlobsAway, BlobsUnavailable, Upkeep
 from mesh.stores.blobs.s3.address import read_address
 from mesh.stores.blobs.s3.bucket import Bucket
 from mesh.stores.blobs.s3.lines import Lines
@@ -40,10 +40,11 @@ async def opened(url: str) -> AsyncIterator[Blobs]:
         await store.close()
 
 
-async def refusal(url: str) -> str:
+async def refusal(url: str, *, away: bool = False) -> str:
     async with opened(url) as store:
         with pytest.raises(InvalidSetting) as refused:
             await store.prepare(UPKEEP)
+    assert isinstance(refused.value, BlobsAway) is away
     text = str(refused.value)
     assert "\n" not in text
     assert (urlsplit(url).password or "no secret") not in text
@@ -71,9 +72,37 @@ async def test_many_processes_start_at_once(own_s3_url: str) -> None:
 
 
 async def test_nobody_at_the_address_is_refused(unused_port: int) -> None:
-    text = await refusal(f"s3://key:geheim00@127.0.0.1:{unused_port}/clips")
+    text = await refusal(f"s3://key:geheim00@127.0.0.1:{unused_port}/clips", away=True)
     assert f"nothing usable answers at http://127.0.0.1:{unused_port}" in text
     assert "start the store, or correct host, port, tls and ca" in text
+
+
+NOT_YET = "<Error><Code>XMinioServerNotInitialized</Code><Message>not yet</Message></Error>"
+FORBIDDEN = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "body", "away"),
+    [
+        ("503 Service Unavailable", "application/xml", NOT_YET, True),
+        ("502 Bad Gateway", "text/html", "a proxy", True),
+        ("501 Not Implemented", "text/html", "another server", False),
+        ("403 Forbidden", "application/xml", FORBIDDEN, False),
+    ],
+)
+async def test_a_store_that_ails_is_away_and_one_that_refuses_is_not(status: str, kind: str, body: str, away: bool) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(
+            f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
+        )
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    assert "CLIPMESH_BLOBS=s3://127.0.0.1" in await refusal(f"s3://key:geheim00@127.0.0.1:{port}/clips", away=away)
+    server.close()
+    await server.wait_closed()
 
 
 async def test_wrong_keys_are_refused(own_s3_url: str) -> None:

@@ -22,6 +22,7 @@ LEAST_FIGURES = {
     "page": 1,
     "s3": 4,
     "cql": 6,
+    "kafka": 2,
     "upload": 3,
     "effect": 4,
     "startup": 2,
@@ -37,6 +38,7 @@ AIMS = {
     "page": ["<= 2"],
     "s3": ["<= 1.15"] * 4,
     "cql": ["<= 1.3"] * 3,
+    "kafka": ["<= 1.3"] * 2,
     "startup": ["<= 5", "<= 5"],
 }
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from minio.commonconfig import ENABLED, Filter
+from minio.error import InvalidResponseError
 from minio.lifecycleconfig import AbortIncompleteMultipartUpload, Expiration, LifecycleConfig, Rule
 
 from mesh.settings import InvalidSetting
-from mesh.stores.blobs.port import BlobNotFound, BlobsError, Upkeep
+from mesh.stores.blobs.port import BlobNotFound, BlobsAway, BlobsError, BlobsUnavailable, Upkeep
 from mesh.stores.blobs.s3.bucket import Bucket
 from mesh.stores.blobs.s3.deletion import delete_keys
-from mesh.stores.blobs.s3.errors import StoreRefused
+from mesh.stores.blobs.s3.errors import StoreRefused, StoreUnreachable
 from mesh.stores.blobs.s3.line import Line
 
 _log = logging.getLogger("clipmesh.blobs")
@@ -26,6 +28,7 @@ RIGHTS = (
 )
 _KEYS_WRONG = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidTokenId", "ExpiredToken"}
 _MALFORMED = {"InvalidArgument", "InvalidRequest", "MalformedXML"}
+_AILING = {500, 502, 503, 504}
 _RULE = "clipmesh-"
 """Begins the names of the rules that are ours to change."""
 _CORS = (
@@ -36,7 +39,7 @@ _CORS = (
 
 
 def look(bucket: Bucket, line: Line) -> None:
-    """Make the bucket where there is none and write, read and delete something in it. Raises InvalidSetting."""
+    """Make the bucket where there is none and write, read and delete something in it. Raises InvalidSetting, BlobsAway among them."""
     probe = f"~probe/{secrets.token_hex(12)}"
     content = probe.encode()
     try:
@@ -48,7 +51,8 @@ def look(bucket: Bucket, line: Line) -> None:
         bucket.uploads("~probe/")
         delete_keys(bucket, line, [probe])
     except BlobsError as error:
-        raise InvalidSetting(f"CLIPMESH_BLOBS={bucket.address.named}: {_why(bucket, error)}") from error
+        refusal = BlobsAway if _is_away(error) else InvalidSetting
+        raise refusal(f"CLIPMESH_BLOBS={bucket.address.named}: {_why(bucket, error)}") from error
     if etag != hashlib.md5(content, usedforsecurity=False).hexdigest():
         raise InvalidSetting(
             f"CLIPMESH_BLOBS={bucket.address.named}: its tags are no checksums, which uploads are checked by: "
@@ -66,11 +70,28 @@ def _make(bucket: Bucket) -> None:
     try:
         bucket.make()
     except StoreRefused as refused:
+        if _is_away(refused):
+            raise
         # Somebody else's start may have made it a moment ago.
         if not bucket.exists():
             raise InvalidSetting(
                 f"CLIPMESH_BLOBS={bucket.address.named}: there is no such bucket and these keys may not make it ({refused.code}): make it"
             ) from refused
+
+
+def _is_away(error: BlobsError) -> bool:
+    """True for silence and for an error of the store's own; false for what no waiting mends, as another server or TLS of another kind."""
+    match error:
+        case StoreRefused():
+            return error.status in _AILING
+        case StoreUnreachable():
+            root = _root_of(error)
+            if isinstance(root, InvalidResponseError):
+                # A proxy whose store is away says so in words of its own; the client keeps the status to itself.
+                return root._code in _AILING
+            return isinstance(root, OSError) and not isinstance(root, ssl.SSLError)
+        case _:
+            return isinstance(error, BlobsUnavailable)
 
 
 def _why(bucket: Bucket, error: BlobsError) -> str:
@@ -96,9 +117,14 @@ def _why(bucket: Bucket, error: BlobsError) -> str:
 
 
 def _root(error: BaseException) -> str:
+    root = _root_of(error)
+    return f"{type(root).__name__}: {root}".splitlines()[0][:160]
+
+
+def _root_of(error: BaseException) -> BaseException:
     while error.__cause__ is not None:
         error = error.__cause__
-    return f"{type(error).__name__}: {error}".splitlines()[0][:160]
+    return error
 
 
 def _attempt(bucket: Bucket, what: str, act: Callable[[], None], instead: str) -> None:
