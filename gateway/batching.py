@@ -82,6 +82,10 @@ class Batched(Generic[K, V]):
         if key not in self._values and key not in self._coming:
             self._values[key] = value
 
+    def overwrite(self, key: K, value: V) -> None:
+        """Remember a value that is newer than a known one, and than one that is being fetched."""
+        self._values[key] = value
+
     def _gather(self, key: K) -> asyncio.Future[None]:
         gathering = self._gathering
         if not gathering:
@@ -105,7 +109,8 @@ class Batched(Generic[K, V]):
             found = await self._fetch(keys)
         except MeshError as error:
             missing = Missing(self._service, error)
-            self._values.update(dict.fromkeys(keys, missing))
+            for key in keys:
+                self._values.setdefault(key, missing)
         except asyncio.CancelledError:
             coming.cancel()
             raise
@@ -114,5 +119,5 @@ class Batched(Generic[K, V]):
             return
         else:
             for key in keys:
-                self._values[key] = found.get(key)
+                self._values.setdefault(key, found.get(key))
         coming.set_result(None)

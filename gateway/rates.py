@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import math
 from collections import OrderedDict
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.errors import Fault
+from mesh.addresses import network_of
 from mesh.clock import Clock
 from mesh.stores.redis import Redis, RedisUnavailable, Script
 
@@ -205,12 +205,4 @@ class RateLimiter:
 
 def address_key(address: str) -> str:
     """How an address is counted: IPv6 by its /64, which one customer owns whole."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return f"a:{address[:64]}"
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return f"a:{parsed.ipv4_mapped}"
-        return f"a:{ipaddress.ip_network((parsed, 64), strict=False).network_address}/64"
-    return f"a:{parsed}"
+    return f"a:{network_of(address)}"

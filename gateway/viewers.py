@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from clipmesh.common.v1 import viewer_pb2
 from starlette.requests import HTTPConnection
@@ -47,6 +47,8 @@ class Viewer:
     """The access token that proves who it is, empty for anonymous."""
     expires_at_ms: int = 0
     """When the token ends, 0 for anonymous."""
+    opts_out: bool = False
+    """Whether the browser says Sec-GPC: no purpose is consented to then."""
 
     @property
     def user_id(self) -> int:
@@ -83,12 +85,21 @@ class Viewers:
             new_session=fresh,
             token=token,
             expires_at_ms=claims.expires_at_ms if claims is not None else 0,
+            opts_out=_opts_out(connection),
         )
 
-    async def recheck(self, viewer: Viewer) -> None:
-        """Look again at the token of a socket that stays open. Raises InvalidAccessToken once it is expired or its session over."""
-        if viewer.token:
-            await self._verifier.verify(viewer.token)
+    async def renewed(self, viewer: Viewer) -> Viewer:
+        """The viewer of a connection that stays open, as its token counts now: consents and roles may have been taken back meanwhile.
+
+        Raises InvalidAccessToken once the token is expired or its session over, TokensUnverifiable when no keys are known.
+        """
+        if not viewer.token:
+            return viewer
+        claims = await self._verifier.verify(viewer.token)
+        context = viewer_pb2.ViewerContext()
+        context.CopyFrom(viewer.context)
+        _believe(context, claims, opts_out=viewer.opts_out)
+        return replace(viewer, context=context)
 
     def cookie(self, viewer: Viewer) -> str:
         """The Set-Cookie header of a new session, empty when there is none to set."""
@@ -114,15 +125,7 @@ class Viewers:
             session_id=session,
         )
         if claims is not None:
-            context.user_id = claims.user_id
-            context.handle = claims.handle
-            # While nobody can say whether the session lives, it counts for reading and for no more than everybody's roles.
-            context.roles.extend(role for role in claims.roles if not claims.unconfirmed or role in EVERYBODYS_ROLES)
-            context.login_session_id = claims.session_id
-            context.login_unconfirmed = claims.unconfirmed
-            context.age_band = claims.age_band
-            withheld = headers.get("sec-gpc") == "1"
-            context.consents.extend(() if withheld else claims.consents)
+            _believe(context, claims, opts_out=_opts_out(connection))
         return context
 
     def address(self, connection: HTTPConnection) -> str:
@@ -139,6 +142,22 @@ class Viewers:
 
     def _tag(self, value: str) -> str:
         return hmac.new(self._cookie_key, value.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def _believe(context: viewer_pb2.ViewerContext, claims: AccessClaims, *, opts_out: bool) -> None:
+    """Let a context say what a token proves, whatever it said before."""
+    context.user_id = claims.user_id
+    context.handle = claims.handle
+    # While nobody can say whether the session lives, it counts for reading and for no more than everybody's roles.
+    context.roles[:] = [role for role in claims.roles if not claims.unconfirmed or role in EVERYBODYS_ROLES]
+    context.login_session_id = claims.session_id
+    context.login_unconfirmed = claims.unconfirmed
+    context.age_band = claims.age_band
+    context.consents[:] = () if opts_out else claims.consents
+
+
+def _opts_out(connection: HTTPConnection) -> bool:
+    return connection.headers.get("sec-gpc") == "1"
 
 
 def _bearer(header: str) -> str:

@@ -1,10 +1,10 @@
-"""Where services are: what CLIPMESH_<SERVICE>_ADDRESS may say, and what gRPC makes of it."""
+"""Where services are: what CLIPMESH_<SERVICE>_ADDRESS may say, and what gRPC makes of it; and which network a client is in."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 
 
 class NoAddress(ValueError):
@@ -48,3 +48,16 @@ def may_be_several(target: str) -> bool:
     except ValueError:
         return True
     return False
+
+
+def network_of(address: str) -> str:
+    """What one customer has of the network, for counting: an IPv4 address, the /64 of an IPv6 one; other text as it is, cut short."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address[:64]
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return f"{ip_network((parsed, 64), strict=False).network_address}/64"
+    return str(parsed)

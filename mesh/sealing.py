@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -91,4 +92,10 @@ class PersonSealer:
 
     async def unseal(self, person_id: int, field: str, sealed: bytes) -> str:
         """The text again. Raises KeyGone and Unreadable."""
-        return unseal(sealed, key=await self.keys.get(person_id), place=f"{field}:{person_id}").decode()
+        (text,) = await self.unseal_all(person_id, field, [sealed])
+        return text
+
+    async def unseal_all(self, person_id: int, field: str, sealed: Sequence[bytes]) -> list[str]:
+        """Many texts of one field, their key looked up once. Raises KeyGone and Unreadable."""
+        key = await self.keys.get(person_id)
+        return [unseal(one, key=key, place=f"{field}:{person_id}").decode() for one in sealed]

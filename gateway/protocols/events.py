@@ -54,17 +54,17 @@ class EventStreams:
             return self.keepalive_s
         return max(_SHORTEST_WAIT_S, min(self.keepalive_s, (viewer.expires_at_ms - self.clock.now_ms()) / 1000))
 
-    async def still_welcome(self, viewer: Viewer) -> Fault | None:
-        """Why the stream of a viewer has to end, None while it may go on."""
+    async def renewed(self, viewer: Viewer) -> Viewer:
+        """The viewer of a stream that may go on, as it counts now. Raises Fault when the stream has to end."""
         try:
-            await self.viewers.recheck(viewer)
+            return await self.viewers.renewed(viewer)
         except InvalidAccessToken as error:
-            return fault_of(error)
+            raise fault_of(error) from error
         except Unavailable:
             # Nobody can tell at this moment: the token was good, and ends within minutes by itself.
             if viewer.expires_at_ms <= self.clock.now_ms():
-                return Fault("UNAUTHENTICATED", "the token is expired")
-        return None
+                raise Fault("UNAUTHENTICATED", "the token is expired") from None
+            return viewer
 
 
 class _EventStream(Response):
@@ -113,8 +113,9 @@ class _EventStream(Response):
                     await self._send(send, _event(body))
                     taking = asyncio.create_task(queue.get())
                 elif not gone.done():
-                    fault = await self._streams.still_welcome(self._viewer)
-                    if fault is not None:
+                    try:
+                        await self._streams.renewed(self._viewer)
+                    except Fault as fault:
                         await self._send(send, _event(refusal_of([fault], self._request_id)))
                         break
                     await self._send(send, _PING)

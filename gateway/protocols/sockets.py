@@ -258,9 +258,11 @@ class _Session:
         assert self.viewer is not None
         while True:
             await asyncio.sleep(self.sockets.streams.wait_s(self.viewer))
-            fault = await self.sockets.streams.still_welcome(self.viewer)
-            if fault is not None:
-                raise _Close(FORBIDDEN, f"{fault.code}: {fault.message}")
+            try:
+                # What is asked from now on is asked by whom the token stands for now.
+                self.viewer = await self.sockets.streams.renewed(self.viewer)
+            except Fault as fault:
+                raise _Close(FORBIDDEN, f"{fault.code}: {fault.message}") from fault
             await self._send({"type": "ping"})
 
     async def _send(self, message: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection as Ids
 from operator import attrgetter
 from typing import Any, Protocol
 
@@ -13,8 +14,8 @@ from gateway.errors import Fault
 from gateway.execution.costs import ListSize
 from gateway.execution.fields import OfMessage, part
 from gateway.schema.fetching import batched
-from gateway.schema.outcomes import ask, ask_or_degrade
-from gateway.schema.pages import PageInfo, Place, page_info, page_size
+from gateway.schema.outcomes import ask, ask_or_degrade, present
+from gateway.schema.pages import PageInfo, Place, ends_of, page_info, page_size
 from gateway.schema.scalars import DateTime, id_of, number_of
 from gateway.schema.videos import Video
 
@@ -36,7 +37,7 @@ class EngagedEdge:
     )
 
 
-@strawberry.type(description="A page of a person's list; it may hold fewer than asked for though more follow.")
+@strawberry.type(description="A page of a person's list; it may hold fewer than asked for, or none, though more follow.")
 class EngagedConnection:
     edges: list[EngagedEdge]
     page_info: PageInfo
@@ -70,18 +71,21 @@ class _Listed(Protocol):
     def next_page_token(self) -> str: ...
 
 
-def _connection(answer: _Listed, place: Place, after: str | None) -> EngagedConnection:
+def _connection(answer: _Listed, place: Place, after: str | None, *, shown: Ids[int] | None = None) -> EngagedConnection:
+    """The page as it is; with `shown` nothing tells of the other videos, and what follows them is where it was."""
     listed = answer.videos[place.skip :]
     cursors = place.cursors(len(listed), answer.next_page_token)
     edges = [
         EngagedEdge(cursor=cursor, video_id=id_of(one.video_id), acted_at=DateTime(one.acted_at_ms), number=one.video_id)
         for cursor, one in zip(cursors, listed, strict=True)
+        if shown is None or one.video_id in shown
     ]
-    return EngagedConnection(edges=edges, page_info=page_info(cursors, has_next=bool(answer.next_page_token), after=after))
+    ends = ends_of(cursors, answer.next_page_token)
+    return EngagedConnection(edges=edges, page_info=page_info(ends, has_next=bool(answer.next_page_token), after=after))
 
 
 async def reposts_of(info: GatewayInfo, user_id: int, first: int, after: str | None) -> EngagedConnection | None:
-    """A page of a person's reposts; None when they may not be looked at."""
+    """A page of a person's reposts; None when they may not be looked at. Videos that the viewer may not see are named to the person alone."""
     size, place = page_size(first), Place.decode(after)
     request = pb.ListRepostsRequest(user_id=user_id, page_size=size + place.skip, page_token=place.token)
     try:
@@ -90,7 +94,12 @@ async def reposts_of(info: GatewayInfo, user_id: int, first: int, after: str | N
         if fault.code == "NOT_FOUND":
             return None
         raise
-    return _connection(answer, place, after) if answer is not None else None
+    if answer is None or info.context.viewer.user_id == user_id:
+        return _connection(answer, place, after) if answer is not None else None
+    ids = [one.video_id for one in answer.videos[place.skip :]]
+    found = await info.context.loaders.video.load_many(ids)
+    shown = {video_id for video_id, video in zip(ids, found, strict=True) if present(info.context, video) is not None}
+    return _connection(answer, place, after, shown=shown)
 
 
 @strawberry.type
@@ -119,5 +128,5 @@ class EngagementQuery:
         cursors = place.cursors(len(found), answer.next_page_token)
         return CollectionConnection(
             edges=[CollectionEdge(cursor=cursor, node=Collection.of(one)) for cursor, one in zip(cursors, found, strict=True)],
-            page_info=page_info(cursors, has_next=bool(answer.next_page_token), after=after),
+            page_info=page_info(ends_of(cursors, answer.next_page_token), has_next=bool(answer.next_page_token), after=after),
         )

@@ -12,7 +12,7 @@ from gateway.context import GatewayInfo
 from gateway.execution.costs import ListSize
 from gateway.schema.fetching import batched
 from gateway.schema.outcomes import UserError, ask, ask_or_degrade, attempt, present, user_errors_field
-from gateway.schema.pages import PageInfo, Place, page_info, page_size
+from gateway.schema.pages import PageInfo, Place, ends_of, page_info, page_size
 from gateway.schema.relationships import Relationship
 from gateway.schema.scalars import DateTime, id_of, number_of
 from gateway.schema.users import User
@@ -58,8 +58,7 @@ def _connection(answer: _People, place: Place, after: str | None) -> UserConnect
         UserEdge(cursor=cursor, user_id=id_of(one.user_id), since=DateTime(one.since_ms), number=one.user_id)
         for cursor, one in zip(cursors, people, strict=True)
     ]
-    # A page that found nobody continues all the same.
-    ends = cursors or ([Place(answer.next_page_token).encode()] if answer.next_page_token else [])
+    ends = ends_of(cursors, answer.next_page_token)
     return UserConnection(edges=edges, page_info=page_info(ends, has_next=bool(answer.next_page_token), after=after))
 
 
@@ -186,7 +185,8 @@ async def _act(
     answer, errors = await attempt(method(request_type(user_id=user_id, request_id=request_id)))
     if answer is None:
         return RelationshipPayload(user=None, relationship=None, user_errors=errors)
-    info.context.loaders.relationship.prime(user_id, answer.relationship)
+    # An act that stands before in the same document may have been followed by a look.
+    info.context.loaders.relationship.overwrite(user_id, answer.relationship)
     profile = present(info.context, await info.context.loaders.profile.load(user_id))
     return RelationshipPayload(
         user=User.of(profile) if profile is not None else None, relationship=Relationship.of(answer.relationship), user_errors=[]

@@ -68,3 +68,8 @@ class Place:
             return []
         inner = [Place(self.token, self.skip + number).encode() for number in range(1, count)]
         return [*inner, Place(next_token).encode() if next_token else Place(self.token, self.skip + count).encode()]
+
+
+def ends_of(cursors: list[str], next_token: str) -> list[str]:
+    """Where a page begins and ends. One that found nothing continues all the same, where the service's next page begins."""
+    return cursors or ([Place(next_token).encode()] if next_token else [])

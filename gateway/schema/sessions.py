@@ -10,7 +10,7 @@ from clipmesh.social.v1 import identity_service_pb2 as pb
 from gateway.context import GatewayInfo
 from gateway.execution.fields import OfMessage, part
 from gateway.schema.outcomes import UserError, ask, attempt, user_errors_field
-from gateway.schema.pages import PageInfo, Place, page_info, page_size
+from gateway.schema.pages import PageInfo, Place, ends_of, page_info, page_size
 from gateway.schema.scalars import DateTime, id_of, number_of
 from mesh.interceptors.request_id import new_request_id
 
@@ -51,8 +51,7 @@ async def own_sessions(info: GatewayInfo, first: int, after: str | None) -> Sess
     sessions = answer.sessions[place.skip :]
     cursors = place.cursors(len(sessions), answer.next_page_token)
     edges = [SessionEdge(cursor=cursor, node=Session.of(one)) for cursor, one in zip(cursors, sessions, strict=True)]
-    # A page of sessions that are all over continues all the same.
-    ends = cursors or ([Place(answer.next_page_token).encode()] if answer.next_page_token else [])
+    ends = ends_of(cursors, answer.next_page_token)
     return SessionConnection(edges=edges, page_info=page_info(ends, has_next=bool(answer.next_page_token), after=after))
 
 

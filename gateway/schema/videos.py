@@ -18,7 +18,7 @@ from gateway.schema.enums import Category, Surface, VideoState, Visibility
 from gateway.schema.fetching import batched
 from gateway.schema.nodes import Node
 from gateway.schema.outcomes import UserError, ask_or_degrade, attempt, present, required, user_errors_field
-from gateway.schema.pages import PageInfo, Place, page_info, page_size
+from gateway.schema.pages import PageInfo, Place, ends_of, page_info, page_size
 from gateway.schema.playback import Playback
 from gateway.schema.scalars import BigInt, DateTime, big, id_of, moment, number_of
 from gateway.schema.users import User
@@ -170,7 +170,7 @@ async def creator_videos(info: GatewayInfo, creator_id: int, first: int, after: 
     cursors = place.cursors(len(videos), answer.next_page_token)
     return VideoConnection(
         edges=[VideoEdge(cursor=cursor, node=Video.of(video)) for cursor, video in zip(cursors, videos, strict=True)],
-        page_info=page_info(cursors, has_next=bool(answer.next_page_token), after=after),
+        page_info=page_info(ends_of(cursors, answer.next_page_token), has_next=bool(answer.next_page_token), after=after),
     )
 
 

@@ -83,7 +83,8 @@ class Gathered(Consumer):
     @abstractmethod
     async def gather(self, events: Sequence[Incoming[Any]], *, last: bool) -> Sequence[Incoming[Any]]:
         """Record the effects of events, given in the order in which they came, and return those that are held; these are asked again, with what
-        came since, before long. With `last` nothing may be held. After an error each event is tried alone."""
+        came since, before long. With `last` nothing may be held. After an error each event is tried alone: one event with `last`,
+        whose effect must then be recorded apart from all others, or one that can never work takes them along."""
 
     async def alone(self, event: Incoming[Any]) -> None:
         """The handler of every type: the effect of one event at once."""

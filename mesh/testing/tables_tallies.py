@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mesh.stores.tables.port import OutcomeUnknown, Tables, TablesUnavailable, VersionConflict
 from mesh.stores.tables.schema import Clustering, Guard, InvalidTable, Partition, table
-from mesh.stores.tables.tallies import TalliedSet
+from mesh.stores.tables.tallies import AT_ONCE, TalliedSet
 from mesh.testing.clock import FakeClock
 from mesh.testing.tables_outbox import OpenTables
 
@@ -176,6 +176,58 @@ class TalliesContract:
         assert (await fans.apply(long)).grown == 60
         assert unsteady.commits == 3
         assert (await sizes(tables, 1, shards=1))[0] == 60
+
+    async def test_partitions_are_written_side_by_side_up_to_a_bound_and_the_chunks_of_one_in_order(self, tables: Tables) -> None:
+        running: set[int] = set()
+        most = 0
+        order: dict[int, list[int]] = {}
+
+        class Slow(Unsteady):
+            async def commit(self, *changes: Any, events: Sequence[Any] = ()) -> tuple[Any, ...]:
+                nonlocal most
+                band = changes[0].row.band
+                assert band not in running
+                running.add(band)
+                most = max(most, len(running))
+                order.setdefault(band, []).append(min(change.row.fan for change in changes if change.row.fan))
+                await asyncio.sleep(0.005)
+                try:
+                    return await super().commit(*changes, events=events)
+                finally:
+                    running.remove(band)
+
+        fans = TalliedSet(tables=cast(Tables, Slow(tables)), row_type=Fan, shards=1)
+        long = [Fan(band=1, kind="loud", fan=fan, source_version=1, present=True, note="x" * 2_000) for fan in range(1, 61)]
+        assert (await fans.apply([*long, *(news(band, 1, 1) for band in range(2, 80))])).grown == 138
+        assert most == AT_ONCE
+        assert (len(order[1]), order[1]) == (3, sorted(order[1]))
+        assert await sizes(tables, 79, shards=1) == (1, [1])
+
+    async def test_the_first_failure_is_told_after_everything_that_was_begun_has_ended(self, tables: Tables) -> None:
+        running = 0
+
+        class Broken(Unsteady):
+            async def commit(self, *changes: Any, events: Sequence[Any] = ()) -> tuple[Any, ...]:
+                nonlocal running
+                running += 1
+                try:
+                    band = changes[0].row.band
+                    await asyncio.sleep(0 if band == 3 else 0.01)
+                    if band in {2, 3}:
+                        raise Crash(band)
+                    return await super().commit(*changes, events=events)
+                finally:
+                    running -= 1
+
+        broken = Broken(tables)
+        fans = TalliedSet(tables=cast(Tables, broken), row_type=Fan, shards=1)
+        batch = [news(band, 1, 1) for band in range(1, AT_ONCE + 20)]
+        with pytest.raises(Crash) as failed:
+            await fans.apply(batch)
+        assert (failed.value.args, running, broken.commits) == ((3,), 0, AT_ONCE - 2)
+        assert [(await sizes(tables, band, shards=1))[0] for band in (1, 2, 3, AT_ONCE, AT_ONCE + 1)] == [1, 0, 0, 1, 0]
+        await TalliedSet(tables=tables, row_type=Fan, shards=1).apply(batch)
+        assert [(await sizes(tables, band, shards=1))[0] for band in (1, 2, AT_ONCE + 1)] == [1, 1, 1]
 
     async def test_writers_of_several_processes_count_each_member_once(self, tables: Tables) -> None:
         writers = [TalliedSet(tables=tables, row_type=Fan, shards=2) for _ in range(4)]

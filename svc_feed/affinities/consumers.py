@@ -36,7 +36,8 @@ class Engagements(VersionedRow):
             expires_at_ms=act.acted_at_ms + LIFE_MS,
         )
         if not act.personalisation:
-            # Nothing is kept of somebody who no longer consents, what the act replaces neither.
+            # An act without consent is not kept, nor the row of its predecessor. Rows of other acts, done with consent, stay for up to LIFE_MS:
+            # feed hears of a withdrawal by acts alone. Nothing is read of them without consent.
             await self._store.forget(replace(row, version=event.envelope.key_version))
             return None
         return row

@@ -10,8 +10,8 @@ from mesh.stores.tables.schema import Clustering, Guard, Partition, table
 @table("viewer_engagements", guard=Guard.PLAIN)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewerEngagement:
-    """What a person who consents last did with a video in one way, under its creator. Strength is summed when it is read, so it cannot drift.
-    Old rows expire."""
+    """What a person last did with a video in one way while they consented, under its creator. Strength is summed when it is read, so it
+    cannot drift. Old rows expire."""
 
     viewer_id: Partition[int]
     creator_id: Clustering[int]

@@ -63,9 +63,12 @@ class CountActs(Gathered):
             await self._mark(video_id, now_ms)
         staying = {event.envelope.event_id for event in held}
         counting = [event for event in events if event.envelope.event_id not in staying]
-        if counting:
-            members = [counted_from_event(event.message, version=event.envelope.key_version) for event in counting]
-            await self._count(members, wait_s=_HELD_TOGETHER_S if due and not last else _TOGETHER_S)
+        members = [counted_from_event(event.message, version=event.envelope.key_version) for event in counting]
+        if last and len(members) == 1:
+            # Tried alone: an error must be this act's own, and no other's may come of it.
+            await self._write(members)
+        elif members:
+            await self._join(members, wait_s=_HELD_TOGETHER_S if due and not last else _TOGETHER_S)
         for event in counting:
             self._until.pop(event.envelope.event_id, None)
         if due:
@@ -79,17 +82,20 @@ class CountActs(Gathered):
             await self._counts.mark_busy(video_id, now_ms=now_ms, until_ms=until_ms)
             self._marked = {known: end_ms for known, end_ms in self._marked.items() if end_ms > now_ms} | {video_id: until_ms}
 
-    async def _count(self, members: Sequence[CountedAct], *, wait_s: float) -> None:
+    async def _join(self, members: Sequence[CountedAct], *, wait_s: float) -> None:
         """Count together with what other partitions of the stream bring meanwhile."""
         self._coming += members
         if self._writing is None:
-            self._writing = asyncio.create_task(self._write(wait_s))
+            self._writing = asyncio.create_task(self._write_joined(wait_s))
         # Whoever stops waiting must not stop the others' writing.
         await asyncio.shield(self._writing)
 
-    async def _write(self, wait_s: float) -> None:
+    async def _write_joined(self, wait_s: float) -> None:
         await asyncio.sleep(wait_s)
         members, self._coming, self._writing = self._coming, [], None
+        await self._write(members)
+
+    async def _write(self, members: Sequence[CountedAct]) -> None:
         await self._counts.apply(members)
         if self._hints is not None:
             for video_id in {member.video_id for member in members}:

@@ -36,7 +36,7 @@ class UnblockFirst(FailedPrecondition):
 
 
 class TooManyFollows(FailedPrecondition):
-    """The viewer follows as many people as one may."""
+    """The follower already follows as many people as one may."""
 
     reason = "TOO_MANY_FOLLOWS"
 

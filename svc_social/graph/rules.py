@@ -11,7 +11,11 @@ from svc_social.graph.tables import Bond, Direction, FollowState, ListKind
 from svc_social.identity.actions import AccountNotFound
 
 MOST_FOLLOWING = 10_000
-"""How many people one may follow. The count trails by seconds, so a burst may pass it by as much as it does in them."""
+"""How many people one may follow. It is judged when one follows, asks, and is let in: who follows that many asks nobody, and nobody lets them in.
+
+Open requests themselves are not counted: they may be more than there is room for, and stay open then. The count trails by seconds, so a burst
+of follows and approvals may pass the limit by as many as come in them.
+"""
 
 NONE, REQUESTED, FOLLOWING = FollowState.NONE, FollowState.REQUESTED, FollowState.FOLLOWING
 
@@ -167,9 +171,10 @@ def _following(side: Side, state: FollowState, since_ms: int) -> Side:
     return side if side.follow is state else replace(side, follow=state, follow_since_ms=since_ms)
 
 
-def begins_follow(actor_id: int, before: Bond, now: Bond) -> bool:
-    """Whether an act made one who did not follow follow or ask."""
-    return seen_by(actor_id, before).mine.follow is NONE and seen_by(actor_id, now).mine.follow is not NONE
+def nearer(before: Bond, now: Bond) -> tuple[int, ...]:
+    """Who came nearer to following the other by an act: who asks, and who follows now."""
+    ids = (before.low_id, before.high_id)
+    return tuple(one for one in ids if seen_by(one, now).mine.follow > seen_by(one, before).mine.follow)
 
 
 def are_parted(bond: Bond) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
+from mesh.addresses import network_of
 from mesh.sealing import derive
 
 
@@ -49,6 +50,10 @@ class IdentityKeys:
     def attempt_subject(self, kind: str, value: str) -> str:
         """The row that counts failed sign-ins of an account or an address."""
         return f"{kind}:{hmac.digest(self.attempts, f'{kind}:{value}'.encode(), hashlib.sha256).hex()}"
+
+    def network_subject(self, kind: str, client_address: str) -> str:
+        """The row that counts what comes from one network, however many addresses it has; empty when the address is not known."""
+        return self.attempt_subject(kind, network_of(client_address)) if client_address else ""
 
     def refresh_proof(self, session_id: int, generation: int) -> bytes:
         """The secret part of a refresh token."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from mesh.deadline import scope
 from mesh.errors import ResourceExhausted
+
+Work = Callable[[], Awaitable[None]]
 
 MOST_WAITING = 256
 _MAIL_S = 10.0
@@ -19,14 +22,24 @@ class Posting:
     """Does what has to be mailed one after the other. What waits in a process that ends is lost: people ask again."""
 
     def __init__(self) -> None:
-        self._waiting: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(MOST_WAITING)
+        self._waiting: asyncio.Queue[Work] = asyncio.Queue()
+        self._held = 0
 
-    def post(self, work: Callable[[], Awaitable[None]]) -> None:
+    def post(self, work: Work) -> None:
         """Have something done later. Raises ResourceExhausted."""
+        with self.room() as put:
+            put(work)
+
+    @contextmanager
+    def room(self) -> Iterator[Callable[[Work], None]]:
+        """A place in the queue, held while its holder decides what to put there, once at most. Raises ResourceExhausted."""
+        if self._waiting.qsize() + self._held >= MOST_WAITING:
+            raise ResourceExhausted("too many mails wait to be sent; try again", retry_after_ms=1_000)
+        self._held += 1
         try:
-            self._waiting.put_nowait(work)
-        except asyncio.QueueFull:
-            raise ResourceExhausted("too many mails wait to be sent; try again", retry_after_ms=1_000) from None
+            yield self._waiting.put_nowait
+        finally:
+            self._held -= 1
 
     async def run(self) -> None:
         """Work for ever."""
@@ -41,7 +54,7 @@ class Posting:
             done += 1
         return done
 
-    async def _one(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _one(self, work: Work) -> None:
         try:
             with scope(_MAIL_S):
                 await work()

@@ -123,14 +123,24 @@ class Privacy:
 
 def fold_handle(text: str) -> str:
     """The handle as it is stored: lower case, without a leading @. Only ASCII can pass, so no two handles look alike by script.
-    Raises HandleNotAllowed."""
+    Whoever has a handle is found by it, also when nobody may take it any more. Raises HandleNotAllowed."""
     handle = text.strip().removeprefix("@").lower()
-    bare = handle.replace(".", "").replace("_", "")
-    if not _HANDLE.fullmatch(handle) or ".." in handle or not bare:
+    if not _HANDLE.fullmatch(handle) or ".." in handle or not _bare(handle):
         raise HandleNotAllowed()
+    return handle
+
+
+def check_new_handle(text: str) -> str:
+    """The handle that a new person takes: neither reserved nor alike to one that is. Raises HandleNotAllowed."""
+    handle = fold_handle(text)
+    bare = _bare(handle)
     if handle in RESERVED_HANDLES or bare in RESERVED_HANDLES or poses_as_staff(handle):
         raise HandleNotAllowed("this handle is reserved")
     return handle
+
+
+def _bare(handle: str) -> str:
+    return handle.replace(".", "").replace("_", "")
 
 
 def fold_email(text: str) -> str:

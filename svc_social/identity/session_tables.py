@@ -73,6 +73,8 @@ class Session:
     """Browser and system of the sign-in in words of ours, sealed; empty when not known."""
     rotated_at_ms: int = 0
     ended: SessionEnd = SessionEnd.NONE
+    credential_version: int = 0
+    """Version of the password that the session rests on; under a newer one it is over. 0 when not known."""
     created_at_ms: int = 0
     expires_at_ms: int = 0
     """The earlier of the idle end and the total end; each rotation moves it."""

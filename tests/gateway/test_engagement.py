@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from clipmesh.common.v1 import permit_pb2
 from clipmesh.social.v1 import engagement_service_pb2 as pb
+from clipmesh.video.v1 import video_service_pb2 as videos
 
 from mesh.errors import InvalidPermit, NotFound, Unavailable
 from mesh.events.stream import open_stream
@@ -199,6 +200,89 @@ async def test_reposts_of_a_person_and_none_where_they_may_not_be_seen(world: Wo
     world.fakes.answers["ListReposts"] = refuse
     body = await world.ask(query, id=str(snowflake("social", 1)))
     assert body == {"data": {"user": {"reposts": None}}}
+
+
+async def test_reposts_of_what_the_reader_may_not_see_are_named_to_the_person_alone(world: World) -> None:
+    ids = world.fakes.fill(3)
+    person = snowflake("social", 1)
+    hidden = world.fakes.videos.pop(ids[1])
+
+    async def reposts(request: Any) -> Any:
+        first = int(request.page_token or 0)
+        listed = [pb.EngagedVideo(video_id=one, acted_at_ms=1) for one in ids[first : first + request.page_size]]
+        more = first + request.page_size < len(ids)
+        return pb.ListRepostsResponse(videos=listed, next_page_token=str(first + request.page_size) if more else "")
+
+    world.fakes.answers["ListReposts"] = reposts
+    query = """query($id: ID!, $first: Int!, $after: String) { user(id: $id) { reposts(first: $first, after: $after) {
+      edges { videoId node { caption } } pageInfo { hasNextPage endCursor } } } }"""
+    body = await world.ask(query, id=str(person), first=3, bearer=token(VIEWER))
+    assert [one["videoId"] for one in body["data"]["user"]["reposts"]["edges"]] == [str(ids[0]), str(ids[2])]
+    assert str(hidden.video_id) not in str(body)
+    mine = await world.ask(query, id=str(person), first=3, bearer=token(person))
+    assert [(one["videoId"], one["node"] is None) for one in mine["data"]["user"]["reposts"]["edges"]] == [
+        (str(ids[0]), False),
+        (str(ids[1]), True),
+        (str(ids[2]), False),
+    ]
+    # A page of which nothing is shown goes on where the list does.
+    found, after = [], None
+    for _ in range(3):
+        page = (await world.ask(query, id=str(person), first=1, after=after, bearer=token(VIEWER)))["data"]["user"]["reposts"]
+        found.append([one["videoId"] for one in page["edges"]])
+        after = page["pageInfo"]["endCursor"]
+    assert (found, page["pageInfo"]["hasNextPage"]) == ([[str(ids[0])], [], [str(ids[2])]], False)
+
+    async def away(_: Any) -> Any:
+        raise Unavailable("video is away")
+
+    world.fakes.answers["BatchGetVideos"] = away
+    body = await world.ask(query, id=str(person), first=3, bearer=token(VIEWER))
+    assert (body["data"]["user"]["reposts"]["edges"], body["extensions"]["degraded"]) == ([], ["video"])
+
+
+async def test_an_empty_page_goes_on_where_the_service_says(world: World) -> None:
+    world.fakes.fill(1)
+
+    async def nothing(request: Any) -> Any:
+        return pb.ListLikedResponse(next_page_token="" if request.page_token else "more")
+
+    async def no_videos(request: Any) -> Any:
+        return videos.ListCreatorVideosResponse(next_page_token="" if request.page_token else "more")
+
+    world.fakes.answers |= {"ListLiked": nothing, "ListCreatorVideos": no_videos}
+    page = "edges { cursor } pageInfo { hasNextPage endCursor }"
+    query = f"query($id: ID!, $after: String) {{ likedVideos(after: $after) {{ {page} }} user(id: $id) {{ videos(after: $after) {{ {page} }} }} }}"
+    asked: dict[str, Any] = {"id": str(snowflake("social", 1)), "bearer": token(VIEWER)}
+    data = (await world.ask(query, **asked))["data"]
+    liked, made = data["likedVideos"]["pageInfo"], data["user"]["videos"]["pageInfo"]
+    assert liked == made
+    assert liked["hasNextPage"]
+    data = (await world.ask(query, after=liked["endCursor"], **asked))["data"]
+    assert data["likedVideos"] == data["user"]["videos"] == {"edges": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
+    for method in ("ListLiked", "ListCreatorVideos"):
+        assert [request.page_token for request in world.fakes.requests(method)] == ["", "more"]
+
+
+async def test_counts_end_when_the_video_is_no_longer_there_for_the_viewer(
+    redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.schema.counters.CALM_S", 0.01)
+    monkeypatch.setattr("gateway.schema.counters.LOOK_AGAIN_S", 0.05)
+    fakes = Fakes()
+    fakes.fill(1)
+    query = "subscription($id: ID!) { videoCounters(videoId: $id) { likeCount } }"
+    async with (
+        serve_fakes(fakes) as addresses,
+        edge(fakes, addresses, redis=redis_server.url, blobs=tmp_path) as world,
+        world.socket() as socket,
+    ):
+        await socket.subscribe("c", query, id=str(VIDEO))
+        assert (await socket.next())["payload"]["data"]["videoCounters"] == {"likeCount": str(2**40)}
+        del fakes.videos[VIDEO]
+        ended = await socket.next()
+        errors = ended["payload"] if ended["type"] == "error" else ended["payload"]["errors"]
+        assert errors[0]["extensions"]["code"] == "NOT_FOUND"
 
 
 async def test_counts_are_followed_as_they_change(redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,26 @@ async def test_nobody_has_a_relationship_with_themselves_or_without_signing_in(w
     assert world.fakes.counted["social.BatchGetRelationships"] == 0
 
 
+async def test_each_act_of_a_document_answers_what_stands_after_it(world: World) -> None:
+    world.fakes.fill(1)
+    payload = "{ user { relationship { follow } } relationship { follow } }"
+    query = f"mutation($id: ID!) {{ a: unfollow(input: {{userId: $id}}) {payload} b: follow(input: {{userId: $id}}) {payload} }}"
+
+    async def unfollowed(request: Any) -> Any:
+        return pb.UnfollowResponse(relationship=pb.Relationship(user_id=request.user_id))
+
+    async def followed(request: Any) -> Any:
+        return pb.FollowResponse(relationship=pb.Relationship(user_id=request.user_id, follow=pb.FOLLOW_STATE_FOLLOWING))
+
+    world.fakes.answers |= {"Unfollow": unfollowed, "Follow": followed}
+    data = (await world.ask(query, id=str(PERSON), bearer=token(user_id=VIEWER)))["data"]
+    none, following = {"follow": "NONE"}, {"follow": "FOLLOWING"}
+    assert data == {
+        "a": {"user": {"relationship": none}, "relationship": none},
+        "b": {"user": {"relationship": following}, "relationship": following},
+    }
+
+
 @pytest.mark.parametrize("name", sorted(GRAPH_ACTS))
 async def test_an_act_answers_what_stands_afterwards(world: World, name: str) -> None:
     world.fakes.fill(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from gateway.viewers import Viewer, Viewers
 from mesh.clock import Clock, SystemClock
 from mesh.settings import InvalidSetting, read
 from mesh.testing.clock import FakeClock
-from mesh.tokens import AccessTokenVerifier, InvalidAccessToken
+from mesh.tokens import AccessClaims, AccessTokenVerifier, InvalidAccessToken
 from tests.gateway.fakes import Fakes
 from tests.gateway.world import token
 
@@ -142,3 +143,34 @@ async def test_a_browser_that_objects_to_profiling_withholds_all_consents(header
     """Global Privacy Control: whatever was agreed to once, this request goes without it."""
     bearer = {"authorization": f"Bearer {token(consents=[ADS])}"}
     assert list((await viewer({**bearer, **headers})).context.consents) == consents
+
+
+class Changing:
+    """A verifier of one token that counts for less each time."""
+
+    def __init__(self, *claims: AccessClaims) -> None:
+        self._claims = list(claims)
+
+    async def verify(self, token: str) -> AccessClaims:
+        return self._claims.pop(0)
+
+
+@pytest.mark.parametrize(("headers", "consents"), [({}, [ADS]), ({"sec-gpc": "1"}, [])])
+async def test_a_connection_that_stays_is_renewed_to_what_its_token_counts_for_now(headers: dict[str, str], consents: list[int]) -> None:
+    spoken = token(user_id=5, roles=[viewer_pb2.ROLE_VIEWER, viewer_pb2.ROLE_MODERATOR], consents=[ADS])
+    full = await AccessTokenVerifier(clock=SystemClock(), source=keys).verify(spoken)
+    unconfirmed, withdrawn = replace(full, unconfirmed=True), replace(full, consents=())
+    settings = GatewaySettings(secrets="", redis="", blobs="")
+    verifier: Any = Changing(full, full, unconfirmed, withdrawn)
+    viewers = Viewers(verifier=verifier, settings=settings, cookie_key=b"k" * 32, clock=SystemClock())
+    raw = [(name.encode(), value.encode()) for name, value in {**headers, "authorization": f"Bearer {spoken}"}.items()]
+    scope = {"type": "http", "headers": raw, "client": ("192.0.2.1", 1), "method": "GET", "path": "/", "query_string": b""}
+    first = await viewers.of(Request(scope))
+    assert await viewers.renewed(first) == first
+    doubtful = await viewers.renewed(first)
+    assert (list(doubtful.context.roles), doubtful.context.login_unconfirmed) == ([viewer_pb2.ROLE_VIEWER], True)
+    assert list(doubtful.context.consents) == consents
+    after = await viewers.renewed(doubtful)
+    assert (list(after.context.roles), list(after.context.consents)) == ([viewer_pb2.ROLE_VIEWER, viewer_pb2.ROLE_MODERATOR], [])
+    assert not after.context.login_unconfirmed
+    assert list(first.context.consents) == consents

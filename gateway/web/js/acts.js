@@ -39,8 +39,8 @@ export class ActButton {
     this.known = done;
     /** What the person wants; shown at once. */
     this.wanted = done;
-    /** Without the person's own act. */
-    this.others = count === null ? null : Number(count) - Number(done);
+    /** Without the person's own act; a count that lags behind may not hold it yet. */
+    this.others = count === null ? null : Math.max(0, Number(count) - Number(done));
     this.busy = false;
     /** @type {HTMLButtonElement} */
     this.element = h("button", { type: "button", class: `act ${kind}`, onclick: () => this.press() });

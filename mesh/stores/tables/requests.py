@@ -55,6 +55,11 @@ def is_applied(applied: str, claim: Claim) -> bool:
     return False
 
 
+def is_newest(applied: str, claim: Claim) -> bool:
+    """True when the change that `claim` stands for is the last that the row with this `applied` column has seen."""
+    return applied.split()[-1:] == [str(claim.resource_id)]
+
+
 def with_applied(applied: str, claim: Claim) -> str:
     """The `applied` column after the change that `claim` stands for, oldest first."""
     return " ".join([*applied.split(), str(claim.resource_id)][-APPLIED_KEPT:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import zlib
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary
@@ -31,6 +31,8 @@ SHARDS = 8
 """Partitions of one owner: conditional writes of one partition queue behind one another."""
 ATTEMPTS = 16
 """How often a batch is read and judged again because another process wrote to the same partition meanwhile."""
+AT_ONCE = 32
+"""How many partitions of one batch are written side by side."""
 
 _FIRST_PAUSE_S = 0.002
 _LONGEST_PAUSE_S = 0.1
@@ -112,9 +114,9 @@ class TalliedSet(Generic[R]):
     async def apply(self, members: Iterable[R]) -> Applied[R]:
         """Bring members up to their source version, each partition in as few commits as 48 KiB allow; `shard` and `version` are filled in.
 
-        Of several rows of one member the newest counts. Commits of one batch may be done when a later one fails: apply the batch again, what
-        is done changes nothing then. Raises ValueError for the tally's own key and versions below 1, TablesUnavailable when others were
-        faster each time or the time is over.
+        Of several rows of one member the newest counts. Partitions are written side by side; when one fails, those that were begun end first and
+        no other begins. So commits of a batch that failed may be done: apply it again, what is done changes nothing then. Raises ValueError
+        for the tally's own key and versions below 1, TablesUnavailable when others were faster each time or the time is over.
         """
         newest: dict[tuple[Any, ...], R] = {}
         for row in members:
@@ -130,8 +132,7 @@ class TalliedSet(Generic[R]):
         partitions: dict[tuple[Any, ...], list[R]] = {}
         for key, row in newest.items():
             partitions.setdefault(key[:-1], []).append(row)
-        batches = [(partition, chunk) for partition, rows in partitions.items() for chunk in self._cut(rows)]
-        done = [await self._apply(partition, chunk) for partition, chunk in batches]
+        done = await self._apply_all(partitions)
         return Applied(tuple(row for part in done for row in part.members), sum(part.grown for part in done))
 
     async def counts(self, owners: Sequence[Owner]) -> dict[Owner, int]:
@@ -175,6 +176,29 @@ class TalliedSet(Generic[R]):
             chunk.append(row)
             room -= weight
         yield chunk
+
+    async def _apply_all(self, partitions: Mapping[tuple[Any, ...], Sequence[R]]) -> list[Applied[R]]:
+        """Apply partitions side by side, the chunks of each in order. Raises the first error, after everything that was begun has ended."""
+        waiting = iter(partitions.items())
+        done: list[Applied[R]] = []
+        failures: list[BaseException] = []
+
+        async def take() -> None:
+            for partition, rows in waiting:
+                try:
+                    for chunk in self._cut(rows):
+                        done.append(await self._apply(partition, chunk))
+                except BaseException as error:
+                    failures.append(error)
+                    raise
+                if failures:
+                    return
+
+        # Gathering with the errors as results waits for every one of them, also when it is cancelled.
+        await asyncio.gather(*(take() for _ in range(min(AT_ONCE, len(partitions)))), return_exceptions=True)
+        if failures:
+            raise failures[0]
+        return done
 
     async def _apply(self, partition: tuple[Any, ...], rows: Sequence[R]) -> Applied[R]:
         # Writers of one process go one after the other: they would only make each other begin anew.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mesh.clock import Clock
@@ -35,11 +35,16 @@ class CountStore:
         self._sets = TalliedSet(tables=tables, row_type=CountedAct, shards=COUNT_SHARDS)
         self._copies: dict[int, tuple[int, Told]] = {}
         """Until when a copy is good, and the copy; the oldest first."""
+        self._reading: list[set[int]] = []
+        """Of each read that goes on: the videos that were not forgotten since it began."""
 
     async def apply(self, acts: Sequence[CountedAct]) -> None:
         """Bring members up to date; the sizes change by what changed."""
-        await self._sets.apply(acts)
-        self._forget(act.video_id for act in acts)
+        try:
+            await self._sets.apply(acts)
+        finally:
+            # Some of what failed may be written.
+            self._forget({act.video_id for act in acts})
 
     async def read(self, video_ids: Sequence[int]) -> dict[int, Told]:
         """The counts of videos, at most COPY_MS old."""
@@ -47,14 +52,24 @@ class CountStore:
         found = {video_id: copy[1] for video_id in video_ids if (copy := self._copies.get(video_id)) is not None and copy[0] > now_ms}
         missing = [video_id for video_id in video_ids if video_id not in found]
         if missing:
-            # Marks first: a mark is there before anything is held, so no count that lags is read without it.
-            busy = await self._busy(missing)
-            sizes = await self._sets.counts([(video_id, kind) for video_id in missing for kind in EngagementKind])
-            for video_id in missing:
-                told = Told({kind: sizes[video_id, kind] for kind in EngagementKind}, video_id in busy)
-                found[video_id] = told
-                self._keep(video_id, now_ms + COPY_MS, told)
+            unchanged = set(missing)
+            self._reading.append(unchanged)
+            try:
+                fresh = await self._fresh(missing)
+            finally:
+                self._reading = [other for other in self._reading if other is not unchanged]
+            for video_id, told in fresh.items():
+                # What changed meanwhile may have been read before it changed.
+                if video_id in unchanged:
+                    self._keep(video_id, now_ms + COPY_MS, told)
+            found |= fresh
         return found
+
+    async def _fresh(self, video_ids: Sequence[int]) -> dict[int, Told]:
+        # Marks first: a mark is there before anything is held, so no count that lags is read without it.
+        busy = await self._busy(video_ids)
+        sizes = await self._sets.counts([(video_id, kind) for video_id in video_ids for kind in EngagementKind])
+        return {video_id: Told({kind: sizes[video_id, kind] for kind in EngagementKind}, video_id in busy) for video_id in video_ids}
 
     async def mark_busy(self, video_id: int, *, now_ms: int, until_ms: int) -> None:
         """Let everybody know that counts of a video lag behind until a moment."""
@@ -71,6 +86,8 @@ class CountStore:
         if len(self._copies) > MOST_COPIES:
             del self._copies[next(iter(self._copies))]
 
-    def _forget(self, video_ids: Iterable[int]) -> None:
+    def _forget(self, video_ids: Collection[int]) -> None:
         for video_id in video_ids:
             self._copies.pop(video_id, None)
+        for unchanged in self._reading:
+            unchanged.difference_update(video_ids)

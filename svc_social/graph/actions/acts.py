@@ -11,7 +11,7 @@ from mesh.events.event import Event, EventMaker
 from mesh.stores.tables.requests import RequestLog, is_applied, with_applied
 from svc_social.graph.convert import bond_changed
 from svc_social.graph.errors import FollowRequestNotFound, SelfFollow, TooManyFollows
-from svc_social.graph.rules import MOST_FOLLOWING, UNDOING, Act, Relation, after, begins_follow, seen_by, sides
+from svc_social.graph.rules import MOST_FOLLOWING, UNDOING, Act, Relation, after, nearer, seen_by, sides
 from svc_social.graph.store.bonds import BondStore
 from svc_social.graph.store.edges import EdgeStore
 from svc_social.graph.tables import Bond, Direction
@@ -59,10 +59,10 @@ class Acts:
 
     async def _judge(self, act: Act, actor_id: int, bond: Bond, *, is_private: bool, now_ms: int) -> None:
         """Refuse before anything is written, the note of the request id included."""
-        changed = after(act, actor_id, bond, is_private=is_private, now_ms=now_ms)
-        if begins_follow(actor_id, bond, changed):
-            counts = await self.edges.counts([actor_id], Direction.FOLLOWING)
-            if counts[actor_id, Direction.FOLLOWING] >= MOST_FOLLOWING:
+        followers = nearer(bond, after(act, actor_id, bond, is_private=is_private, now_ms=now_ms))
+        if followers:
+            counts = await self.edges.counts(followers, Direction.FOLLOWING)
+            if max(counts.values()) >= MOST_FOLLOWING:
                 raise TooManyFollows(most=MOST_FOLLOWING)
 
     def _events(self, before: Bond, now: Bond) -> Sequence[Event]:

@@ -33,7 +33,7 @@ class Guesses:
     async def check(self, account: Account | None, *, login: str, password: str, client_address: str) -> Credential:
         """The credential that the password fits; None for an account that does not exist. Raises TooManyAttempts and WrongCredentials."""
         of_account = self._of_account(account, login)
-        of_address = self.keys.attempt_subject("address", client_address) if client_address else ""
+        of_address = self.keys.network_subject("address", client_address)
         await self._take_attempt(of_account, of_address)
         credential = await self.accounts.credential(account.user_id if account is not None else 0)
         password_hash = credential.password_hash if account is not None and credential is not None else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from mesh.clock import Clock
 from mesh.errors import SignInRequired
 from mesh.sealing import KeyGone, PersonSealer
-from mesh.stores.tables.requests import Claim, RequestLog, is_applied, with_applied
+from mesh.stores.tables.requests import Claim, RequestLog, is_applied, is_newest, with_applied
 from svc_social.identity import rules
 from svc_social.identity.actions.guesses import ATTEMPT_WINDOW_MS, Guesses
 from svc_social.identity.actions.sessions import Sessions
@@ -23,7 +23,7 @@ from svc_social.identity.store.mail_tokens import MailTokenStore
 from svc_social.identity.tables import Account, Credential
 
 MOST_RESETS_OF_ADDRESS = 30
-"""Tries of mailed secrets from one address in a window: none of them can be guessed, but each right one costs a hash."""
+"""Tries of mailed secrets from one network in a window: none of them can be guessed, but each right one costs a hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +57,19 @@ class NewPassword:
             if is_applied(credential.applied_edits, claim):
                 break
             credential = await self.guesses.check(account, login=account.handle, password=current, client_address=client_address)
-            if await self._replace(credential, checked, claim):
+            changed = await self._replace(credential, checked, claim)
+            if changed is not None:
+                credential = changed
                 break
+        # A repeat that comes after another change does not lift its session over that one.
+        if is_newest(credential.applied_edits, claim):
+            await self.sessions.keep(session_id, credential_version=credential.version)
         await self.sessions.end_all(user_id, SessionEnd.PASSWORD_CHANGED, keep=session_id)
 
     async def reset(self, token: str, *, new: str, client_address: str, request_id: str, body: bytes) -> None:
         """Replace the password by a mailed secret and end all sessions. The secret names the version of the password that it may replace, so
         the first use is the last, of all secrets of that version. Raises InvalidMailToken, PasswordTooWeak, TooManyAttempts."""
-        subject = self.keys.attempt_subject("reset", client_address) if client_address else ""
+        subject = self.keys.network_subject("reset", client_address)
         wait_ms = await self.attempts.take(subject, most=MOST_RESETS_OF_ADDRESS, window_ms=ATTEMPT_WINDOW_MS) if subject else 0
         if wait_ms:
             raise TooManyAttempts(retry_after_ms=wait_ms)
@@ -85,7 +90,7 @@ class NewPassword:
                 return
             if credential.version != row.credential_version:
                 raise InvalidMailToken()
-            if await self._replace(credential, checked, claim):
+            if await self._replace(credential, checked, claim) is not None:
                 return
 
     async def _credential(self, user_id: int) -> Credential:
@@ -107,11 +112,12 @@ class NewPassword:
             caller=user_id, method=method, request_id=request_id, body=self.keys.request_body(body), new_id=self.next_id
         )
 
-    async def _replace(self, credential: Credential, password: str, claim: Claim) -> bool:
+    async def _replace(self, credential: Credential, password: str, claim: Claim) -> Credential | None:
+        """The new row; None when somebody was faster."""
         changed = replace(
             credential,
             password_hash=await self.hasher.hash(password),
             set_at_ms=self.clock.now_ms(),
             applied_edits=with_applied(credential.applied_edits, claim),
         )
-        return await self.accounts.replace_credential(changed) is not None
+        return await self.accounts.replace_credential(changed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mesh.pages import PageTokens, clamp
@@ -33,13 +34,16 @@ class OwnSessions:
         """Living sessions, newest first, and the token of the next page. Raises InvalidPageToken."""
         after = self.page_tokens.decode(_LIST, str(user_id), page_token)
         rows, cursor = await self.sessions.page_of_person(user_id, after=after, limit=clamp(page_size))
-        shown = [ShownSession(session=row, device=await self._device(row)) for row in rows]
+        devices = await self._devices(user_id, rows)
+        shown = [ShownSession(session=row, device=devices.get(row.session_id, "")) for row in rows]
         return shown, self.page_tokens.encode(_LIST, str(user_id), cursor)
 
-    async def _device(self, session: Session) -> str:
-        if not session.device_sealed:
-            return ""
+    async def _devices(self, user_id: int, rows: Sequence[Session]) -> dict[int, str]:
+        known = [row for row in rows if row.device_sealed]
+        if not known:
+            return {}
         try:
-            return await self.sealer.unseal(session.user_id, DEVICE, session.device_sealed)
+            words = await self.sealer.unseal_all(user_id, DEVICE, [row.device_sealed for row in known])
         except KeyGone:
-            return ""
+            return {}
+        return {row.session_id: word for row, word in zip(known, words, strict=True)}

@@ -110,6 +110,11 @@ class Sessions:
             if session is None or session.ended is not SessionEnd.NONE or session.client_id != client_id:
                 raise InvalidGrant()
             account = await self._account(session.user_id)
+            # A change of the password may have died before it ended the sessions of the old one.
+            needed = await self._password_of(session)
+            if session.credential_version < needed:
+                await self._end(session_id, SessionEnd.PASSWORD_CHANGED, older_than=needed)
+                continue
             now_ms = self.clock.now_ms()
             if generation == session.generation:
                 rotated = await self.sessions.change(
@@ -154,6 +159,15 @@ class Sessions:
             raise SessionNotFound()
         await self._end(session_id, SessionEnd.ENDED_ELSEWHERE)
 
+    async def keep(self, session_id: int, *, credential_version: int) -> None:
+        """Let a session that lives go on under this password; safe to repeat."""
+        while True:
+            session = await self.sessions.get(session_id)
+            if session is None or session.ended is not SessionEnd.NONE or session.credential_version >= credential_version:
+                return
+            if await self.sessions.change(replace(session, credential_version=credential_version)) is not None:
+                return
+
     async def end_all(self, user_id: int, why: SessionEnd, *, keep: int = 0) -> int:
         """End every session of a person but `keep`; safe to repeat. Returns how many lived."""
         ended = 0
@@ -171,15 +185,28 @@ class Sessions:
             generation=1,
             device_sealed=await self.sealer.seal(code.user_id, DEVICE, device) if device else b"",
             rotated_at_ms=now_ms,
+            credential_version=code.credential_version,
             created_at_ms=now_ms,
             expires_at_ms=now_ms + IDLE_MS,
         )
         return await self.sessions.add(session, index_until_ms=now_ms + TOTAL_MS)
 
-    async def _end(self, session_id: int, why: SessionEnd) -> bool:
+    async def _password_of(self, session: Session) -> int:
+        """The version of the password that the session has to rest on; 0 for a session that does not say on which it rests."""
+        if not session.credential_version:
+            return 0
+        credential = await self.accounts.credential(session.user_id)
+        if credential is None:
+            raise InvalidGrant()
+        return credential.version
+
+    async def _end(self, session_id: int, why: SessionEnd, *, older_than: int = 0) -> bool:
+        """End a session; with `older_than` only while it rests on an older password than this one, for it may be kept meanwhile."""
         while True:
             session = await self.sessions.get(session_id)
             if session is None or session.ended is not SessionEnd.NONE:
+                return False
+            if older_than and session.credential_version >= older_than:
                 return False
             ended = await self.sessions.change(replace(session, ended=why), events=[self._revocation(session)])
             if ended is not None:

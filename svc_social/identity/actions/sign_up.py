@@ -105,7 +105,7 @@ class SignUp:
         return account
 
     def _check(self, new: NewPerson) -> _Checked:
-        handle, email = rules.fold_handle(new.handle), rules.fold_email(new.email)
+        handle, email = rules.check_new_handle(new.handle), rules.fold_email(new.email)
         password = rules.check_password(new.password, handle=handle, email=email)
         today = rules.today_of(self.clock.now_ms())
         born = rules.check_birth_date(new.birth_date, today)

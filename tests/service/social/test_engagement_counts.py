@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from clipmesh.common.v1.envelope_pb2 import EventEnvelope
@@ -15,8 +15,10 @@ from clipmesh.social.v1 import events_pb2
 from mesh.events.incoming import Incoming, open_payload
 from mesh.stores.tables.port import Tables
 from svc_social.engagement.consumers import CountActs
+from svc_social.engagement.convert import counted_from_event
 from svc_social.engagement.rules import Rates
 from svc_social.engagement.store import CountStore
+from svc_social.engagement.tables import CountedAct, EngagementKind
 from tests.service.social.engaging import BUSY_PER_S, OTHER, VIDEO, WINDOW_MS, World, open_engaging
 
 PEOPLE = 400
@@ -150,6 +152,54 @@ async def test_fifty_partitions_at_once_are_a_few_commits(world: World) -> None:
     await partitions.hear([liked(user_id) for user_id in range(1, 151)])
     assert (await world.counters()).likes == 150
     assert partitions.tables.commits <= 8
+
+
+async def test_an_act_that_is_tried_alone_fails_alone(world: World) -> None:
+    class Choking(Counting):
+        async def commit(self, *changes: Any, events: Any = ()) -> Any:
+            if any(change.row.member == 13 for change in changes):
+                raise ValueError("never")
+            return await super().commit(*changes, events=events)
+
+    rates = Rates(window_ms=WINDOW_MS, busy_per_s=BUSY_PER_S)
+    counts = CountStore(tables=cast(Tables, Choking(world.tables)), clock=world.clock)
+    consumer = CountActs(counts=counts, clock=world.clock, rates=rates)
+    together = await asyncio.gather(*(consumer.gather([liked(one)], last=False) for one in (12, 13)), return_exceptions=True)
+    assert [type(one) for one in together] == [ValueError, ValueError]
+    alone = await asyncio.gather(*(consumer.alone(liked(one)) for one in (12, 13, 14)), return_exceptions=True)
+    assert [type(one) for one in alone] == [type(None), ValueError, type(None)]
+    assert (await world.counters()).likes == 2
+
+
+class Held(Counting):
+    """Tables of which the first read of counts waits at its end until it is let go."""
+
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables)
+        self.read = asyncio.Event()
+        self.gate = asyncio.Event()
+
+    async def get_many(self, row_type: Any, keys: Any) -> Any:
+        found = await self._tables.get_many(row_type, keys)
+        if row_type is CountedAct and not self.read.is_set():
+            self.read.set()
+            await self.gate.wait()
+        return found
+
+
+async def test_what_was_read_before_an_act_was_counted_is_not_told_after_it(world: World) -> None:
+    tables = Held(world.tables)
+    counts = CountStore(tables=cast(Tables, tables), clock=world.clock)
+    elsewhere = CountStore(tables=world.tables, clock=world.clock)
+    reading = asyncio.create_task(counts.read([VIDEO, OTHER]))
+    await tables.read.wait()
+    await counts.apply([counted_from_event(liked(1).message, version=1)])
+    await elsewhere.apply([counted_from_event(liked(1, OTHER).message, version=1)])
+    tables.gate.set()
+    assert (await reading)[VIDEO].sizes[EngagementKind.LIKE] == 0
+    told = await counts.read([VIDEO, OTHER])
+    # Of what changed elsewhere the copy serves for its second.
+    assert (told[VIDEO].sizes[EngagementKind.LIKE], told[OTHER].sizes[EngagementKind.LIKE]) == (1, 0)
 
 
 async def test_counts_are_read_again_when_they_changed_here_or_a_second_went_by(world: World) -> None:

@@ -247,6 +247,22 @@ async def test_who_follows_very_many_follows_no_more(world: World) -> None:
     assert (await act(world, "Unfollow", anna, carl)).follow == NONE
 
 
+async def test_nobody_lets_in_who_follows_very_many(world: World) -> None:
+    anna, ben = await people(world, 2)
+    carl = await person(world, is_private=True)
+    assert (await act(world, "Follow", anna, carl)).follow == REQUESTED
+    assert (await act(world, "Follow", ben, carl)).follow == REQUESTED
+    await world.tables.insert(Edge(user_id=anna, direction=Direction.FOLLOWING, size=MOST_FOLLOWING))
+    before = await bond_events(world, [anna, ben, carl])
+    assert await refused(world, "ApproveFollow", carl, anna) == "TOO_MANY_FOLLOWS"
+    assert (await relation(world, anna, carl)).follow == REQUESTED
+    assert await bond_events(world, [anna, ben, carl]) == before
+    # How many carl follows, or others who asked, is nothing to it.
+    await world.tables.insert(Edge(user_id=carl, direction=Direction.FOLLOWING, size=MOST_FOLLOWING))
+    assert (await act(world, "ApproveFollow", carl, ben)).followed_by == FOLLOWING
+    assert (await act(world, "DeclineFollow", carl, anna)).followed_by == NONE
+
+
 async def test_a_repeat_changes_nothing_more_whatever_came_between(world: World) -> None:
     anna, ben = await people(world, 2)
     await act(world, "Follow", anna, ben, request_id="one")

@@ -9,9 +9,11 @@ from clipmesh.social.v1 import identity_service_pb2 as pb
 from clipmesh.social.v1 import profile_service_pb2 as profile_pb
 
 from mesh.client import RpcFailed
-from mesh.errors import Unauthenticated
+from mesh.errors import ResourceExhausted, Unauthenticated
+from mesh.stores.tables.requests import RequestRecord
 from svc_social.identity.mail import LogMailer, Mail, MailKind, open_mailer
-from svc_social.identity.session_tables import MailToken, Session, SessionEnd
+from svc_social.identity.posting import MOST_WAITING
+from svc_social.identity.session_tables import MailToken, Session, SessionEnd, SignInAttempts
 from svc_social.identity.tables import Account, Credential
 from tests.service.social.world import ORIGIN, PASSWORD, World
 
@@ -146,6 +148,54 @@ async def test_one_network_may_ask_for_thirty_mails_an_hour(world: World) -> Non
         await ask_reset(world, "person30@example.org")
     assert failed.value.reason == "TOO_MANY_ATTEMPTS"
     await ask_reset(world, "person30@example.org", address="198.51.100.9")
+
+
+async def test_a_full_queue_claims_no_request_and_counts_no_try(world: World) -> None:
+    alice = await world.sign_up("alice")
+    before = await world.rows(RequestRecord), await world.rows(SignInAttempts)
+
+    async def nothing() -> None:
+        pass
+
+    for _ in range(MOST_WAITING):
+        world.app.posting.post(nothing)
+    with pytest.raises(RpcFailed) as failed:
+        await ask_verification(world, alice)
+    assert failed.value.code.name == "RESOURCE_EXHAUSTED"
+    assert (await world.rows(RequestRecord), await world.rows(SignInAttempts)) == before
+    assert await world.app.posting.drain() == MOST_WAITING
+    await ask_verification(world, alice)
+    assert len(await mailed(world)) == 1
+
+
+async def test_a_place_that_is_held_is_given_to_nobody_else(world: World) -> None:
+    async def nothing() -> None:
+        pass
+
+    for _ in range(MOST_WAITING - 1):
+        world.app.posting.post(nothing)
+    with world.app.posting.room() as put:
+        with pytest.raises(ResourceExhausted):
+            world.app.posting.post(nothing)
+        put(nothing)
+    with pytest.raises(ResourceExhausted):
+        world.app.posting.post(nothing)
+    assert await world.app.posting.drain() == MOST_WAITING
+
+
+async def test_all_addresses_of_one_ipv6_customer_are_one_network(world: World) -> None:
+    for number in range(30):
+        await ask_reset(world, f"person{number}@example.org", address=f"2001:db8:1:2:{number:x}::7")
+        with pytest.raises(RpcFailed) as failed:
+            await reset(world, f"guess {number}", request_id=f"g{number}", address=f"2001:db8:1:2:{number:x}::7")
+        assert failed.value.reason == "INVALID_MAIL_TOKEN"
+    with pytest.raises(RpcFailed) as failed:
+        await ask_reset(world, "person30@example.org", address="2001:db8:1:2:ffff::1")
+    assert failed.value.reason == "TOO_MANY_ATTEMPTS"
+    with pytest.raises(RpcFailed) as failed:
+        await reset(world, "guess 30", request_id="g30", address="2001:db8:1:2:ffff::1")
+    assert failed.value.reason == "TOO_MANY_ATTEMPTS"
+    await ask_reset(world, "person30@example.org", address="2001:db8:1:3::1")
 
 
 async def test_one_network_may_try_thirty_secrets_in_a_quarter_of_an_hour(world: World) -> None:

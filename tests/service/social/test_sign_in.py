@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from clipmesh.social.v1 import profile_service_pb2 as profile_pb
 
 from mesh.client import RpcFailed
 from mesh.errors import InvalidArgument, ResourceExhausted, Unauthenticated
+from svc_social.identity import rules
 from svc_social.identity.session_tables import AuthorizationCode, Session, SessionEnd, SignInAttempts
 from tests.service.social.world import CLIENT, REDIRECT, VERIFIER, World, challenge_of
 
@@ -90,6 +92,28 @@ async def test_a_right_password_forgets_the_failures_before_it(world: World) -> 
             with pytest.raises(Unauthenticated):
                 await world.authorize(password="wrong password")
         await world.authorize()
+
+
+async def test_failures_from_all_addresses_of_one_ipv6_customer_count_together(world: World) -> None:
+    for address in ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:3::1", "::ffff:192.0.2.7", "192.0.2.7"):
+        with pytest.raises(Unauthenticated):
+            await world.authorize("nobody", client_address=address)
+    rows = [row for row in await world.rows(SignInAttempts) if row.subject.startswith("address:")]
+    assert sorted(row.failures for row in rows) == [1, 2, 2]
+
+
+async def test_a_handle_that_is_reserved_since_is_still_found_and_given_to_nobody_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(rules, "poses_as_staff", lambda _handle: False)
+        person = await world.sign_up("adm1n")
+    assert (await world.sign_in("@Adm1n")).user_id == person
+    found = await world.profiles().GetProfileByHandle(profile_pb.GetProfileByHandleRequest(handle="adm1n"))
+    assert found.profile.user_id == person
+    with pytest.raises(InvalidArgument) as failed:
+        await world.sign_up("c1ipmesh")
+    assert failed.value.reason == "HANDLE_NOT_ALLOWED"
 
 
 async def test_one_address_may_fail_a_hundred_times_over_all_accounts(world: World) -> None:

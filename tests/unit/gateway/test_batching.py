@@ -65,6 +65,19 @@ async def test_what_came_by_another_way_is_not_fetched(batched: Batched[int, int
     assert source.asked == []
 
 
+async def test_what_is_newer_replaces_what_is_known_and_what_is_being_fetched(batched: Batched[int, int], source: Source) -> None:
+    assert await batched.load(1) == 2
+    batched.overwrite(1, 11)
+    assert await batched.load(1) == 11
+    source.gate.clear()
+    coming = asyncio.create_task(batched.load(2))
+    await asyncio.sleep(0.01)
+    batched.overwrite(2, 22)
+    source.gate.set()
+    assert (await coming, await batched.load(2)) == (22, 22)
+    assert source.asked == [[1], [2]]
+
+
 async def test_a_dead_service_is_a_value(batched: Batched[int, int], source: Source) -> None:
     source.error = Unavailable("gone")
     found = await batched.load_many([1, 2])

@@ -61,7 +61,7 @@ class _SocialErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Soc
     SOCIAL_ERROR_REASON_UNBLOCK_FIRST: _SocialErrorReason.ValueType  # 18
     """The viewer blocks this person."""
     SOCIAL_ERROR_REASON_TOO_MANY_FOLLOWS: _SocialErrorReason.ValueType  # 19
-    """The viewer follows as many people as one may."""
+    """The follower already follows as many people as one may."""
     SOCIAL_ERROR_REASON_FOLLOW_REQUEST_NOT_FOUND: _SocialErrorReason.ValueType  # 20
     """The person does not ask to follow the viewer."""
     SOCIAL_ERROR_REASON_FOLLOWS_ARE_PRIVATE: _SocialErrorReason.ValueType  # 21
@@ -119,7 +119,7 @@ SOCIAL_ERROR_REASON_SELF_FOLLOW: SocialErrorReason.ValueType  # 17
 SOCIAL_ERROR_REASON_UNBLOCK_FIRST: SocialErrorReason.ValueType  # 18
 """The viewer blocks this person."""
 SOCIAL_ERROR_REASON_TOO_MANY_FOLLOWS: SocialErrorReason.ValueType  # 19
-"""The viewer follows as many people as one may."""
+"""The follower already follows as many people as one may."""
 SOCIAL_ERROR_REASON_FOLLOW_REQUEST_NOT_FOUND: SocialErrorReason.ValueType  # 20
 """The person does not ask to follow the viewer."""
 SOCIAL_ERROR_REASON_FOLLOWS_ARE_PRIVATE: SocialErrorReason.ValueType  # 21

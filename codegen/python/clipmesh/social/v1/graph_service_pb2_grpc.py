@@ -141,7 +141,7 @@ class GraphServiceServicer:
 
     def ApproveFollow(self, request, context):
         """ApproveFollow lets a person who asked follow the viewer.
-        Reasons: FOLLOW_REQUEST_NOT_FOUND, REQUEST_ID_REUSED, CONFLICT.
+        Reasons: FOLLOW_REQUEST_NOT_FOUND, TOO_MANY_FOLLOWS (the person who asked), REQUEST_ID_REUSED, CONFLICT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -28,7 +28,7 @@ class GraphServiceStub:
     """
     ApproveFollow: _aio.UnaryUnaryMultiCallable[_graph_service_pb2.ApproveFollowRequest, _graph_service_pb2.ApproveFollowResponse]
     """ApproveFollow lets a person who asked follow the viewer.
-    Reasons: FOLLOW_REQUEST_NOT_FOUND, REQUEST_ID_REUSED, CONFLICT.
+    Reasons: FOLLOW_REQUEST_NOT_FOUND, TOO_MANY_FOLLOWS (the person who asked), REQUEST_ID_REUSED, CONFLICT.
     """
     DeclineFollow: _aio.UnaryUnaryMultiCallable[_graph_service_pb2.DeclineFollowRequest, _graph_service_pb2.DeclineFollowResponse]
     """DeclineFollow turns a person's request down; nothing is told to them.
@@ -111,7 +111,7 @@ class GraphServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_graph_service_pb2.ApproveFollowRequest, _abc.Awaitable[_graph_service_pb2.ApproveFollowResponse]],
     ) -> _abc.Awaitable[_graph_service_pb2.ApproveFollowResponse]:
         """ApproveFollow lets a person who asked follow the viewer.
-        Reasons: FOLLOW_REQUEST_NOT_FOUND, REQUEST_ID_REUSED, CONFLICT.
+        Reasons: FOLLOW_REQUEST_NOT_FOUND, TOO_MANY_FOLLOWS (the person who asked), REQUEST_ID_REUSED, CONFLICT.
         """
 
     @_abc_1.abstractmethod
