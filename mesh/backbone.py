@@ -6,12 +6,13 @@ import asyncio
 import contextvars
 import logging
 import os
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import Any
 
 from mesh.app import Dependency, Process
-from mesh.blobs_at_start import BlobsAtStart
+from mesh.blobs_at_start import BlobsAtStart, ask_blobs
 from mesh.events.archive.archiver import Archiver, ArchiveSettings
 from mesh.events.archive.reading import ArchiveReader
 from mesh.events.archive.replaying import ArchiveReplay
@@ -26,11 +27,12 @@ from mesh.events.metrics import DEAD_LETTERS
 from mesh.events.relay import Relay, RelaySettings
 from mesh.events.rows import EVENT_TABLES
 from mesh.events.shapes import Consumer
-from mesh.events.stream import StreamSettings, connect_stream
+from mesh.events.stream import StreamSettings, open_stream
 from mesh.events.stream.port import Stream
 from mesh.ids import Ids, NodeLease, open_ids
 from mesh.operating import OperatorServicer, operator_service
 from mesh.pages import PageTokens
+from mesh.regions import region_of
 from mesh.server import ServedService
 from mesh.store_settings import StoreSettings
 from mesh.stores.blobs import open_blobs
@@ -75,33 +77,65 @@ class Backbone:
         self.groups: list[ConsumerGroup] = []
         self.archiver: Archiver | None = None
         self._replay: ArchiveReplay | None = None
-        self._blobs: Blobs | None = None
-        self._look: BlobsAtStart | None = None
+        self._archive: Blobs | None = None
+        """Where events are archived."""
+        self._own = AsyncExitStack()
+        """Lets go of what was opened besides, last of all but ids and tables."""
         self._tasks: list[asyncio.Task[Any]] = []
         self._finishing: list[asyncio.Task[Any]] = []
         """Those of the tasks that end by themselves once they are told to stop."""
 
     @classmethod
-    async def open(cls, process: Process, *, tables: str, redis: str, events: str, row_types: Sequence[type]) -> Backbone:
-        """Open the stores of one service and begin to relay its events; `row_types` are its own, the mesh's are added."""
+    async def open(
+        cls,
+        process: Process,
+        *,
+        tables: str,
+        redis: str,
+        events: str,
+        row_types: Sequence[type],
+        blobs: str = "",
+        look: Callable[[], Awaitable[None]] | None = None,
+    ) -> Backbone:
+        """Open the stores of one service and begin to relay its events; `row_types` are its own, the mesh's are added.
+
+        `blobs` is where its events are archived, unless `archive` is given a store: it may be away at first. `look` looks at what else the service
+        opens. Every store is looked at before the tables are created, so a start that one of them refuses leaves no keyspace behind.
+        """
         settings = process.settings
+        region = region_of(settings.region, settings.regions)
         rows = (*row_types, NodeLease, RequestRecord, *EVENT_TABLES, ArchivePosition)
-        engine = await open_tables(tables, service=process.service, row_types=rows, clock=process.clock)
-        opened = ProtectedTables(engine, telemetry=process.telemetry)
         # Whatever fails half-way must let go of the tables: the next start would find them in use.
         async with AsyncExitStack() as undo:
-            undo.push_async_callback(opened.close)
-            ids = await open_ids(opened, service=process.service, clock=process.clock, lease_ms=settings.node_lease_ms)
-            undo.push_async_callback(ids.close)
             client = open_redis(redis)
             undo.push_async_callback(client.close)
-            await check_redis(client)
             leases = StreamSettings(lease_ms=settings.partition_lease_ms, heartbeat_ms=settings.partition_heartbeat_ms)
-            # Each protects itself: a stream that is behind leaves the cache its places.
-            cache = ProtectedRedis(client, telemetry=process.telemetry)
-            stream = ProtectedStream(await connect_stream(events, redis=client, settings=leases), telemetry=process.telemetry)
+            stream = open_stream(events, redis=client, settings=leases)
+            undo.push_async_callback(stream.close)
+            own = await undo.enter_async_context(AsyncExitStack())
+            archive: list[Blobs] = []
+
+            async def first() -> None:
+                await check_redis(client)
+                await stream.check()
+                if blobs:
+                    archive.append(await _archive_in(blobs, process, own))
+                if look is not None:
+                    await look()
+
+            engine = await open_tables(tables, service=process.service, row_types=rows, clock=process.clock, home=region.place, first=first)
+            opened = ProtectedTables(engine, telemetry=process.telemetry)
+            undo.push_async_callback(opened.close)
+            ids = await open_ids(
+                opened, service=process.service, clock=process.clock, region=region.number, lease_ms=settings.node_lease_ms
+            )
+            own = own.pop_all()
             undo.pop_all()
-        backbone = cls(process=process, tables=opened, ids=ids, redis=cache, stream=stream)
+        # Each protects itself: a stream that is behind leaves the cache its places.
+        cache = ProtectedRedis(client, telemetry=process.telemetry)
+        backbone = cls(process=process, tables=opened, ids=ids, redis=cache, stream=ProtectedStream(stream, telemetry=process.telemetry))
+        backbone._own = own
+        backbone._archive = archive[0] if archive else None
         backbone._finishing.append(backbone.run(backbone.relay.run(), name="relay"))
         backbone.run(backbone._end_when_broken(), name="watch-tables")
         return backbone
@@ -134,13 +168,9 @@ class Backbone:
 
     async def archive(self, settings: StoreSettings, *, topics: Sequence[str], blobs: Blobs | None = None) -> None:
         """Begin to archive the service's events, which are of these topics, and to drop outbox buckets that nobody needs any more. Without
-        `blobs` the store is opened here, and may be away at first."""
+        `blobs` it is where `open` was told, or opened here."""
         process = self.process
-        if blobs is None:
-            objects = open_blobs(settings.blobs, clock=process.clock, url_key=b"")
-            blobs = self._blobs = protected_blobs(objects, telemetry=process.telemetry)
-            look = self._look = BlobsAtStart(blobs, ending=process.ending)
-            await look.start()
+        blobs = self._archive = blobs or self._archive or await _archive_in(settings.blobs, process, self._own)
         key = process.secrets.named("archive_key")
         self.archiver = Archiver(
             tables=self.tables,
@@ -171,7 +201,8 @@ class Backbone:
 
     @property
     def dependencies(self) -> Mapping[str, Dependency]:
-        """How health asks the stores: without tables nothing works, without Redis events wait."""
+        """How health asks the stores: without tables nothing works, without Redis or the stream events wait, without objects they are archived
+        later. Read it when `archive` was called."""
 
         async def tables() -> None:
             if self.tables.broken.is_set():
@@ -181,7 +212,8 @@ class Backbone:
         async def redis() -> None:
             await self.redis.call("PING")
 
-        return {"tables": Dependency(tables, required=True), "redis": Dependency(redis, required=False)}
+        asked = {"tables": Dependency(tables, required=True), "redis": Dependency(redis), "stream": Dependency(self.stream.generation)}
+        return asked if self._archive is None else {**asked, "blobs": Dependency(partial(ask_blobs, self._archive))}
 
     async def _end_when_broken(self) -> None:
         """A process that can only read would say for ever that it serves; a new one finds on the disk what was written."""
@@ -213,12 +245,19 @@ class Backbone:
         self._finishing.clear()
         await self.stream.close()
         await self.redis.close()
-        if self._look is not None:
-            await self._look.close()
-        if self._blobs is not None:
-            await self._blobs.close()
+        await self._own.aclose()
         await self.ids.close()
         await self.tables.close()
+
+
+async def _archive_in(url: str, process: Process, own: AsyncExitStack) -> Blobs:
+    """The store of a service that only archives, which may be away at first; `own` lets go of it. Raises InvalidSetting."""
+    blobs = protected_blobs(open_blobs(url, clock=process.clock, url_key=b""), telemetry=process.telemetry)
+    own.push_async_callback(blobs.close)
+    looking = BlobsAtStart(blobs, ending=process.ending)
+    own.push_async_callback(looking.close)
+    await looking.start()
+    return blobs
 
 
 def _tell_of_failure(task: asyncio.Task[Any]) -> None:

@@ -1,4 +1,4 @@
-"""The first look at the store of objects by a process that has other work too: while the store is away, it starts without it."""
+"""Looks at the store of objects: the first one of a process that has other work too, which starts without it while it is away, and those of its health."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ FIRST_MS: Final = 1_000
 LONGEST_MS: Final = 30_000
 
 _log = logging.getLogger("clipmesh.blobs")
+
+
+async def ask_blobs(blobs: Blobs) -> None:
+    """Return when the store answers. Raises BlobsUnavailable."""
+    await blobs.list("health/", limit=1)
 
 
 class BlobsAtStart:

@@ -131,7 +131,7 @@ DEPENDENCY_UP = Metric(
     help="1 when the last check of a dependency class passed, else 0.",
     labels={
         "dependency": frozenset(
-            {"tables", "blobs", "redis", "events", "search", "vectors", "graph", "video", "feed", "social", "sound", "rights"}
+            {"tables", "blobs", "redis", "stream", "search", "vectors", "graph", "video", "feed", "social", "sound", "rights"}
         )
     },
     when_it_moves="0: `clipmesh status` names the store or service; its log says more.",

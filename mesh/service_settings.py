@@ -6,6 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
+from mesh.regions import region_of
+
 SHORTEST_LEASE_MS: Final = 3_000
 
 
@@ -18,6 +20,11 @@ class ServiceSettings:
     node: str = ""
     """Name of this process among its service's replicas, the same after a restart: it then takes over at once what its former self held.
     Empty: the process id, and what a killed process held waits until its leases end."""
+    region: str = ""
+    """The region whose people this process serves, by its name in `regions`. Empty: there is one."""
+    regions: str = ""
+    """All regions, the same text in every process: `eu:1=clipmesh_eu us:2=clipmesh_us`, name, number in ids and the keyspace or folder where the rows of
+    its people are. Set before the first start, since rows do not move by themselves. Empty: there is one."""
     listen: str = ""
     """Where to listen, `unix:PATH` or `HOST:PORT`; empty takes the address under which the others look for this service."""
     clock: str = ""
@@ -75,6 +82,7 @@ class ServiceSettings:
                 )
         if not 0 < self.partition_heartbeat_ms * 3 <= self.partition_lease_ms:
             raise ValueError("CLIPMESH_PARTITION_HEARTBEAT_MS has to be above 0 and at most a third of CLIPMESH_PARTITION_LEASE_MS")
+        region_of(self.region, self.regions)
         tls = ("tls_cert", "tls_key", "tls_ca")
         unset = [f"CLIPMESH_{name.upper()}" for name in tls if not getattr(self, name)]
         if 0 < len(unset) < len(tls):

@@ -2,6 +2,9 @@
 
 Each `tests/mutants/*.patch` begins with `# test: <pytest node id>` and goes on as a unified diff against the tree. The tree is copied, the named
 test has to pass there unpatched, and has to fail with the patch. Exit status 0 when every patch turned its test red, else 1.
+
+Patches whose tests are in tests/servers need real servers: they run with `--servers`, which starts them once, with CLIPMESH_REQUIRE_SERVERS=1, or when
+CLIPMESH_TEST_CASSANDRA, _S3, _KAFKA and _REDIS name some that run already; else they are left out, and named. Their tests kill no server.
 """
 
 from __future__ import annotations
@@ -15,8 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +28,14 @@ ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "# test: "
 TEST_S = 300
 """Time limit of one run of a test, in seconds; a mutant that hangs is noticed too."""
+REQUIRED = "CLIPMESH_REQUIRE_SERVERS"
+SERVERS = {
+    "cassandra": "CLIPMESH_TEST_CASSANDRA",
+    "minio": "CLIPMESH_TEST_S3",
+    "kafka": "CLIPMESH_TEST_KAFKA",
+    "redis": "CLIPMESH_TEST_REDIS",
+}
+"""Name of each server -> the variable by which the tests find one that runs."""
 _PASSED, _FAILED = 0, 1
 """Exit statuses of pytest; every other one says that the test did not run."""
 _NOT_COPIED = frozenset(
@@ -56,6 +68,11 @@ class Mutant:
     def name(self) -> str:
         """Without folder and ending."""
         return self.patch.stem
+
+    @property
+    def needs_servers(self) -> bool:
+        """Whether its test runs on real servers."""
+        return self.test.startswith("tests/servers/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +183,34 @@ def _outside_git() -> dict[str, str]:
     return {**os.environ, "GIT_CEILING_DIRECTORIES": tempfile.gettempdir(), "GIT_DIR": os.devnull}
 
 
+def may_start(options: argparse.Namespace) -> bool:
+    """Whether real servers are asked for, or there already."""
+    return bool(options.servers) or os.environ.get(REQUIRED) == "1" or all(map(os.environ.get, SERVERS.values()))
+
+
+@contextmanager
+def servers() -> Iterator[None]:
+    """Those that the environment does not name are started, and named in it meanwhile; a test that would be skipped for want of one fails."""
+    # Here alone: no other patch needs what starts servers.
+    from devstack.servers.refusals import ServerRefused  # noqa: PLC0415
+    from devstack.servers.running import Servers  # noqa: PLC0415
+
+    before = dict(os.environ)
+    missing = [name for name, variable in SERVERS.items() if not os.environ.get(variable)]
+    with tempfile.TemporaryDirectory(prefix="cm-mutants-servers-") as temporary:
+        started = Servers(Path(temporary), say=lambda words: print(words, flush=True))
+        try:
+            started.begin(missing)
+            os.environ.update({SERVERS[name]: started[name].url for name in missing}, **{REQUIRED: "1"})
+            yield
+        except ServerRefused as refusal:
+            sys.exit(f"a server cannot run here: {refusal}")
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            started.stop()
+
+
 def judge(copy: Copy, mutant: Mutant) -> Result:
     """Break the copy, run the test, mend the copy."""
     began = time.monotonic()
@@ -222,6 +267,7 @@ def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
     """Run what the command line names; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="parts of names of patches (default: all)")
+    parser.add_argument("--servers", action="store_true", help="also run patches whose tests need real servers, and start these")
     parser.add_argument("--at-once", type=int, default=max(1, (os.cpu_count() or 2) // 2), help="how many run at the same time")
     options = parser.parse_args(arguments)
     try:
@@ -232,12 +278,17 @@ def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
     if not mutants:
         print("there is no such patch", file=sys.stderr)
         return 1
-    results = run_all(root, mutants, at_once=max(1, options.at_once))
+    left_out = [] if may_start(options) else [mutant for mutant in mutants if mutant.needs_servers]
+    mutants = [mutant for mutant in mutants if mutant not in left_out]
+    with servers() if any(mutant.needs_servers for mutant in mutants) else nullcontext():
+        results = run_all(root, mutants, at_once=max(1, options.at_once))
     wrong = [result for result in results if result.outcome is not Outcome.NOTICED]
     for result in wrong:
         print(f"\n{result.mutant.name}: {result.outcome}\n" + "\n".join(f"    {line}" for line in result.said.splitlines()[-12:]))
     print(f"\n{len(results) - len(wrong)} of {len(results)} mutants were noticed")
-    return 1 if wrong else 0
+    if left_out:
+        print(f"NOT TRIED, since they need real servers (--servers starts them): {', '.join(mutant.name for mutant in left_out)}")
+    return 1 if wrong or (left_out and options.names) else 0
 
 
 if __name__ == "__main__":

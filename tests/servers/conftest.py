@@ -1,7 +1,8 @@
 """Real servers for the tests that ask for them: started together before the first test, or those whose URLs the environment names.
 
 `cassandra_url`, `s3_url`, `kafka_url` and `redis_url` are what the settings of Clipmesh take; `own_cassandra_url` and so on the same with keyspaces, a bucket,
-topics or an empty database of the test's own. `servers` are handles, for tests that kill servers and start them again.
+topics or an empty database of the test's own. `servers` are handles, for tests that kill servers and start them again. Each worker of pytest-xdist has servers
+of its own, so that a test which kills one disturbs nobody beside it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ _HERE: Final = Path(__file__).parent
 
 _RUNNING: Final = pytest.StashKey[RunningServers]()
 _WANTED: Final = pytest.StashKey[set[str]]()
+_REFUSALS: Final = pytest.StashKey[dict[str, str]]()
+_SAID: Final = "clipmesh_servers"
+"""What a worker tells whoever started it."""
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -49,9 +53,20 @@ def _speaker(config: pytest.Config) -> Callable[[str], None]:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Say loudly what was not tested."""
     running = config.stash.get(_RUNNING, None)
-    for name, why in running.refusals.items() if running is not None else ():
+    refusals = config.stash.get(_REFUSALS, {}) | (running.refusals if running is not None else {})
+    for name, why in refusals.items():
         terminalreporter.section(f"NOT TESTED: {name}", red=True)
         terminalreporter.write_line(why)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear what a worker could not start, and where its servers left their logs."""
+    said = getattr(node, "workeroutput", {}).get(_SAID)
+    if said is not None:
+        node.config.stash.setdefault(_REFUSALS, {}).update(said["refusals"])
+        if said["logs"]:
+            _speaker(node.config)(f"\nlogs of the servers: {said['logs']}")
 
 
 @pytest.hookimpl(trylast=True)
@@ -62,13 +77,19 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     running.servers.stop()
     folder = running.servers.folder
+    logs = ""
     if exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED} or not running.servers.began:
         shutil.rmtree(folder, ignore_errors=True)
-        return
-    for file in folder.rglob("*"):
-        if file.is_file() and file.name != "server.log":
-            file.unlink(missing_ok=True)
-    _speaker(session.config)(f"\nlogs of the servers: {folder}/*/server.log")
+    else:
+        logs = f"{folder}/*/server.log"
+        for file in folder.rglob("*"):
+            if file.is_file() and file.name != "server.log":
+                file.unlink(missing_ok=True)
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told[_SAID] = {"refusals": running.refusals, "logs": logs}
+    elif logs:
+        _speaker(session.config)(f"\nlogs of the servers: {logs}")
 
 
 @pytest.hookimpl(hookwrapper=True)

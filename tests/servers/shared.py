@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
@@ -62,7 +63,12 @@ class RunningServers:
 
     def url(self, name: str) -> str:
         """The URL of a server that all tests share."""
-        return os.environ.get(VARIABLES[name]) or self[name].url
+        named = os.environ.get(VARIABLES[name])
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+        if named and worker and name == "redis":
+            # Tests empty their database: each worker has one of its own.
+            return urlunsplit(urlsplit(named)._replace(path=f"/{int(worker.removeprefix('gw')) + 1}"))
+        return named or self[name].url
 
     def mend(self, names: set[str]) -> None:
         """Start again what a test left dead, stop what it alone had."""

@@ -23,6 +23,7 @@ from tests.servers import swept
 from tests.servers.shared import RunningServers
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.timeout(180)
 
 
 def killed_and_started(server: Server) -> None:
@@ -35,6 +36,7 @@ def killed_and_started(server: Server) -> None:
     assert server.url == url
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_cassandra_keeps_its_rows(servers: RunningServers) -> None:
     server = servers.another("cassandra", durable=True)
@@ -84,7 +86,7 @@ def test_kafka_keeps_its_records(servers: RunningServers, own_kafka_url: str) ->
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": topic, "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     read: list[int] = []
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while len(read) < 100 and time.monotonic() < deadline:
         read += [int(message.value()) for message in consumer.consume(100, 1.0) if not message.error()]
     consumer.close()

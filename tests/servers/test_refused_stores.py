@@ -40,6 +40,7 @@ async def test_a_node_that_does_not_take_the_password_is_refused() -> None:
     assert "hidden" not in said
 
 
+@pytest.mark.long
 async def test_a_certificate_that_ended_is_refused(tmp_path: Path) -> None:
     make_certs(tmp_path, days=30, hosts=["127.0.0.1"], now=datetime.now(UTC) - timedelta(days=60))
     async with node(certified(tmp_path)) as port:
@@ -49,6 +50,7 @@ async def test_a_certificate_that_ended_is_refused(tmp_path: Path) -> None:
     assert "check the certificates" in said
 
 
+@pytest.mark.long
 async def test_a_keyspace_that_a_later_release_wrote_is_refused(own_cassandra_url: str) -> None:
     store = await open_tables(own_cassandra_url, service="rights", row_types=(), clock=SystemClock())
     await store.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ class RequestRecord:
     request_key: Partition[bytes]
     """SHA-256 of caller, method and request id."""
     body_hash: bytes = b""
-    """SHA-256 of the request."""
+    """SHA-256 of the request, keyed where it may have words of people."""
     resource_id: int = 0
     expires_at_ms: int = 0
     version: int = 0
@@ -50,7 +51,8 @@ def is_applied(applied: str, claim: Claim) -> bool:
     operations = applied.split()
     if str(claim.resource_id) in operations:
         return True
-    if claim.repeated and len(operations) >= APPLIED_KEPT:
+    # What was applied and forgotten was followed by as many others as are kept, the last of them claimed later than it was.
+    if claim.repeated and len(operations) >= APPLIED_KEPT and max(map(int, operations)) > claim.resource_id:
         raise Aborted("too much has changed since this request was first made; read again and use a new request id")
     return False
 
@@ -68,9 +70,11 @@ def with_applied(applied: str, claim: Claim) -> str:
 class RequestLog:
     """Claims request ids in the service's own tables."""
 
-    def __init__(self, tables: Tables, clock: Clock) -> None:
+    def __init__(self, tables: Tables, clock: Clock, *, body_key: bytes = b"") -> None:
+        """With `body_key` what is kept of bodies is a keyed hash: for requests with words of people, which could be guessed back."""
         self._tables = tables
         self._clock = clock
+        self._body_key = body_key
 
     async def claim(self, *, caller: int | str, method: str, request_id: str, body: bytes, new_id: Callable[[], int]) -> Claim:
         """The resource of this request: a new id for the first call, the same for each repeat within 24 h.
@@ -81,7 +85,7 @@ class RequestLog:
             raise InvalidArgument("request_id is empty", field="request_id")
         record = RequestRecord(
             request_key=_request_key(caller, method, request_id),
-            body_hash=hashlib.sha256(body).digest(),
+            body_hash=self._print_of(body),
             resource_id=new_id(),
             expires_at_ms=self._clock.now_ms() + KEPT_MS,
         )
@@ -93,6 +97,19 @@ class RequestLog:
                 raise RequestIdReused(f"request_id {request_id!r} was used for another request", method=method) from None
             return Claim(first.resource_id, repeated=True)
         return Claim(record.resource_id, repeated=False)
+
+    async def known(self, *, caller: int | str, method: str, request_id: str, body: bytes) -> Claim | None:
+        """The claim of an earlier call with this request id, None when there is none; writes nothing. Lets a repeat be answered before anything is
+        judged anew that may have changed meanwhile. Raises RequestIdReused when the id came with another body."""
+        row = await self._tables.get(RequestRecord, _request_key(caller, method, request_id))
+        if row is None:
+            return None
+        if row.body_hash != self._print_of(body):
+            raise RequestIdReused(f"request_id {request_id!r} was used for another request", method=method)
+        return Claim(row.resource_id, repeated=True)
+
+    def _print_of(self, body: bytes) -> bytes:
+        return hmac.digest(self._body_key, body, hashlib.sha256) if self._body_key else hashlib.sha256(body).digest()
 
     async def _insert(self, record: RequestRecord) -> None:
         try:

@@ -48,6 +48,7 @@ async def ends_in_time(call: Callable[[], Awaitable[object]], seconds: float) ->
     pytest.fail(f"seconds after the end: {late_s}")
 
 
+@pytest.mark.timed
 async def test_no_call_outlives_its_time_on_a_silent_line(blobs: Blobs, wire: Wire, tmp_path: Path) -> None:
     source, copy = tmp_path / "source", tmp_path / "copy"
     source.write_bytes(LONG)

@@ -95,7 +95,7 @@ class Watch:
         return self.over_s <= SLACK_S + self.loop_late_s
 
 
-async def _under_tls(stack: AsyncExitStack, folder: Path, target: Target) -> tuple[Target, Path]:
+async def under_tls(stack: AsyncExitStack, folder: Path, target: Target) -> tuple[Target, Path]:
     """Where a server is reached under TLS, and the authority that it is believed by."""
     files = Authority().certificate("server", addresses=("127.0.0.1",)).write(folder, "server")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -111,7 +111,7 @@ async def redis_behind_a_line(folder: Path, server: RedisServer, *, tls: bool) -
         target: Target = str(server.socket)
         scheme, query = "redis", ""
         if tls:
-            target, ca = await _under_tls(stack, folder, target)
+            target, ca = await under_tls(stack, folder, target)
             scheme, query = "rediss", f"?ca={ca}"
         line = await stack.enter_async_context(fault_proxy(target, seed=7))
         backbone = await Backbone.open(
@@ -137,7 +137,7 @@ async def kafka_behind_a_line(folder: Path, redis: RedisServer, kafka_url: str, 
         target: Target = (way.host, way.port)
         query = parts.query
         if tls:
-            target, ca = await _under_tls(stack, folder, target)
+            target, ca = await under_tls(stack, folder, target)
             query += "&" + urlencode({"tls": "1", "ca": str(ca)})
         line = await stack.enter_async_context(fault_proxy(target, seed=7))
         way.shown = ("127.0.0.1", line.port)

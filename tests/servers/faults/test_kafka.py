@@ -80,6 +80,7 @@ class Publishing:
         return found
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("fault", [pytest.param(name, marks=pytest.mark.long) if name == "a narrow line" else name for name in FAULTS])
 async def test_calls_end_in_time_and_what_was_acknowledged_is_there(
     fault: str, tmp_path: Path, server: RedisServer, own_kafka_url: str

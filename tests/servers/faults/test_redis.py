@@ -61,6 +61,7 @@ async def answers(scene: Scene) -> bool:
         return False
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize(
     ("fault", "tls"), [*((fault, False) for fault in FAULTS), *((fault, True) for fault in ("silence", "resets", "turned bits"))]
 )

@@ -191,6 +191,7 @@ async def test_a_relay_that_starts_after_the_failover_sends_what_is_missing_too(
         assert {key for key, _ in seen} >= {str(n) for n in range(1, 41)}
 
 
+@pytest.mark.timed
 async def test_sentinels_that_are_silent_cost_the_deadline_and_no_more(tmp_path: Path) -> None:
     async with watched(tmp_path) as them:
         redis = open_redis(them.url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 import struct
 import threading
 from collections.abc import Coroutine, Iterator
@@ -14,9 +15,10 @@ _LENGTH: Final = struct.Struct(">i")
 
 
 def addresses() -> Iterator[str]:
-    """Addresses of loopback that are as long as the broker's."""
-    for a, b, c in itertools.product(range(10), range(10), range(2, 10)):
-        yield f"127.{a}.{b}.{c}"
+    """Addresses of loopback that are as long as the broker's, in an order that another run on the same broker does not have."""
+    all_of_them = [f"127.{a}.{b}.{c}" for a, b, c in itertools.product(range(10), range(10), range(2, 10))]
+    random.SystemRandom().shuffle(all_of_them)
+    return iter(all_of_them)
 
 
 class Way:
@@ -55,6 +57,8 @@ class Way:
         carrying = asyncio.create_task(self._carry(reader, writer))
         self._carrying.add(carrying)
         carrying.add_done_callback(self._carrying.discard)
+        # One that is cancelled before its first step aborts nothing by itself.
+        carrying.add_done_callback(lambda _: writer.transport.abort())
 
     async def _carry(self, client_reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         try:
@@ -127,5 +131,6 @@ class Ways:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        # An aborted transport closes its socket in the next round.
-        await asyncio.sleep(0)
+        # The tasks' callbacks abort transports, and an aborted transport closes its socket in the round after.
+        for _ in range(3):
+            await asyncio.sleep(0)

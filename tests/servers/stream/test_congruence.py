@@ -17,7 +17,7 @@ from tests.servers import fresh
 from tests.servers.stream.sequences import Actor, sequence
 
 PARTITIONS = 2
-AT_ONCE = 10
+AT_ONCE = 6
 
 
 @asynccontextmanager

@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import ssl
 import struct
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 
 from devstack.certs import make_certs
 from devstack.servers.ports import free_ports
+from mesh import deadline
 from mesh.settings import InvalidSetting
 from mesh.stores.tables import open_tables
+from mesh.stores.tables.cql.levels import Level
+from mesh.stores.tables.cql.session import CqlSession, Query
 from mesh.stores.tables.port import IncompatibleTable, TablesUnavailable
 from mesh.stores.tables.schema import Guard, Partition, table
 from mesh.testing.clock import FakeClock
@@ -69,6 +74,19 @@ async def test_more_copies_than_nodes_are_refused_before_anything_is_created(own
     assert await asyncio.to_thread(swept.keyspaces_of, own_cassandra_url) == []
 
 
+async def test_what_another_store_refuses_leaves_no_keyspace(own_cassandra_url: str) -> None:
+    looked: list[list[str]] = []
+
+    async def refuse() -> None:
+        looked.append(await asyncio.to_thread(swept.keyspaces_of, own_cassandra_url))
+        raise InvalidSetting("CLIPMESH_BLOBS: no")
+
+    with pytest.raises(InvalidSetting, match="CLIPMESH_BLOBS"):
+        await open_tables(own_cassandra_url, service=SERVICE, row_types=(Ticket,), clock=FakeClock(), first=refuse)
+    assert looked == [[]]
+    assert await asyncio.to_thread(swept.keyspaces_of, own_cassandra_url) == []
+
+
 async def test_a_data_centre_that_is_not_there_is_refused(own_cassandra_url: str) -> None:
     await refused(f"{own_cassandra_url}&dc=nowhere", InvalidSetting, "dc=nowhere", "datacenter1")
     assert await asyncio.to_thread(swept.keyspaces_of, own_cassandra_url) == []
@@ -108,6 +126,19 @@ async def test_processes_that_start_at_once_share_the_work(own_cassandra_url: st
     assert [await store.get(Ticket, 1) for store in stores] == [row] * 3
     for store in stores:
         await store.close()
+
+
+async def test_a_busy_cluster_makes_calls_late_and_no_start() -> None:
+    class Busy:
+        def prepare(self, text: str) -> SimpleNamespace:
+            time.sleep(0.5)
+            return SimpleNamespace()
+
+    session = CqlSession(None, Busy(), asyncio.get_running_loop())
+    with deadline.scope(0.1):
+        await session.prepare([Query("a", Level.LOCAL_QUORUM)])
+        with pytest.raises(TablesUnavailable):
+            await session.read(Query("b", Level.LOCAL_QUORUM), ())
 
 
 @asynccontextmanager

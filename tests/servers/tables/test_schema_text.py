@@ -31,7 +31,12 @@ def test_a_column_is_added_without_a_default() -> None:
     assert add_column(table, table.schema.columns[1]) == 'ALTER TABLE "k"."tickets" ADD "note" text'
 
 
+def test_rows_of_all_regions_have_copies_in_every_data_centre() -> None:
+    words = "CREATE KEYSPACE IF NOT EXISTS \"k\" WITH replication = {'class': 'NetworkTopologyStrategy', 'east': 3, 'west': 3}"
+    assert create_keyspace("k", data_centres=["east", "west"], replication=3, scylla=False) == words
+
+
 def test_tablets_are_kept_away_where_the_server_knows_them() -> None:
     words = "CREATE KEYSPACE IF NOT EXISTS \"k\" WITH replication = {'class': 'NetworkTopologyStrategy', 'd''c': 3}"
-    assert create_keyspace("k", data_centre="d'c", replication=3, scylla=False) == words
-    assert create_keyspace("k", data_centre="d'c", replication=3, scylla=True) == words + " AND tablets = {'enabled': false}"
+    assert create_keyspace("k", data_centres=["d'c"], replication=3, scylla=False) == words
+    assert create_keyspace("k", data_centres=["d'c"], replication=3, scylla=True) == words + " AND tablets = {'enabled': false}"

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from cassandra import ConsistencyLevel
+from cassandra.query import BatchStatement, BatchType
 
 from mesh.stores.tables.cql.settling import LOOK_AFTER_S, PATIENCE_S
 from mesh.stores.tables.port import Insert, InvalidUse, OutcomeUnknown, RowExists, Tables, TablesUnavailable
@@ -104,6 +106,20 @@ async def test_the_next_write_of_a_partition_settles_the_one_before(tables: Tabl
     assert await tables.settle(unknown.value.token) is happens
     assert (await tables.get(Seat, 1, 1) is not None) is happens
     assert await told(tables) == {"k": [(1, 1), (2, 7)] if happens else [(2, 7)]}
+
+
+async def test_what_settles_reads_what_the_servers_agree_on(tables: Tables, wire: Wire) -> None:
+    wire.mute(conditional)
+    await tables.insert(Ticket(ticket_id=1), events=[event(1)])
+    marks = [statement for statement in wire.sent if SERIAL_READ(statement)]
+    # A plain quorum may miss a write that is half agreed on and comes later.
+    assert {statement.consistency_level for statement in marks} == {ConsistencyLevel.LOCAL_SERIAL}
+
+
+async def test_rows_of_a_put_are_one_logged_batch(tables: Tables, wire: Wire) -> None:
+    await tables.put(Score(game=1, points=1, player="a", version=1), Score(game=2, points=1, player="b", version=1))
+    (sent,) = wire.sent
+    assert (type(sent), sent.batch_type) == (BatchStatement, BatchType.LOGGED)
 
 
 async def test_without_a_way_to_the_servers_nothing_is_promised(tables: Tables, wire: Wire) -> None:

@@ -113,6 +113,10 @@ class Control:
         """What was read so far."""
         return self._state
 
+    async def is_there(self) -> bool:
+        """Whether anybody ever used the stream. Raises StreamUnavailable."""
+        return await self._identity() is not None
+
     async def state(self) -> ControlState:
         """With everything that was written before this call. Raises StreamUnavailable."""
         await self._open()

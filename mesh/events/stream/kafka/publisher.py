@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -64,7 +65,7 @@ class Voice:
     def __init__(self, configuration: Mapping[str, Any]) -> None:
         self.over = False
         """True when another has to take its place."""
-        self._producer = Producer({**configuration, "error_cb": self._hear})
+        self._producer = Producer(dict(configuration))
         self._thread = threading.Thread(target=self._run, name="kafka-producer", daemon=True)
         self._thread.start()
 
@@ -87,18 +88,18 @@ class Voice:
         """Return when its thread has ended, or when time is over."""
         await asyncio.to_thread(self._thread.join, timeout_s)
 
-    def _hear(self, error: KafkaError) -> None:
-        if error.fatal():
-            self.over = True
-
     def _run(self) -> None:
         producer = self._producer
-        while not self.over:
-            producer.poll(POLL_S)
+        # A fatal error is no call of ours: the driver raises it here, in front of the answers that it has for our records.
+        with suppress(KafkaException):
+            while not self.over:
+                producer.poll(POLL_S)
+        self.over = True
         # What is purged gets its answer now; a request that is on the wire may still be stored, which is a repeat.
         producer.purge()
         while len(producer):
-            producer.poll(POLL_S)
+            with suppress(KafkaException):
+                producer.poll(POLL_S)
 
 
 class Publisher:

@@ -97,7 +97,9 @@ class KafkaStream:
 
     async def _look(self) -> None:
         async with _limited():
-            await self._topics.note_losses()
+            # A start that another store refuses leaves nothing behind: what is not there yet is made by the first call.
+            if await self._control.is_there():
+                await self._topics.note_losses()
 
     def _refusal(self) -> str | None:
         error = self._admin.refusal

@@ -71,6 +71,18 @@ def parse_address(url: str) -> CqlAddress:
     )
 
 
+def check_home(home: str, address: CqlAddress) -> str:
+    """What the keyspaces of a region begin with; that of the address where there is one region. Raises InvalidSetting."""
+    if not home:
+        return address.keyspace
+    if not _KEYSPACE.fullmatch(home) or home == address.keyspace:
+        raise InvalidSetting(
+            f"CLIPMESH_REGIONS: {home!r} is no keyspace of a region: 1 to 32 of a-z, 0-9 and _, beginning with a letter, and not {address.keyspace}, "
+            "which has the rows of all regions"
+        )
+    return home
+
+
 def _refused(why: str) -> InvalidSetting:
     return InvalidSetting(f"CLIPMESH_TABLES cannot be read: {why}; write {_FORM}")
 

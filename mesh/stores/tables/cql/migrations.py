@@ -6,12 +6,13 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from cassandra import ConsistencyLevel, DriverException, InvalidRequest, RequestValidationException, Unauthorized
 from cassandra.cluster import Cluster, NoHostAvailable, Session
+from cassandra.protocol import ServerError
 from cassandra.query import SimpleStatement
 
 from mesh.settings import InvalidSetting
@@ -32,12 +33,16 @@ _LOCK = "_lock"
 _LOCK_S = 60
 """How long a start that died keeps others from changing the schema."""
 _LOCK_PAUSE_S = 0.2
+_TRIES = 5
 
 
-def migrate(cluster: Cluster, session: Session, address: CqlAddress, keyspace: str, tables: Sequence[CqlTable]) -> None:
-    """Create the keyspace, new tables and new columns; blocks. Raises IncompatibleTable, InvalidSetting or TablesUnavailable."""
+def migrate(
+    cluster: Cluster, session: Session, address: CqlAddress, keyspace: str, tables: Sequence[CqlTable], *, spread: bool = False
+) -> None:
+    """Create the keyspace, new tables and new columns; blocks. `spread`: a new keyspace has copies in every data centre, else in the nearest alone.
+    Raises IncompatibleTable, InvalidSetting or TablesUnavailable."""
     try:
-        _Migration(cluster, session, address, keyspace, tables).run()
+        _Migration(cluster, session, address, keyspace, tables, spread=spread).run()
     except Unauthorized as error:
         raise InvalidSetting(
             f"CLIPMESH_TABLES: {address.user or 'the user without name'} may not create or change keyspace {keyspace}: grant CREATE on all "
@@ -45,17 +50,20 @@ def migrate(cluster: Cluster, session: Session, address: CqlAddress, keyspace: s
         ) from error
     except RequestValidationException as error:
         raise IncompatibleTable(f"CLIPMESH_TABLES: keyspace {keyspace}: {' '.join(str(error).split())}") from error
-    except (DriverException, NoHostAvailable) as error:
+    except (DriverException, NoHostAvailable, ServerError) as error:
         raise TablesUnavailable(f"keyspace {keyspace} could not be opened: {' '.join(str(error).split())[:200]}") from error
 
 
 class _Migration:
-    def __init__(self, cluster: Cluster, session: Session, address: CqlAddress, keyspace: str, tables: Sequence[CqlTable]) -> None:
+    def __init__(
+        self, cluster: Cluster, session: Session, address: CqlAddress, keyspace: str, tables: Sequence[CqlTable], *, spread: bool
+    ) -> None:
         self._cluster = cluster
         self._session = session
         self._address = address
         self._keyspace = keyspace
         self._tables = tables
+        self._spread = spread
         self._registry = f"{quoted(keyspace)}.{quoted('_tables')}"
 
     def run(self) -> None:
@@ -77,7 +85,15 @@ class _Migration:
                 self._remember(schema_name)
 
     def _rows(self, text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return list(self._session.execute(SimpleStatement(text, consistency_level=ConsistencyLevel.LOCAL_QUORUM), values or None))
+        return list(self._execute(SimpleStatement(text, consistency_level=ConsistencyLevel.LOCAL_QUORUM), values))
+
+    def _execute(self, statement: SimpleStatement, values: Sequence[Any]) -> Iterable[Any]:
+        """What the server answers; a table that another process makes at this moment makes it fail over itself, for a moment."""
+        for _ in range(_TRIES):
+            with suppress(ServerError):
+                return self._session.execute(statement, values or None)  # type: ignore[no-any-return]
+            time.sleep(_LOCK_PAUSE_S)
+        return self._session.execute(statement, values or None)  # type: ignore[no-any-return]
 
     def _change(self, text: str) -> None:
         response = self._session.execute_async(SimpleStatement(text))
@@ -86,21 +102,23 @@ class _Migration:
             raise TablesUnavailable(f"the nodes do not agree on the schema of {self._keyspace}; some may be away")
 
     def _new_keyspace(self) -> str:
-        centre, nodes = self._data_centre()
-        if nodes < self._address.replication:
-            raise InvalidSetting(
-                f"CLIPMESH_TABLES: data centre {centre} has {nodes} node{'s' if nodes > 1 else ''} and replication={self._address.replication} "
-                f"needs as many; say replication={nodes} in the URL, or create keyspace {self._keyspace} yourself"
-            )
+        centres = self._data_centres()
+        for centre, nodes in centres.items():
+            if nodes < self._address.replication:
+                raise InvalidSetting(
+                    f"CLIPMESH_TABLES: data centre {centre} has {nodes} node{'s' if nodes > 1 else ''} and replication={self._address.replication} "
+                    f"needs as many; say replication={nodes} in the URL, or create keyspace {self._keyspace} yourself"
+                )
         scylla = bool(
             self._rows("SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'system' AND table_name = 'scylla_local'")
         )
-        return create_keyspace(self._keyspace, data_centre=centre, replication=self._address.replication, scylla=scylla)
+        return create_keyspace(self._keyspace, data_centres=sorted(centres), replication=self._address.replication, scylla=scylla)
 
-    def _data_centre(self) -> tuple[str, int]:
+    def _data_centres(self) -> dict[str, int]:
+        """Those that get copies, with how many nodes each has."""
         centres = [host.datacenter for host in self._cluster.metadata.all_hosts()]
-        centre = self._address.data_centre or centres[0]
-        return centre, centres.count(centre)
+        chosen = set(centres) if self._spread else {self._address.data_centre or centres[0]}
+        return {centre: centres.count(centre) for centre in chosen}
 
     def _missing(self) -> list[tuple[str, list[str]]]:
         """Name -> statements of every table that is not as declared, the engine's own under its format. Raises IncompatibleTable."""
@@ -158,4 +176,4 @@ class _Migration:
         statement = SimpleStatement(
             text, consistency_level=ConsistencyLevel.LOCAL_QUORUM, serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL
         )
-        return bool(next(iter(self._session.execute(statement, values)))[0])
+        return bool(next(iter(self._execute(statement, values)))[0])

@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mesh.stores.tables.cql.outbox_tables import OutboxCql, Place, State
+from mesh.stores.tables.cql.outbox_tables import IN_FRONT_MS, OutboxCql, Place, State
 from mesh.stores.tables.cql.positions import BUCKET_MS, Positions, bucket_of, first_of
 from mesh.stores.tables.cql.session import CqlSession, MaybeWritten, Query, Values
 from mesh.stores.tables.entries import SHARDS, PreparedEvent
@@ -56,6 +56,8 @@ class OutboxLog:
         self._tasks: set[asyncio.Task[Any]] = set()
         self.oldest_ms = [0] * SHARDS
         """Buckets before these were dropped."""
+        self._swept = [False] * SHARDS
+        """Whether this process looked for what a drop that died had left behind."""
 
     async def load(self) -> None:
         """Begin behind everything that is there, so that a clock that went back between two starts does no harm."""
@@ -212,17 +214,21 @@ class OutboxLog:
         """Drop the buckets that ended before a moment; returns how many. Readers stop looking at them before they go."""
         dropped: set[int] = set()
         for shard in range(SHARDS):
-            found = await self._session.read(self._cql.buckets, (shard, 0))
+            # What was dropped is a row of tombstones in front of the others: it is looked through once, no more.
+            found = await self._session.read(self._cql.buckets, (shard, self.oldest_ms[shard] if self._swept[shard] else 0))
             old = [bucket_ms for bucket_ms, _ in found if bucket_ms + BUCKET_MS <= before_ms]
             if not old:
+                self._swept[shard] = True
                 continue
             oldest_ms = old[-1] + BUCKET_MS
+            await self._write_or_refuse(self._cql.register, (shard, IN_FRONT_MS))
             await self._write_or_refuse(self._cql.move_oldest, (max(1, oldest_ms), oldest_ms, shard))
             self._advance(shard, oldest_ms)
             for bucket_ms in old:
                 await self._write_or_refuse(self._cql.drop, (shard, bucket_ms))
                 await self._write_or_refuse(self._cql.forget, (shard, bucket_ms))
                 self._registered.discard((shard, bucket_ms))
+            self._swept[shard] = True
             dropped.update(old)
         return len(dropped)
 

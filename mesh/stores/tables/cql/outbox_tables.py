@@ -41,6 +41,10 @@ ENTRY_COLUMNS: Final = ("position", "writer", "number", "state", "event_id", "to
 AS_WRITTEN, AS_DECIDED, AS_DROPPED = 1, 2, 3
 
 
+IN_FRONT_MS: Final = -1
+"""A bucket that never was: its row stays in front of those that are dropped, so that whoever asks for the oldest does not walk over what was."""
+
+
 def engine_tables(keyspace: str) -> tuple[str, ...]:
     """What creates them."""
     return (

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 from mesh.stores.tables.cql.slices import quoted
 from mesh.stores.tables.cql.tables import MARK, POSITION, TYPES, CqlTable
 from mesh.stores.tables.schema import Column
 
+QUOTE: Final = "'"
 
-def create_keyspace(keyspace: str, *, data_centre: str, replication: int, scylla: bool) -> str:
-    """A keyspace whose rows have `replication` copies in one data centre."""
-    centre = data_centre.replace("'", "''")
-    text = f"CREATE KEYSPACE IF NOT EXISTS {quoted(keyspace)} WITH replication = {{'class': 'NetworkTopologyStrategy', '{centre}': {replication}}}"
+
+def create_keyspace(keyspace: str, *, data_centres: Sequence[str], replication: int, scylla: bool) -> str:
+    """A keyspace whose rows have `replication` copies in each of the data centres."""
+    copies = "".join(f", '{centre.replace(QUOTE, QUOTE * 2)}': {replication}" for centre in data_centres)
+    text = f"CREATE KEYSPACE IF NOT EXISTS {quoted(keyspace)} WITH replication = {{'class': 'NetworkTopologyStrategy'{copies}}}"
     # ScyllaDB lays new keyspaces out in tablets, which know conditional writes since 2025.4 only; Cassandra does not know the word.
     return f"{text} AND tablets = {{'enabled': false}}" if scylla else text
 

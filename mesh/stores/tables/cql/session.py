@@ -20,6 +20,8 @@ from mesh.stores.tables.port import InvalidUse, TablesUnavailable
 
 DEFAULT_S = 5.0
 """Time limit of a call that carries no deadline."""
+START_S = 60.0
+"""Time limit of having all statements ready at the start."""
 IN_FLIGHT = 512
 """Most requests under way at once: far below what a connection can carry, so that none waits for a free number in the driver, on the loop's thread."""
 READS, WRITES = "reads", "writes"
@@ -96,16 +98,17 @@ class CqlSession:
 
     async def prepare(self, queries: Sequence[Query]) -> None:
         """Have statements ready, so that the first call that needs one does not wait for it. Raises TablesUnavailable."""
-        await asyncio.gather(*(self._prepare(query) for query in queries))
+        # Nobody waits behind a deadline yet, and a start that is refused by a busy cluster would only come again and keep it busy.
+        await asyncio.gather(*(self._prepare(query, within_s=START_S) for query in queries))
 
-    async def _prepare(self, query: Query) -> PreparedStatement:
+    async def _prepare(self, query: Query, *, within_s: float | None = None) -> PreparedStatement:
         prepared = self._prepared.get(query)
         if prepared is None:
             prepared = self._prepared[query] = asyncio.ensure_future(asyncio.to_thread(self._prepare_now, query))
             prepared.add_done_callback(lambda done: self._forget_failed(query, done))
         if prepared.done() and not prepared.cancelled() and prepared.exception() is None:
             return prepared.result()
-        left_s = self._left_s()
+        left_s = self._left_s() if within_s is None else within_s
         try:
             async with asyncio.timeout(left_s):
                 return await asyncio.shield(prepared)

@@ -35,6 +35,7 @@ class CqlTable:
     """The statements of one table."""
 
     def __init__(self, keyspace: str, schema: Schema) -> None:
+        self.keyspace = keyspace
         self.schema = schema
         self.codec = RowCodec(schema)
         self.guarded = schema.guard is Guard.GUARDED

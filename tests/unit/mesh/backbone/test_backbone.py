@@ -13,6 +13,7 @@ from mesh import deadline
 from mesh.auth import ViewerSigner, current_viewer, viewer_scope
 from mesh.backbone import Backbone
 from mesh.clock import SystemClock
+from mesh.settings import InvalidSetting
 from mesh.stores.tables import open_tables
 from mesh.stores.tables.port import TablesInUse
 from mesh.testing.redis_server import RedisServer
@@ -38,10 +39,22 @@ async def test_an_event_goes_from_the_outbox_through_the_stream_into_a_row(tmp_p
         assert row == Failure(video_id=5, reason="CORRUPT", version=3)
         for dependency in backbone.dependencies.values():
             await dependency.check()
-        assert {name: one.required for name, one in backbone.dependencies.items()} == {"tables": True, "redis": False}
+        assert {name: one.required for name, one in backbone.dependencies.items()} == {"tables": True, "redis": False, "stream": False}
     finally:
         await backbone.close()
     await backbone.close()
+
+
+async def test_a_start_that_one_store_refuses_makes_no_tables(tmp_path: Path, redis_server: RedisServer) -> None:
+    async def refuse() -> None:
+        raise InvalidSetting("CLIPMESH_BLOBS: no")
+
+    process, tables = process_for("video"), f"sqlite:///{tmp_path}/tables"
+    with pytest.raises(InvalidSetting, match="CLIPMESH_BLOBS"):
+        await Backbone.open(process, tables=tables, redis=redis_server.url, events="", row_types=(), look=refuse)
+    with pytest.raises(InvalidSetting, match="CLIPMESH_EVENTS"):
+        await Backbone.open(process, tables=tables, redis=redis_server.url, events="nowhere:1", row_types=())
+    assert not (tmp_path / "tables").exists()
 
 
 async def test_background_work_carries_neither_deadline_nor_viewer_of_who_starts_it(tmp_path: Path, redis_server: RedisServer) -> None:

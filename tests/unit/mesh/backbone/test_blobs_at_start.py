@@ -101,6 +101,8 @@ async def test_a_service_that_only_archives_starts_without_its_store(
     backbone = await Backbone.open(process, tables=settings.tables, redis=settings.redis, events="", row_types=())
     try:
         await backbone.archive(settings, topics=("rights",))
+        assert set(backbone.dependencies) == {"tables", "redis", "stream", "blobs"}
+        await backbone.dependencies["blobs"].check()
         assert (store.looks, store.found.is_set()) == (1, False)
         async with asyncio.timeout(5):
             await store.found.wait()

@@ -33,6 +33,10 @@ async def test_an_outage_of_redis_opens_its_breakers_and_its_return_closes_them(
         for store, lane in (("tables", "read"), ("tables", "write"), ("redis", "read"), ("stream", "write")):
             assert process.telemetry.value(STORE_CALLS, store=store, lane=lane) >= 1
         await redis_server.kill()
+        for name, error in (("redis", RedisUnavailable), ("stream", StreamUnavailable)):
+            with pytest.raises(error):
+                await backbone.dependencies[name].check()
+        await backbone.dependencies["tables"].check()
         async with asyncio.timeout(PATIENCE_S):
             for _ in range(STREAM.least_calls + REDIS.least_calls):
                 with pytest.raises(RedisUnavailable):

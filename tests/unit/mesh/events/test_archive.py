@@ -12,7 +12,6 @@ from typing import Any
 import pyarrow.parquet as parquet
 import pytest
 from clipmesh.feed.v1.events_pb2 import WatchRecorded
-from clipmesh.social.v1.events_pb2 import ProfileChanged
 from clipmesh.social.v1.profile_service_pb2 import Profile
 from clipmesh.video.v1.events_pb2 import MediaFailed, UploadCompleted
 from google.protobuf.message import Message
@@ -163,7 +162,8 @@ async def test_an_event_comes_back_as_it_was_written(world: World) -> None:
 async def test_readers_see_people_by_pseudonym_and_no_personal_words(world: World, tmp_path: Path) -> None:
     person, other = 701_234_567_890_123_456, 801_234_567_890_123_456
     profile = Profile(user_id=person, handle="olga", display_name="Olga O.", bio="climbs", verified=True, version=3)
-    await world.write(ProfileChanged(profile=profile), key=str(person), subjects=(person,))
+    # No event has words of people; were there one, this is what readers would see of it.
+    await world.write(profile, key=str(person), subjects=(person,))
     await world.write(WatchRecorded(video_id=other, viewer_id=person, token_id="t"), key=f"{other}.{person}", subjects=(person,))
     world.clock.advance(600_000)
     assert await world.archiver().step()
@@ -180,7 +180,7 @@ async def test_readers_see_people_by_pseudonym_and_no_personal_words(world: Worl
     pseudonym = Pseudonyms(derive(KEY, "pseudonyms")).of(person)
     changed, watched = sorted(rows, key=lambda row: int(row["event_id"]))
     assert changed["subjects"] == watched["subjects"] == [pseudonym]
-    assert json.loads(changed["payload"]) == {"profile": {"user_id": pseudonym, "verified": True, "version": 3}}
+    assert json.loads(changed["payload"]) == {"user_id": pseudonym, "verified": True, "version": 3}
     assert json.loads(watched["payload"]) == {"video_id": other, "viewer_id": pseudonym, "token_id": "t"}
     assert (changed["key"], watched["key"]) == (pseudonym, f"{other}.{pseudonym}")
 
