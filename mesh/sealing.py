@@ -5,17 +5,23 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from mesh.clock import Clock
+
 KEY_BYTES = 32
 _NONCE_BYTES = 12
 _FORM = b"\x01"
 """First byte of a sealed value: names the cipher and the layout, so that a later one can live beside it."""
+
+KEPT_MS = 30_000
+"""How long a process goes on with a key that another process destroyed, at most."""
 
 
 class SealingError(Exception):
@@ -68,27 +74,83 @@ class PersonKeys(Protocol):
     """Where the keys of people live."""
 
     async def create(self, person_id: int) -> bytes:
-        """The person's key, made when there is none yet; calls that race get the same one."""
+        """The person's key, made when there was none yet; calls that race get the same one. Raises KeyGone when it was destroyed."""
         ...
 
-    async def get(self, person_id: int) -> bytes:
-        """The person's key. Raises KeyGone when there is none."""
+    async def get_many(self, person_ids: Collection[int]) -> Mapping[int, bytes]:
+        """The keys of people, without those that have none; one read for a page of people."""
         ...
 
     async def destroy(self, person_id: int) -> None:
-        """Forget the key for ever; safe to repeat."""
+        """Forget the key for ever, so that no other can take its place; safe to repeat."""
         ...
+
+
+class KeptKeys:
+    """Keys of another `PersonKeys`, kept in memory for KEPT_MS, so that pages of the same people do not read them again and again.
+
+    A key that this process destroys is forgotten at once, one that another destroys after KEPT_MS at most. That there is no key is never kept.
+    """
+
+    def __init__(self, keys: PersonKeys, *, clock: Clock, most: int = 20_000) -> None:
+        """At most `most` keys are kept; the one that was read first goes first."""
+        self._keys = keys
+        self._clock = clock
+        self._most = most
+        self._kept: OrderedDict[int, tuple[bytes, int]] = OrderedDict()
+        self._destroyed = 0
+
+    async def create(self, person_id: int) -> bytes:
+        """The person's key, made when there was none yet. Raises KeyGone."""
+        return await self._keys.create(person_id)
+
+    async def get_many(self, person_ids: Collection[int]) -> Mapping[int, bytes]:
+        """The keys of people, without those that have none; those not kept in one read."""
+        # Its age counts from before the read: what is destroyed while the read runs is as old as that.
+        now_ms, destroyed = self._clock.monotonic_ms(), self._destroyed
+        found = {one: kept[0] for one in person_ids if (kept := self._kept.get(one)) is not None and now_ms < kept[1]}
+        missing = [one for one in dict.fromkeys(person_ids) if one not in found]
+        if not missing:
+            return found
+        read = await self._keys.get_many(missing)
+        if destroyed == self._destroyed:
+            for person_id, key in read.items():
+                self._kept.pop(person_id, None)
+                self._kept[person_id] = (key, now_ms + KEPT_MS)
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return {**found, **read}
+
+    async def destroy(self, person_id: int) -> None:
+        """Forget the key for ever, here at once."""
+        try:
+            await self._keys.destroy(person_id)
+        finally:
+            # Also when nobody knows whether it is gone, and also for a read that began before and has not come back.
+            self._destroyed += 1
+            self._kept.pop(person_id, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """A sealed text, and the place it was sealed for."""
+
+    person_id: int
+    field: str
+    value: bytes
+    """Empty for an empty text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonSealer:
-    """Seals texts of people, each under its person's key."""
+    """Seals texts of people, each under its person's key. An empty text is sealed as empty bytes, for which nobody needs a key."""
 
     keys: PersonKeys
 
     async def seal(self, person_id: int, field: str, text: str) -> bytes:
         """Encrypt one field of one person. Raises KeyGone."""
-        return seal(text.encode(), key=await self.keys.get(person_id), place=f"{field}:{person_id}")
+        key = await self._key(person_id)
+        return seal(text.encode(), key=key, place=_place(person_id, field)) if text else b""
 
     async def unseal(self, person_id: int, field: str, sealed: bytes) -> str:
         """The text again. Raises KeyGone and Unreadable."""
@@ -97,5 +159,27 @@ class PersonSealer:
 
     async def unseal_all(self, person_id: int, field: str, sealed: Sequence[bytes]) -> list[str]:
         """Many texts of one field, their key looked up once. Raises KeyGone and Unreadable."""
-        key = await self.keys.get(person_id)
-        return [unseal(one, key=key, place=f"{field}:{person_id}").decode() for one in sealed]
+        key = await self._key(person_id)
+        return [unseal(one, key=key, place=_place(person_id, field)).decode() if one else "" for one in sealed]
+
+    async def unseal_many(self, values: Sequence[Sealed]) -> list[str | None]:
+        """Texts of many people in the order asked, their keys looked up together; None for what is erased. Raises Unreadable."""
+        keys = await self.keys.get_many({one.person_id for one in values if one.value})
+        return [_opened(one, keys) for one in values]
+
+    async def _key(self, person_id: int) -> bytes:
+        key = (await self.keys.get_many([person_id])).get(person_id)
+        if key is None:
+            raise KeyGone(f"person {person_id} has no key")
+        return key
+
+
+def _opened(one: Sealed, keys: Mapping[int, bytes]) -> str | None:
+    if not one.value:
+        return ""
+    key = keys.get(one.person_id)
+    return None if key is None else unseal(one.value, key=key, place=_place(one.person_id, one.field)).decode()
+
+
+def _place(person_id: int, field: str) -> str:
+    return f"{field}:{person_id}"

@@ -11,7 +11,7 @@ from clipmesh.social.v1 import events_pb2
 from mesh.clock import Clock
 from mesh.events.consumers import Gathered, Incoming
 from mesh.events.hint_sender import HintSender
-from svc_social.engagement.convert import counted_from_event, places_from_event
+from svc_social.engagement.convert import counted_from_event, places_from_event, video_of
 from svc_social.engagement.rules import Rates
 from svc_social.engagement.store import CountStore, ListStore
 from svc_social.engagement.tables import CountedAct, EngagedVideo
@@ -26,7 +26,7 @@ _SETTLE_MS = 5_000
 
 
 class CountActs(Gathered):
-    """Brings tallied sets up to date, many acts in one commit a partition.
+    """Brings tallied sets up to date, many acts in one commit a partition. A comment counts as an act of its own.
 
     Acts of a video that gets very many are held until its window ends, and are written then all at once; a mark tells readers before the first
     one is held. Videos that get few are counted at once, whatever others get.
@@ -46,7 +46,8 @@ class CountActs(Gathered):
         """Until when a video is marked as busy."""
         self._coming: list[CountedAct] = []
         self._writing: asyncio.Task[None] | None = None
-        self.handlers = {events_pb2.EngagementChanged: self.alone}
+        comments = (events_pb2.CommentPosted, events_pb2.CommentEdited, events_pb2.CommentModerated, events_pb2.CommentRemoved)
+        self.handlers = dict.fromkeys((events_pb2.EngagementChanged, *comments), self.alone)
 
     async def gather(self, events: Sequence[Incoming[Any]], *, last: bool) -> Sequence[Incoming[Any]]:
         """See the base class; counts what is due, and with the first that is due everything, so that nothing is left to acknowledge."""
@@ -56,10 +57,10 @@ class CountActs(Gathered):
             until_ms = self._until.get(event.envelope.event_id)
             if until_ms is not None:
                 due = due or until_ms <= now_ms
-            elif self._rates.note(event.message.video_id, now_ms):
+            elif self._rates.note(video_of(event.message), now_ms):
                 self._until[event.envelope.event_id] = self._rates.end_ms(now_ms)
         held = [] if due else [event for event in events if event.envelope.event_id in self._until]
-        for video_id in {event.message.video_id for event in held}:
+        for video_id in {video_of(event.message) for event in held}:
             await self._mark(video_id, now_ms)
         staying = {event.envelope.event_id for event in held}
         counting = [event for event in events if event.envelope.event_id not in staying]

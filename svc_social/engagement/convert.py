@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from clipmesh.social.v1 import comment_service_pb2, events_pb2
 from clipmesh.social.v1 import engagement_service_pb2 as pb
-from clipmesh.social.v1 import events_pb2
 
 from svc_social.engagement import rules
 from svc_social.engagement.tables import Act, Collection, CountedAct, EngagedVideo, EngagementKind, ShareTarget
+
+CommentEvent = events_pb2.CommentPosted | events_pb2.CommentEdited | events_pb2.CommentModerated | events_pb2.CommentRemoved
+Counted = events_pb2.EngagementChanged | CommentEvent
+"""Events that move counts of videos."""
 
 
 def key_of_act(act: Act) -> str:
@@ -29,6 +33,7 @@ def change_to_event(before: Act | None, act: Act, *, personalisation: bool) -> e
         share_id=act.share_id,
         share_target=share_target_to_proto(act.share_target),
         personalisation=personalisation,
+        first_acted_at_ms=act.first_acted_at_ms or act.acted_at_ms,
     )
     if before is not None:
         message.before.CopyFrom(
@@ -37,8 +42,17 @@ def change_to_event(before: Act | None, act: Act, *, personalisation: bool) -> e
     return message
 
 
-def counted_from_event(message: events_pb2.EngagementChanged, *, version: int) -> CountedAct:
-    """The member that an event makes of an act."""
+def counted_from_event(message: Counted, *, version: int) -> CountedAct:
+    """The member that an event makes of an act, or of a comment: one that is published counts, whatever became of what stands above it."""
+    if not isinstance(message, events_pb2.EngagementChanged):
+        comment = message.comment
+        return rules.counted(
+            video_id=comment.video_id,
+            kind=EngagementKind.COMMENT,
+            member=comment.comment_id,
+            present=comment.state == comment_service_pb2.COMMENT_STATE_PUBLISHED,
+            version=version,
+        )
     return rules.counted(
         video_id=message.video_id,
         kind=EngagementKind(message.kind),
@@ -46,6 +60,11 @@ def counted_from_event(message: events_pb2.EngagementChanged, *, version: int) -
         present=message.active,
         version=version,
     )
+
+
+def video_of(message: Counted) -> int:
+    """Which video's counts an event moves."""
+    return message.video_id if isinstance(message, events_pb2.EngagementChanged) else message.comment.video_id
 
 
 def places_from_event(message: events_pb2.EngagementChanged, *, version: int) -> tuple[list[EngagedVideo], list[EngagedVideo]]:
@@ -88,15 +107,16 @@ def counters_to_proto(video_id: int, counts: Mapping[EngagementKind, int], *, ap
         saves=counts[EngagementKind.SAVE],
         shares=counts[EngagementKind.SHARE],
         reposts=counts[EngagementKind.REPOST],
+        comments=counts[EngagementKind.COMMENT],
         approximate=approximate,
     )
 
 
-def collection_to_proto(collection: Collection) -> pb.Collection:
+def collection_to_proto(collection: Collection, *, name: str) -> pb.Collection:
     """What its owner sees."""
     return pb.Collection(
         collection_id=collection.collection_id,
-        name=collection.name,
+        name=name,
         created_at_ms=collection.created_at_ms,
         version=collection.version,
     )

@@ -83,17 +83,15 @@ class EngagementServicer(engagement_service_pb2_grpc.EngagementServiceServicer):
         self, request: pb.CreateCollectionRequest, context: Context
     ) -> pb.CreateCollectionResponse:
         """Make a collection."""
-        collection = await self.collecting.create(require_signed_in().user_id, name=request.name, asked=_asked(request))
-        return pb.CreateCollectionResponse(collection=collection_to_proto(collection))
+        made = await self.collecting.create(require_signed_in().user_id, name=request.name, asked=_asked(request))
+        return pb.CreateCollectionResponse(collection=collection_to_proto(made.collection, name=made.name))
 
     async def RenameCollection(  # noqa: N802
         self, request: pb.RenameCollectionRequest, context: Context
     ) -> pb.RenameCollectionResponse:
         """Name a collection anew."""
-        collection = await self.collecting.rename(
-            require_signed_in().user_id, request.collection_id, name=request.name, asked=_asked(request)
-        )
-        return pb.RenameCollectionResponse(collection=collection_to_proto(collection))
+        named = await self.collecting.rename(require_signed_in().user_id, request.collection_id, name=request.name, asked=_asked(request))
+        return pb.RenameCollectionResponse(collection=collection_to_proto(named.collection, name=named.name))
 
     async def DeleteCollection(  # noqa: N802
         self, request: pb.DeleteCollectionRequest, context: Context
@@ -108,11 +106,11 @@ class EngagementServicer(engagement_service_pb2_grpc.EngagementServiceServicer):
         """The viewer's collections."""
         user_id = require_signed_in().user_id
         after = self.tokens.decode("collections", str(user_id), request.page_token)
-        collections = [one for one in await self.collecting.all(user_id) if one.collection_id > int(after or 0)]
+        collections = [one for one in await self.collecting.all(user_id) if one.collection.collection_id > int(after or 0)]
         page = collections[: clamp(request.page_size)]
-        last = str(page[-1].collection_id) if len(page) < len(collections) else ""
+        last = str(page[-1].collection.collection_id) if len(page) < len(collections) else ""
         return pb.ListCollectionsResponse(
-            collections=[collection_to_proto(one) for one in page],
+            collections=[collection_to_proto(one.collection, name=one.name) for one in page],
             next_page_token=self.tokens.encode("collections", str(user_id), last),
         )
 

@@ -15,6 +15,8 @@ class EngagementKind(enum.IntEnum):
     SAVE = 2
     SHARE = 3
     REPOST = 4
+    COMMENT = 5
+    """Counted from the events of comments; no act of this area."""
 
 
 class ShareTarget(enum.IntEnum):
@@ -42,6 +44,8 @@ class Act:
     """Who made the video, as video's permit said."""
     active: bool = False
     acted_at_ms: int = 0
+    first_acted_at_ms: int = 0
+    """When the person first did it, however often it was taken back since; 0 in rows that are older than the column."""
     collection_id: int = 0
     """Where it was saved; 0 for no collection."""
     share_target: ShareTarget = ShareTarget.NONE
@@ -105,18 +109,17 @@ class BusyVideo:
 @table("collections", guard=Guard.GUARDED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
-    """A named place for saves, or the count of them: both stand in one partition and change in one step."""
+    """A named place for saves, the count of them, or the mark of a deleted one: all stand in one partition and change in one step."""
 
     user_id: Partition[int]
     collection_id: Clustering[int]
-    """0 for the count."""
-    name: str = ""
+    """0 for the count; below 0 the mark of the deleted collection with the opposite id, so that lists never read it."""
+    name_sealed: bytes = b""
     created_at_ms: int = 0
     count: int = 0
     """Of the row 0: how many collections the person has."""
-    deleted: bool = False
-    """The row of a deleted collection stays until no repeat of its creation can come."""
     applied_edits: str = ""
     """Operation ids of the last changes, so that the repeat of one is told apart from another change."""
     expires_at_ms: int = 0
+    """Of the mark of a deleted collection: it stays until no repeat of its creation can come."""
     version: int = 0

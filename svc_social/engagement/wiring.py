@@ -11,6 +11,7 @@ from mesh.events.hint_sender import HintSender
 from mesh.events.shapes import Consumer
 from mesh.pages import PageTokens
 from mesh.permits import Permits
+from mesh.sealing import PersonSealer
 from mesh.server import ServedService
 from mesh.stores.tables.port import Tables
 from mesh.stores.tables.requests import RequestLog
@@ -46,10 +47,12 @@ def wire(
     page_token_key: bytes,
     profiles: Profiles,
     relations: Relations,
+    sealer: PersonSealer,
+    named_requests: RequestLog,
     rates: Rates,
     hints: HintSender | None = None,
 ) -> Engagement:
-    """Engagement on one set of tables."""
+    """Engagement on one set of tables. `named_requests` remembers requests that have words of people in them."""
     acts, collections = ActStore(tables=tables), CollectionStore(tables=tables)
     counts, lists = CountStore(tables=tables, clock=clock), ListStore(tables=tables)
     requests = RequestLog(tables, clock)
@@ -57,7 +60,7 @@ def wire(
     acting = Acting(acts=acts, collections=collections, requests=requests, permits=permits, next_id=next_id, events=events)
     servicer = EngagementServicer(
         acting=acting,
-        collecting=Collecting(collections=collections, requests=requests, next_id=next_id, clock=clock),
+        collecting=Collecting(collections=collections, sealer=sealer, requests=named_requests, next_id=next_id, clock=clock),
         reading=reading,
         tokens=PageTokens(page_token_key),
     )

@@ -9,7 +9,7 @@ from svc_social.graph.convert import side_from_proto
 from svc_social.graph.rules import ends, places
 from svc_social.graph.store.edges import EdgeStore
 from svc_social.graph.store.lists import ListStore
-from svc_social.graph.tables import Edge, FollowState
+from svc_social.graph.tables import Direction, Edge, FollowState
 
 BondChanged = events_pb2.BondChanged
 
@@ -25,7 +25,7 @@ class CountedEdges(VersionedRow):
         self.handlers = {BondChanged: self.changed}
 
     async def changed(self, event: Incoming[BondChanged]) -> None:
-        """Count a follow that began or ended."""
+        """Count a follow or a request that began or ended."""
         bond, version = event.message, _version(event)
         changed: list[Edge] = []
         for actor_id, other_id, before, now in (
@@ -38,6 +38,10 @@ class CountedEdges(VersionedRow):
                     Edge(user_id=user_id, direction=direction, other_id=who, source_version=version, present=present)
                     for user_id, direction, who in ends(actor_id, other_id)
                 ]
+                asks = FollowState(now.follow) is FollowState.REQUESTED
+                if asks or FollowState(before.follow) is FollowState.REQUESTED:
+                    asking = Edge(user_id=actor_id, direction=Direction.ASKING, other_id=other_id, source_version=version, present=asks)
+                    changed.append(asking)
         await self._edges.count(changed)
 
 

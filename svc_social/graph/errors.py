@@ -7,7 +7,8 @@ MeshError
 │   └── FollowRequestNotFound
 ├── FailedPrecondition
 │   ├── UnblockFirst
-│   └── TooManyFollows
+│   ├── TooManyFollows
+│   └── TooManyFollowRequests
 └── PermissionDenied
     └── FollowsArePrivate
 """
@@ -39,6 +40,12 @@ class TooManyFollows(FailedPrecondition):
     """The follower already follows as many people as one may."""
 
     reason = "TOO_MANY_FOLLOWS"
+
+
+class TooManyFollowRequests(FailedPrecondition):
+    """The person asks to follow as many people as one may; unanswered requests have to be taken back first."""
+
+    reason = "TOO_MANY_FOLLOW_REQUESTS"
 
 
 class FollowsArePrivate(PermissionDenied):

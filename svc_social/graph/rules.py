@@ -13,9 +13,12 @@ from svc_social.identity.actions import AccountNotFound
 MOST_FOLLOWING = 10_000
 """How many people one may follow. It is judged when one follows, asks, and is let in: who follows that many asks nobody, and nobody lets them in.
 
-Open requests themselves are not counted: they may be more than there is room for, and stay open then. The count trails by seconds, so a burst
+Open requests do not count as follows: they may be more than there is room for, and stay open then. The count trails by seconds, so a burst
 of follows and approvals may pass the limit by as many as come in them.
 """
+
+MOST_ASKING = 1_000
+"""How many open requests one may have; judged like MOST_FOLLOWING when one asks."""
 
 NONE, REQUESTED, FOLLOWING = FollowState.NONE, FollowState.REQUESTED, FollowState.FOLLOWING
 
@@ -175,6 +178,11 @@ def nearer(before: Bond, now: Bond) -> tuple[int, ...]:
     """Who came nearer to following the other by an act: who asks, and who follows now."""
     ids = (before.low_id, before.high_id)
     return tuple(one for one in ids if seen_by(one, now).mine.follow > seen_by(one, before).mine.follow)
+
+
+def asks_anew(actor_id: int, before: Bond, now: Bond) -> bool:
+    """Whether an act made the actor ask to follow the other."""
+    return seen_by(actor_id, now).mine.follow is REQUESTED and seen_by(actor_id, before).mine.follow is not REQUESTED
 
 
 def are_parted(bond: Bond) -> bool:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _GATEWAY = frozenset({"gateway"})
 _DECIDING = frozenset({"feed", "video"})
 """Services that keep what a block parts from whoever asks them."""
+_COUNTING = frozenset({"video"})
+"""Services that put work in order by how many people wait for it."""
 
 _ACT = Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True, priority=Priority.WRITE)
 _OWN_LIST = Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True)
@@ -41,7 +43,7 @@ ACCESS = {
     "ListBlocked": _OWN_LIST,
     "ListMuted": _OWN_LIST,
     "BatchGetRelationships": Access(callers=_GATEWAY | _DECIDING, viewer=SIGNED_IN, idempotent=True, priority=Priority.PLAYBACK),
-    "BatchGetGraphCounts": _LIST,
+    "BatchGetGraphCounts": Access(callers=_GATEWAY | _COUNTING, viewer=ANYONE, idempotent=True),
 }
 
 ActRequest = (

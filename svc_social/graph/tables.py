@@ -24,6 +24,8 @@ class Direction(enum.IntEnum):
 
     FOLLOWERS = 1
     FOLLOWING = 2
+    ASKING = 3
+    """Whom the person asks to follow and has no answer from."""
 
 
 class ListKind(enum.IntEnum):
@@ -63,7 +65,7 @@ class Bond:
 @table("graph_edges", guard=Guard.GUARDED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """A follow as one of its ends counts it; a tallied set for each person and direction."""
+    """A follow or an open request as one of its ends counts it; a tallied set for each person and direction."""
 
     user_id: Partition[int]
     direction: Partition[Direction]

@@ -12,7 +12,7 @@ from mesh.pages import PageTokens
 from mesh.server import ServedService
 from mesh.stores.tables.port import Tables
 from mesh.stores.tables.requests import RequestLog
-from svc_social.graph.actions import Acts, GraphLists, Relations
+from svc_social.graph.actions import Acts, Followers, GraphLists, Relations
 from svc_social.graph.consumers import CountedEdges, ListedPeople
 from svc_social.graph.service import GraphServicer, graph_service
 from svc_social.graph.store import BondStore, EdgeStore, ListStore
@@ -25,6 +25,7 @@ class Graph:
 
     services: tuple[ServedService, ...]
     consumers: tuple[Consumer, ...]
+    followers: Followers
 
 
 def relations_on(tables: Tables) -> Relations:
@@ -60,4 +61,5 @@ def wire(
     return Graph(
         services=(graph_service(servicer),),
         consumers=(CountedEdges(edges=edges), ListedPeople(lists=lists)),
+        followers=Followers(lists=lists, relations=relations),
     )

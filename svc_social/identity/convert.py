@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from clipmesh.common.v1 import viewer_pb2
-from clipmesh.social.v1 import identity_service_pb2, profile_service_pb2
+from clipmesh.social.v1 import events_pb2, identity_service_pb2, profile_service_pb2
 
 from svc_social.identity.masks import purposes_of, roles_of
+from svc_social.identity.people import Person
 from svc_social.identity.rules import NEW_ACCOUNT_MS, privacy_of
 from svc_social.identity.session_tables import Session, SigningKey
 from svc_social.identity.tables import Account
 
 
-def profile_to_proto(account: Account) -> profile_service_pb2.Profile:
+def profile_to_proto(person: Person) -> profile_service_pb2.Profile:
     """What everybody may see of a person."""
+    account = person.account
     return profile_service_pb2.Profile(
         user_id=account.user_id,
-        handle=account.handle,
-        display_name=account.display_name,
-        bio=account.bio,
+        handle=person.handle,
+        display_name=person.display_name,
+        bio=person.bio,
         verified=account.verified,
         is_private=account.is_private,
         created_at_ms=account.created_at_ms,
         version=account.version,
+    )
+
+
+def facts_to_proto(account: Account, *, version: int) -> events_pb2.ProfileFacts:
+    """What events say of a profile as of a version of its account: no words, which are read from here while the person wants them read."""
+    return events_pb2.ProfileFacts(
+        user_id=account.user_id,
+        verified=account.verified,
+        is_private=account.is_private,
+        created_at_ms=account.created_at_ms,
+        version=version,
     )
 
 
@@ -35,10 +48,11 @@ def languages_of(account: Account) -> tuple[str, ...]:
     return tuple(tag for tag in account.languages.split(",") if tag)
 
 
-def account_to_proto(account: Account, *, email: str) -> profile_service_pb2.Account:
+def account_to_proto(person: Person, *, email: str) -> profile_service_pb2.Account:
     """What only its owner sees."""
+    account = person.account
     return profile_service_pb2.Account(
-        profile=profile_to_proto(account),
+        profile=profile_to_proto(person),
         email=email,
         age_band=age_band_of(account),
         roles=roles_of(account.roles_mask),
@@ -46,6 +60,7 @@ def account_to_proto(account: Account, *, email: str) -> profile_service_pb2.Acc
         languages=languages_of(account),
         privacy=privacy_to_proto(account),
         email_verified=account.email_verified,
+        region=account.region,
     )
 
 
@@ -77,6 +92,8 @@ def standing_to_proto(account: Account, *, now_ms: int) -> profile_service_pb2.S
     """How far the account is trusted. Whether it has public clips is video's fact, so new means young here."""
     age_ms = max(0, now_ms - account.created_at_ms)
     level = profile_service_pb2.STANDING_LEVEL_NEW if age_ms < NEW_ACCOUNT_MS else profile_service_pb2.STANDING_LEVEL_GOOD
+    if account.banned_at_ms:
+        level = profile_service_pb2.STANDING_LEVEL_SUSPENDED
     return profile_service_pb2.Standing(
         user_id=account.user_id, level=level, account_age_ms=age_ms, verified=account.verified, age_band=age_band_of(account)
     )

@@ -24,6 +24,8 @@ MeshError
 ├── Unauthenticated
 │   ├── WrongCredentials
 │   └── InvalidGrant
+├── PermissionDenied
+│   └── AccountBanned
 └── ResourceExhausted
     ├── TooManyAttempts
     └── HashingOverloaded    (OVERLOADED)
@@ -31,7 +33,7 @@ MeshError
 
 from __future__ import annotations
 
-from mesh.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, Unauthenticated
+from mesh.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, ResourceExhausted, Unauthenticated
 
 
 class HandleNotAllowed(InvalidArgument):
@@ -140,6 +142,12 @@ class InvalidGrant(Unauthenticated):
     """The code or refresh token is unknown, used, expired or not this application's."""
 
     reason = "INVALID_GRANT"
+
+
+class AccountBanned(PermissionDenied):
+    """The account was shut out by those who run the place."""
+
+    reason = "ACCOUNT_BANNED"
 
 
 class TooManyAttempts(ResourceExhausted):

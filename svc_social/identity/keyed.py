@@ -15,6 +15,7 @@ class IdentityKeys:
     """All secrets of identity, each for one purpose; derived from the two named secrets of the process."""
 
     email: bytes
+    handle: bytes
     requests: bytes
     attempts: bytes
     refresh: bytes
@@ -25,9 +26,10 @@ class IdentityKeys:
 
     @classmethod
     def from_secrets(cls, *, email_hash_key: bytes, sealing_key: bytes) -> IdentityKeys:
-        """Changing `email_hash_key` loses every e-mail look-up, changing `sealing_key` loses every sealed value and session."""
+        """Changing `email_hash_key` loses every look-up by e-mail and handle, changing `sealing_key` loses every sealed value and session."""
         return cls(
             email=derive(email_hash_key, "email"),
+            handle=derive(email_hash_key, "handle"),
             requests=derive(email_hash_key, "sign-up requests"),
             attempts=derive(email_hash_key, "sign-in attempts"),
             refresh=derive(sealing_key, "refresh tokens"),
@@ -38,6 +40,10 @@ class IdentityKeys:
     def email_hash(self, email: str) -> str:
         """The name under which a folded address is reserved."""
         return hmac.digest(self.email, email.encode(), hashlib.sha256).hex()
+
+    def handle_name(self, handle: str) -> str:
+        """The name under which a folded handle is reserved: who reads the rows of an erased person does not find the handle in them."""
+        return hmac.digest(self.handle, handle.encode(), hashlib.sha256).hex()
 
     def request_tag(self, email_hash: str, request_id: str) -> bytes:
         """Marks the reservations of one sign-up; request ids are the client's choice, so that of two people may be the same."""

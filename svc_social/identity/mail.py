@@ -15,6 +15,10 @@ class MailKind(enum.StrEnum):
 
     RESET_PASSWORD = "reset-password"  # noqa: S105 - a word for logs
     VERIFY_EMAIL = "verify-email"
+    SECURITY_NOTICE = "security-notice"
+    """Something happened to the account that only its person should do."""
+    NEWS_NOTICE = "news-notice"
+    """There is something to read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from mesh.auth import GATEWAY, current_caller, current_viewer, require_signed_in
 from mesh.clock import Clock
 from mesh.server import SIGNED_IN, SIGNED_IN_NOW, Access, Priority, ServedService
 from svc_social.graph.actions import Relations
-from svc_social.identity.actions import PrivacyChange, PrivacySettings, Profiles
+from svc_social.identity.actions import Handles, PrivacyChange, PrivacySettings, ProfileChange, Profiles
 from svc_social.identity.convert import account_to_proto, profile_to_proto, standing_to_proto
 from svc_social.identity.errors import ProfileNotFound
 from svc_social.identity.tables import Audience
@@ -32,6 +32,7 @@ ACCESS = {
     "GetProfileByHandle": Access(callers=_GATEWAY, idempotent=True),
     "GetMyAccount": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True),
     "UpdateProfile": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True, keeps_answers=True, priority=Priority.WRITE),
+    "ChangeHandle": Access(callers=_GATEWAY, viewer=SIGNED_IN_NOW, idempotent=True, keeps_answers=True, priority=Priority.WRITE),
     "UpdatePrivacy": Access(callers=_GATEWAY, viewer=SIGNED_IN_NOW, idempotent=True, keeps_answers=True, priority=Priority.WRITE),
     "UpdateConsents": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True, priority=Priority.WRITE),
     # The age band is not for viewers: only services that decide about people ask.
@@ -44,6 +45,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
     """Answers ProfileService."""
 
     profiles: Profiles
+    handles: Handles
     privacy: PrivacySettings
     relations: Relations
     clock: Clock
@@ -52,39 +54,54 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
         self, request: pb.BatchGetProfilesRequest, context: Context
     ) -> pb.BatchGetProfilesResponse:
         """Public profiles."""
-        accounts = await self.profiles.many(request.user_ids)
-        hidden = await self._hidden([account.user_id for account in accounts])
-        return pb.BatchGetProfilesResponse(profiles=[profile_to_proto(one) for one in accounts if one.user_id not in hidden])
+        people = await self.profiles.people(request.user_ids)
+        hidden = await self._hidden([person.user_id for person in people])
+        return pb.BatchGetProfilesResponse(profiles=[profile_to_proto(one) for one in people if one.user_id not in hidden])
 
     async def GetProfileByHandle(  # noqa: N802
         self, request: pb.GetProfileByHandleRequest, context: Context
     ) -> pb.GetProfileByHandleResponse:
         """One profile."""
-        account = await self.profiles.by_handle(request.handle)
-        if await self._hidden([account.user_id]):
+        person = await self.profiles.by_handle(request.handle)
+        if await self._hidden([person.user_id]):
             raise ProfileNotFound()
-        return pb.GetProfileByHandleResponse(profile=profile_to_proto(account))
+        return pb.GetProfileByHandleResponse(profile=profile_to_proto(person))
 
     async def GetMyAccount(  # noqa: N802
         self, request: pb.GetMyAccountRequest, context: Context
     ) -> pb.GetMyAccountResponse:
         """The viewer's own account."""
-        account, email = await self.profiles.mine(require_signed_in().user_id)
-        return pb.GetMyAccountResponse(account=account_to_proto(account, email=email))
+        person, email = await self.profiles.mine(require_signed_in().user_id)
+        return pb.GetMyAccountResponse(account=account_to_proto(person, email=email))
 
     async def UpdateProfile(  # noqa: N802
         self, request: pb.UpdateProfileRequest, context: Context
     ) -> pb.UpdateProfileResponse:
         """Change the viewer's profile."""
-        account = await self.profiles.update(
+        person = await self.profiles.update(
             require_signed_in().user_id,
-            display_name=request.display_name if request.HasField("display_name") else None,
-            bio=request.bio if request.HasField("bio") else None,
-            languages=list(request.languages.languages) if request.HasField("languages") else None,
+            ProfileChange(
+                display_name=request.display_name if request.HasField("display_name") else None,
+                bio=request.bio if request.HasField("bio") else None,
+                languages=list(request.languages.languages) if request.HasField("languages") else None,
+                region=request.region if request.HasField("region") else None,
+            ),
             request_id=request.request_id,
             body=request.SerializeToString(deterministic=True),
         )
-        return pb.UpdateProfileResponse(profile=profile_to_proto(account))
+        return pb.UpdateProfileResponse(profile=profile_to_proto(person))
+
+    async def ChangeHandle(  # noqa: N802
+        self, request: pb.ChangeHandleRequest, context: Context
+    ) -> pb.ChangeHandleResponse:
+        """Give the viewer another handle."""
+        person = await self.handles.change(
+            require_signed_in().user_id,
+            request.handle,
+            request_id=request.request_id,
+            body=request.SerializeToString(deterministic=True),
+        )
+        return pb.ChangeHandleResponse(profile=profile_to_proto(person))
 
     async def UpdatePrivacy(  # noqa: N802
         self, request: pb.UpdatePrivacyRequest, context: Context
@@ -103,15 +120,15 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
             request_id=request.request_id,
             body=request.SerializeToString(deterministic=True),
         )
-        account, email = await self.profiles.mine(user_id)
-        return pb.UpdatePrivacyResponse(account=account_to_proto(account, email=email))
+        person, email = await self.profiles.mine(user_id)
+        return pb.UpdatePrivacyResponse(account=account_to_proto(person, email=email))
 
     async def UpdateConsents(  # noqa: N802
         self, request: pb.UpdateConsentsRequest, context: Context
     ) -> pb.UpdateConsentsResponse:
         """Replace the viewer's consents."""
-        account, email = await self.profiles.consent(require_signed_in().user_id, request.consents)
-        return pb.UpdateConsentsResponse(account=account_to_proto(account, email=email))
+        person, email = await self.profiles.consent(require_signed_in().user_id, request.consents)
+        return pb.UpdateConsentsResponse(account=account_to_proto(person, email=email))
 
     async def BatchGetStandings(  # noqa: N802
         self, request: pb.BatchGetStandingsRequest, context: Context

@@ -101,6 +101,7 @@ _HANDLE = re.compile(r"[a-z0-9_][a-z0-9_.]{0,22}[a-z0-9_]")
 _EMAIL_LOCAL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
+_REGION = re.compile(r"[A-Z]{2}")
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS = frozenset({"\u200c", "\u200d"})
 """Format characters that words and emoji of several scripts need; allowed between visible characters only."""
@@ -280,6 +281,14 @@ def check_display_name(text: str) -> str:
     if poses_as_staff(name):
         raise InvalidText("display_name looks like the name of somebody who runs the place", field="display_name")
     return name
+
+
+def check_region(text: str) -> str:
+    """An ISO 3166-1 alpha-2 code in upper case, or nothing. Raises InvalidText."""
+    region = text.strip().upper()
+    if region and not _REGION.fullmatch(region):
+        raise InvalidText("region is no two-letter code of a country", field="region")
+    return region
 
 
 def check_languages(tags: Sequence[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from clipmesh.social.v1 import identity_service_pb2_grpc
 from mesh.auth import current_viewer, require_signed_in
 from mesh.server import SIGNED_IN, SIGNED_IN_NOW, Access, Priority, ServedService, roles
 from svc_social.identity.actions import (
+    Bans,
     MailedLinks,
     NewPassword,
     NewPerson,
@@ -43,6 +44,7 @@ ACCESS = {
     "ListSigningKeys": Access(callers=_GATEWAY, idempotent=True, priority=Priority.PLAYBACK),
     "GetSession": Access(callers=_GATEWAY, idempotent=True, priority=Priority.PLAYBACK),
     "GrantRole": Access(callers=_GATEWAY, viewer=roles(viewer_pb2.ROLE_OPERATOR), idempotent=True, priority=Priority.WRITE),
+    "SetBan": Access(callers=_GATEWAY, viewer=roles(viewer_pb2.ROLE_OPERATOR), idempotent=True, priority=Priority.WRITE),
     "ListSessions": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True, priority=Priority.WRITE),
     "EndSession": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True, priority=Priority.PLAYBACK),
     "EndAllSessions": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True, priority=Priority.PLAYBACK),
@@ -64,6 +66,7 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
     sessions: Sessions
     signing: SigningKeys
     roles: Roles
+    bans: Bans
     own_sessions: OwnSessions
     new_password: NewPassword
     mailed_links: MailedLinks
@@ -72,7 +75,7 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
         self, request: pb.SignUpRequest, context: Context
     ) -> pb.SignUpResponse:
         """Make an account."""
-        account = await self.sign_up.sign_up(
+        user_id, handle = await self.sign_up.sign_up(
             NewPerson(
                 request_id=request.request_id,
                 handle=request.handle,
@@ -84,7 +87,7 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
                 languages=tuple(request.languages),
             )
         )
-        return pb.SignUpResponse(user_id=account.user_id, handle=account.handle)
+        return pb.SignUpResponse(user_id=user_id, handle=handle)
 
     async def Authorize(  # noqa: N802
         self, request: pb.AuthorizeRequest, context: Context
@@ -150,6 +153,13 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
         """Give or take a role."""
         granted = await self.roles.grant(by=current_viewer(), user_id=request.user_id, role=request.role, granted=request.granted)
         return pb.GrantRoleResponse(roles=granted)
+
+    async def SetBan(  # noqa: N802
+        self, request: pb.SetBanRequest, context: Context
+    ) -> pb.SetBanResponse:
+        """Shut a person out or let them in again."""
+        banned_at_ms = await self.bans.set(by=current_viewer(), user_id=request.user_id, banned=request.banned)
+        return pb.SetBanResponse(banned_at_ms=banned_at_ms)
 
     async def ListSessions(  # noqa: N802
         self, request: pb.ListSessionsRequest, context: Context

@@ -25,6 +25,8 @@ class SessionEnd(enum.IntEnum):
     """The person ended it from another session."""
     PASSWORD_CHANGED = 6
     """The person has another password since; whoever signed in with the old one is out."""
+    BANNED = 7
+    """The person was shut out."""
 
 
 @table("sign_in_attempts", guard=Guard.GUARDED)
@@ -33,7 +35,7 @@ class SignInAttempts:
     """Failed sign-ins of one account or one address in one window; the row is absent when the window is over."""
 
     subject: Partition[str]
-    """`account:` or `address:` and a keyed hash; nothing in clear."""
+    """What is counted and a keyed hash of whose; nothing in clear."""
     failures: int = 0
     expires_at_ms: int = 0
     version: int = 0

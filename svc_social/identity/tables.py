@@ -37,13 +37,18 @@ class NameKind(enum.StrEnum):
 @table("accounts", guard=Guard.GUARDED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A person: public profile, roles, consents, and the sealed private facts. Its insert is the moment a sign-up succeeds."""
+    """A person: what they show and the private facts, all their words sealed; roles and consents. Its insert is the moment a sign-up succeeds."""
 
     user_id: Partition[int]
     state: AccountState = AccountState.ACTIVE
-    handle: str = ""
-    display_name: str = ""
-    bio: str = ""
+    handle_name: str = ""
+    """The name under which the handle is reserved, a keyed hash; only this row says which handle the person has now."""
+    handle_sealed: bytes = b""
+    display_name_sealed: bytes = b""
+    bio_sealed: bytes = b""
+    region: str = ""
+    """ISO 3166-1 alpha-2 of where the person says to live, for data residency alone; empty when not said. Not sealed: where the row goes is
+    decided by it before any key can be read."""
     verified: bool = False
     is_private: bool = False
     comments_from: Audience = Audience.DEFAULT
@@ -66,6 +71,8 @@ class Account:
     languages: str = ""
     """BCP 47 tags in order of preference, separated by commas."""
     created_at_ms: int = 0
+    banned_at_ms: int = 0
+    """When the person was shut out; 0 for who is not."""
     applied_edits: str = ""
     """Operation ids of the last changes of the profile, so that the repeat of one is told apart from another change."""
     expires_at_ms: int = 0
@@ -91,11 +98,13 @@ class Reservation:
 
     kind: Partition[NameKind]
     name: Partition[str]
-    """The folded handle, or the keyed hash of the e-mail in hex."""
+    """The keyed hash of the folded handle or e-mail address, in hex."""
     owner_id: int = 0
     confirmed: bool = False
     pending_until_ms: int = 0
     """After this moment an unconfirmed reservation may be settled by anybody."""
+    held_until_ms: int = 0
+    """Until when a name that its owner gave up is kept for nobody else; 0 for a name in use."""
     request_tag: bytes = b""
     """Keyed hash of the sign-up's request id: tells a repeat from a rival before anything is written."""
     expires_at_ms: int = 0
@@ -110,7 +119,7 @@ class SignUpIntent:
 
     shard: Partition[int]
     user_id: Clustering[int]
-    handle: str = ""
+    handle_name: str = ""
     email_hash: str = ""
     started_at_ms: int = 0
     version: int = 0
@@ -132,9 +141,10 @@ class Credential:
 @table("person_keys", guard=Guard.GUARDED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonKey:
-    """The key that seals a person's private facts, itself sealed by the service's secret."""
+    """The key that seals a person's words, itself sealed by the service's secret."""
 
     user_id: Partition[int]
     wrapped: bytes = b""
+    """Empty when the key was destroyed: no other one takes its place."""
     created_at_ms: int = 0
     version: int = 0

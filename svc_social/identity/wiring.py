@@ -10,15 +10,19 @@ from clipmesh.common.v1 import viewer_pb2
 from mesh.clock import Clock
 from mesh.events.event import EventMaker
 from mesh.pages import PageTokens
-from mesh.sealing import PersonSealer
+from mesh.sealing import KeptKeys, PersonSealer
 from mesh.server import ServedService
 from mesh.stores.tables.port import Tables
 from mesh.stores.tables.requests import RequestLog
 from svc_social.graph.actions import Relations
 from svc_social.identity.actions import (
+    Bans,
     Guesses,
+    Handles,
     MailedLinks,
+    Naming,
     NewPassword,
+    Notices,
     OwnSessions,
     PrivacySettings,
     Profiles,
@@ -33,6 +37,7 @@ from svc_social.identity.clients import Clients
 from svc_social.identity.keyed import IdentityKeys
 from svc_social.identity.mail import Mailer
 from svc_social.identity.passwords import PasswordHasher
+from svc_social.identity.people import People
 from svc_social.identity.posting import Posting
 from svc_social.identity.profile_service import ProfileServicer, profile_service
 from svc_social.identity.service import IdentityServicer, identity_service
@@ -56,6 +61,11 @@ class Identity:
     signing: SigningKeys
     settler: SignUpSettler
     posting: Posting
+    sealer: PersonSealer
+    """Seals what other areas keep of people's words."""
+    requests: RequestLog
+    """Remembers requests whose bodies may have such words."""
+    notices: Notices
 
 
 def wire(
@@ -76,14 +86,15 @@ def wire(
     """Identity on one set of tables."""
     accounts, names, session_rows = AccountStore(tables=tables), NameStore(tables=tables), SessionStore(tables=tables)
     person_keys = PersonKeyStore(tables=tables, clock=clock, wrapping_key=keys.people)
-    sealer = PersonSealer(keys=person_keys)
-    requests = RequestLog(tables, clock)
+    words = People(sealer=PersonSealer(keys=KeptKeys(person_keys, clock=clock)))
+    requests = RequestLog(tables, clock, body_key=keys.requests)
     settler = SignUpSettler(accounts=accounts, names=names, person_keys=person_keys, clock=clock)
+    naming = Naming(names=names, settler=settler, clock=clock)
     signing = SigningKeys(store=SigningKeyStore(tables=tables, wrapping_key=keys.signing), clock=clock, events=events)
     sessions = Sessions(
         accounts=accounts,
         sessions=session_rows,
-        sealer=sealer,
+        words=words,
         clients=clients,
         signing=signing,
         keys=keys,
@@ -96,9 +107,9 @@ def wire(
     servicer = IdentityServicer(
         sign_up=SignUp(
             accounts=accounts,
-            names=names,
+            naming=naming,
             person_keys=person_keys,
-            sealer=sealer,
+            sealer=words.sealer,
             settler=settler,
             requests=requests,
             hasher=hasher,
@@ -120,14 +131,15 @@ def wire(
         sessions=sessions,
         signing=signing,
         roles=Roles(accounts=accounts, sessions=sessions),
-        own_sessions=OwnSessions(sessions=session_rows, sealer=sealer, page_tokens=PageTokens(page_token_key)),
+        bans=Bans(accounts=accounts, sessions=sessions, clock=clock, events=events),
+        own_sessions=OwnSessions(sessions=session_rows, sealer=words.sealer, page_tokens=PageTokens(page_token_key)),
         new_password=NewPassword(
             accounts=accounts,
             attempts=attempts,
             mail_tokens=mail_tokens,
             guesses=guesses,
             sessions=sessions,
-            sealer=sealer,
+            words=words,
             requests=requests,
             hasher=hasher,
             keys=keys,
@@ -139,7 +151,7 @@ def wire(
             names=names,
             attempts=attempts,
             mail_tokens=mail_tokens,
-            sealer=sealer,
+            words=words,
             keys=keys,
             mailer=mailer,
             posting=posting,
@@ -149,13 +161,29 @@ def wire(
             clock=clock,
         ),
     )
-    profiles = Profiles(accounts=accounts, names=names, sealer=sealer, requests=requests, next_id=next_id, clock=clock, events=events)
+    profiles = Profiles(
+        accounts=accounts, names=names, words=words, keys=keys, requests=requests, next_id=next_id, clock=clock, events=events
+    )
+    handles = Handles(
+        accounts=accounts,
+        names=names,
+        naming=naming,
+        attempts=attempts,
+        words=words,
+        keys=keys,
+        requests=requests,
+        next_id=next_id,
+        events=events,
+    )
     privacy = PrivacySettings(accounts=accounts, requests=requests, next_id=next_id, events=events)
-    profile_servicer = ProfileServicer(profiles=profiles, privacy=privacy, relations=relations, clock=clock)
+    profile_servicer = ProfileServicer(profiles=profiles, handles=handles, privacy=privacy, relations=relations, clock=clock)
     return Identity(
         services=(identity_service(servicer), profile_service(profile_servicer)),
         profiles=profiles,
         signing=signing,
         settler=settler,
         posting=posting,
+        sealer=words.sealer,
+        requests=requests,
+        notices=Notices(accounts=accounts, words=words, mailer=mailer, origin=mail_origin),
     )

@@ -43,7 +43,7 @@ class ArchiveSettings:
     batch: int = 4_000
     """Events that are archived at once though none of them has waited that long."""
     look_ms: int = 30_000
-    """How often the outbox is looked at, in milliseconds."""
+    """How often the outbox is looked at, in milliseconds; no more rarely than events may wait."""
     lease_ms: int = 120_000
     """How long the archive of a service stays with an archiver that does not write, in milliseconds."""
     retention: Retention = field(default_factory=Retention)
@@ -118,7 +118,7 @@ class Archiver:
                     continue
                 if not more:
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(self._settings.look_ms / 1000):
+                        async with asyncio.timeout(min(self._settings.look_ms, self._settings.every_ms) / 1000):
                             await self._stopping.wait()
         finally:
             await self._let_go()

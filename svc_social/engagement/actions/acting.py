@@ -64,10 +64,8 @@ class Acting:
     ) -> Sight:
         """How things stand after an act that goes on until it is taken back. Raises InvalidPermit, CollectionNotFound, RequestIdReused."""
         creator_id = self._creator(actor, video_id, permit)
-        if collection_id:
-            collection = await self.collections.get(actor.user_id, collection_id)
-            if collection is None or collection.deleted:
-                raise CollectionNotFound()
+        if collection_id and await self.collections.get(actor.user_id, collection_id) is None:
+            raise CollectionNotFound()
         return await self._change(
             actor, video_id=video_id, kind=kind, active=True, creator_id=creator_id, collection_id=collection_id, asked=asked
         )
@@ -90,6 +88,7 @@ class Acting:
                 creator_id=creator_id,
                 active=True,
                 acted_at_ms=decode(share_id).at_ms,
+                first_acted_at_ms=decode(share_id).at_ms,
                 share_target=target,
                 version=share_id,
             )
@@ -127,6 +126,7 @@ class Acting:
                 active=active,
                 # Told by the version, so that a repeat writes the same row.
                 acted_at_ms=decode(version).at_ms,
+                first_acted_at_ms=(standing.first_acted_at_ms or standing.acted_at_ms) if standing else decode(version).at_ms,
                 collection_id=collection_id,
                 version=version,
             )

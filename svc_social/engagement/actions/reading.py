@@ -76,10 +76,8 @@ class Reading:
 
     async def saved(self, user_id: int, collection_id: int, *, after: str, limit: int) -> ListPage:
         """What a person saved, newest first; in one collection, or with 0 all of it. Raises CollectionNotFound."""
-        if collection_id:
-            collection = await self.collections.get(user_id, collection_id)
-            if collection is None or collection.deleted:
-                raise CollectionNotFound()
+        if collection_id and await self.collections.get(user_id, collection_id) is None:
+            raise CollectionNotFound()
         return await self._page(user_id, EngagementKind.SAVE, collection_id, after=after, limit=limit)
 
     async def liked(self, user_id: int, *, after: str, limit: int) -> ListPage:

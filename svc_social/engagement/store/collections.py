@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mesh.stores.tables.port import Change, Insert, RowExists, Tables, Transition, VersionConflict
+from mesh.stores.tables.port import Change, Insert, Remove, RowExists, Tables, Transition, VersionConflict
 from mesh.stores.tables.retry import ATTEMPTS, update
 from svc_social.engagement.tables import Collection
 
@@ -19,26 +19,27 @@ class CollectionStore:
     tables: Tables
 
     async def get(self, user_id: int, collection_id: int) -> Collection | None:
-        """The collection, also a deleted one while its row lasts."""
-        return await self.tables.get(Collection, user_id, collection_id) if collection_id else None
+        """The collection."""
+        return await self.tables.get(Collection, user_id, collection_id) if collection_id > 0 else None
 
     async def all(self, user_id: int) -> list[Collection]:
-        """Every collection that is not deleted, oldest first."""
+        """Every collection, oldest first."""
         found: list[Collection] = []
         after = ""
         while True:
             page = await self.tables.scan(Collection, user_id, first=(1,), after=after, limit=_PAGE)
-            found += [row for row in page.rows if not row.deleted]
+            found += page.rows
             after = page.next
             if not after:
                 return found
 
     async def create(self, collection: Collection, *, most: int) -> Collection | None:
-        """Write a new collection, or find it when it was written before; None when the person has `most` already. Raises VersionConflict."""
+        """Write a new collection, or find it when it was written before; its mark when it was deleted since, None when the person has `most`
+        already. Raises VersionConflict."""
         for _ in range(ATTEMPTS):
-            known, count = await self._with_count(collection.user_id, collection.collection_id)
-            if known is not None:
-                return known
+            known, mark, count = await self._with_count(collection.user_id, collection.collection_id)
+            if known is not None or mark is not None:
+                return known or mark
             if count.count >= most:
                 return None
             try:
@@ -50,15 +51,15 @@ class CollectionStore:
         raise VersionConflict(None)
 
     async def delete(self, user_id: int, collection_id: int, *, expires_at_ms: int) -> bool:
-        """Mark a collection as deleted; False when there is none. Safe to repeat while its row lasts. Raises VersionConflict."""
+        """Replace a collection by its mark; False when there is none. Safe to repeat while the mark lasts. Raises VersionConflict."""
         for _ in range(ATTEMPTS):
-            known, count = await self._with_count(user_id, collection_id)
-            if known is None or known.deleted:
-                return known is not None
-            gone = replace(known, deleted=True, name="", expires_at_ms=expires_at_ms)
+            known, mark, count = await self._with_count(user_id, collection_id)
+            if known is None:
+                return mark is not None
+            gone = Collection(user_id=user_id, collection_id=-collection_id, created_at_ms=known.created_at_ms, expires_at_ms=expires_at_ms)
             try:
-                await self.tables.commit(Transition(gone, known.version), _counted(count, -1))
-            except VersionConflict:
+                await self.tables.commit(Remove(known, known.version), Insert(gone), _counted(count, -1))
+            except (RowExists, VersionConflict):
                 continue
             return True
         raise VersionConflict(None)
@@ -67,10 +68,10 @@ class CollectionStore:
         """Apply a pure change; None when there is no such row."""
         return await update(self.tables, Collection, (user_id, collection_id), change)
 
-    async def _with_count(self, user_id: int, collection_id: int) -> tuple[Collection | None, Collection]:
-        keys = [(user_id, collection_id), (user_id, 0)]
+    async def _with_count(self, user_id: int, collection_id: int) -> tuple[Collection | None, Collection | None, Collection]:
+        keys = [(user_id, collection_id), (user_id, -collection_id), (user_id, 0)]
         rows = await self.tables.get_many(Collection, keys)
-        return rows.get(keys[0]), rows.get(keys[1]) or Collection(user_id=user_id, collection_id=0)
+        return rows.get(keys[0]), rows.get(keys[1]), rows.get(keys[2]) or Collection(user_id=user_id, collection_id=0)
 
 
 def _counted(count: Collection, more: int) -> Change:

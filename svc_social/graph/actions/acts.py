@@ -10,8 +10,8 @@ from mesh.clock import Clock
 from mesh.events.event import Event, EventMaker
 from mesh.stores.tables.requests import RequestLog, is_applied, with_applied
 from svc_social.graph.convert import bond_changed
-from svc_social.graph.errors import FollowRequestNotFound, SelfFollow, TooManyFollows
-from svc_social.graph.rules import MOST_FOLLOWING, UNDOING, Act, Relation, after, nearer, seen_by, sides
+from svc_social.graph.errors import FollowRequestNotFound, SelfFollow, TooManyFollowRequests, TooManyFollows
+from svc_social.graph.rules import MOST_ASKING, MOST_FOLLOWING, UNDOING, Act, Relation, after, asks_anew, nearer, seen_by, sides
 from svc_social.graph.store.bonds import BondStore
 from svc_social.graph.store.edges import EdgeStore
 from svc_social.graph.tables import Bond, Direction
@@ -33,7 +33,8 @@ class Acts:
     async def act(self, act: Act, actor_id: int, user_id: int, *, request_id: str, body: bytes) -> Relation:
         """What stands between the two afterwards; the repeat of a request changes nothing more.
 
-        Raises SelfFollow, AccountNotFound, UnblockFirst, FollowRequestNotFound, TooManyFollows and RequestIdReused; then nothing was changed.
+        Raises SelfFollow, AccountNotFound, UnblockFirst, FollowRequestNotFound, TooManyFollows,
+        TooManyFollowRequests and RequestIdReused; then nothing was changed.
         """
         if actor_id == user_id:
             raise SelfFollow
@@ -59,11 +60,14 @@ class Acts:
 
     async def _judge(self, act: Act, actor_id: int, bond: Bond, *, is_private: bool, now_ms: int) -> None:
         """Refuse before anything is written, the note of the request id included."""
-        followers = nearer(bond, after(act, actor_id, bond, is_private=is_private, now_ms=now_ms))
+        judged = after(act, actor_id, bond, is_private=is_private, now_ms=now_ms)
+        followers = nearer(bond, judged)
         if followers:
-            counts = await self.edges.counts(followers, Direction.FOLLOWING)
-            if max(counts.values()) >= MOST_FOLLOWING:
+            counts = await self.edges.counts(followers, Direction.FOLLOWING, Direction.ASKING)
+            if max(counts[one, Direction.FOLLOWING] for one in followers) >= MOST_FOLLOWING:
                 raise TooManyFollows(most=MOST_FOLLOWING)
+            if asks_anew(actor_id, bond, judged) and counts[actor_id, Direction.ASKING] >= MOST_ASKING:
+                raise TooManyFollowRequests(most=MOST_ASKING)
 
     def _events(self, before: Bond, now: Bond) -> Sequence[Event]:
         if sides(before) == sides(now):

@@ -22,6 +22,17 @@ class Relations:
         bonds = ((user_id, found.get(pair_of(viewer_id, user_id))) for user_id in wanted)
         return [Relation(user_id=user_id) if bond is None else seen_by(viewer_id, bond) for user_id, bond in bonds]
 
+    async def between(self, pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Relation]:
+        """By (viewer, person): what stands between the two; between people who have nothing to do with one another there is nothing."""
+        wanted = list(dict.fromkeys(pairs))
+        found = await self.bonds.get_many([pair_of(*pair) for pair in wanted])
+        return {
+            (viewer_id, user_id): Relation(user_id=user_id)
+            if (bond := found.get(pair_of(viewer_id, user_id))) is None
+            else seen_by(viewer_id, bond)
+            for viewer_id, user_id in wanted
+        }
+
     async def hidden_from(self, viewer_id: int, user_ids: Iterable[int]) -> frozenset[int]:
         """Who of these people block the viewer."""
         if not viewer_id:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from mesh.clock import Clock
 from mesh.errors import SignInRequired
-from mesh.sealing import PersonSealer
 from mesh.stores.tables.requests import RequestLog
 from svc_social.identity import rules
 from svc_social.identity.actions.sign_in import hash_of_code, new_code
 from svc_social.identity.errors import InvalidMailToken, TooManyAttempts
 from svc_social.identity.keyed import IdentityKeys
 from svc_social.identity.mail import Mail, Mailer, MailKind
+from svc_social.identity.people import People
 from svc_social.identity.posting import Posting
 from svc_social.identity.session_tables import MailPurpose, MailToken
 from svc_social.identity.store.accounts import AccountStore
@@ -39,7 +39,7 @@ class MailedLinks:
     names: NameStore
     attempts: AttemptStore
     mail_tokens: MailTokenStore
-    sealer: PersonSealer
+    words: People
     keys: IdentityKeys
     mailer: Mailer
     posting: Posting
@@ -118,6 +118,6 @@ class MailedLinks:
                 expires_at_ms=self.clock.now_ms() + LINK_MS,
             )
         )
-        to = await self.sealer.unseal(account.user_id, "email", account.email_sealed)
+        to = await self.words.email(account)
         # In the fragment, which browsers send to nobody: neither a log of requests nor a Referer ever has it.
         await self.mailer.send(Mail(to=to, kind=kind, link=f"{self.origin}/{kind.value}#{secret}", user_id=account.user_id))

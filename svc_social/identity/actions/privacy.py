@@ -11,7 +11,7 @@ from mesh.errors import SignInRequired
 from mesh.events.event import Event, EventMaker
 from mesh.stores.tables.requests import RequestLog, is_applied, with_applied
 from svc_social.identity import rules
-from svc_social.identity.convert import profile_to_proto
+from svc_social.identity.convert import facts_to_proto
 from svc_social.identity.store.accounts import AccountStore
 from svc_social.identity.tables import Account, Audience
 
@@ -67,7 +67,5 @@ class PrivacySettings:
         """Only what everybody may see is said to everybody."""
         if old.is_private == new.is_private:
             return ()
-        profile = profile_to_proto(new)
-        profile.version = old.version + 1
-        message = events_pb2.ProfileChanged(profile=profile)
+        message = events_pb2.ProfileChanged(facts=facts_to_proto(new, version=old.version + 1))
         return [self.events.make(message, key=str(new.user_id), subject_ids=(new.user_id,))]

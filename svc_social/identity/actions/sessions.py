@@ -15,7 +15,7 @@ from clipmesh.social.v1 import events_pb2
 
 from mesh.clock import Clock
 from mesh.events.event import Event, EventMaker
-from mesh.sealing import KeyGone, PersonSealer
+from mesh.sealing import KeyGone
 from mesh.tokens import ACCESS_TOKEN_MS, KEYS_TOPIC, SKEW_MS, AccessClaims, encode
 from svc_social.identity import rules
 from svc_social.identity.actions.sign_in import hash_of_code
@@ -25,6 +25,7 @@ from svc_social.identity.convert import age_band_of
 from svc_social.identity.errors import InvalidGrant, SessionNotFound
 from svc_social.identity.keyed import IdentityKeys
 from svc_social.identity.masks import purposes_of, roles_of
+from svc_social.identity.people import BIRTH_DATE, People
 from svc_social.identity.session_tables import AuthorizationCode, Session, SessionEnd
 from svc_social.identity.store.accounts import AccountStore
 from svc_social.identity.store.sessions import SessionStore
@@ -62,7 +63,7 @@ class Sessions:
 
     accounts: AccountStore
     sessions: SessionStore
-    sealer: PersonSealer
+    words: People
     clients: Clients
     signing: SigningKeys
     keys: IdentityKeys
@@ -82,7 +83,7 @@ class Sessions:
         proven = hmac.compare_digest(challenge_of(verifier), row.code_challenge) and 43 <= len(verifier) <= 128
         if not proven or row.client_id != client_id or row.redirect_uri != redirect_uri or row.usable_until_ms <= self.clock.now_ms():
             raise InvalidGrant()
-        account = await self._account(row.user_id)
+        await self._account(row.user_id)
         session = await self._open(row, device)
         # The session stands before the code says so: whoever finds the code used can then end the session it was used for.
         if await self.sessions.use_code(row, session_id=session.session_id) is None:
@@ -91,7 +92,8 @@ class Sessions:
             if used is not None and used.session_id:
                 await self._end(used.session_id, SessionEnd.CODE_REUSED)
             raise InvalidGrant()
-        # Looked at after the session stands: a change of the password either sees the session and ends it, or is seen here.
+        # Looked at after the session stands: a change of the password or a ban either sees the session and ends it, or is seen here.
+        account = await self._account(row.user_id, session_id=session.session_id)
         credential = await self.accounts.credential(row.user_id)
         if credential is None or credential.version != row.credential_version:
             await self._end(session.session_id, SessionEnd.PASSWORD_CHANGED)
@@ -109,7 +111,7 @@ class Sessions:
             session = await self.sessions.get(session_id)
             if session is None or session.ended is not SessionEnd.NONE or session.client_id != client_id:
                 raise InvalidGrant()
-            account = await self._account(session.user_id)
+            account = await self._account(session.user_id, session_id=session_id)
             # A change of the password may have died before it ended the sessions of the old one.
             needed = await self._password_of(session)
             if session.credential_version < needed:
@@ -145,7 +147,7 @@ class Sessions:
         if session is None or session.ended is not SessionEnd.NONE:
             return None
         account = await self.accounts.get(session.user_id)
-        return None if account is None else purposes_of(account.consents_mask)
+        return None if account is None or account.banned_at_ms else purposes_of(account.consents_mask)
 
     async def lives(self, session_id: int, *, user_id: int) -> bool:
         """True while the session goes on and is the person's."""
@@ -168,12 +170,13 @@ class Sessions:
             if await self.sessions.change(replace(session, credential_version=credential_version)) is not None:
                 return
 
-    async def end_all(self, user_id: int, why: SessionEnd, *, keep: int = 0) -> int:
-        """End every session of a person but `keep`; safe to repeat. Returns how many lived."""
+    async def end_all(self, user_id: int, why: SessionEnd, *, keep: int = 0, older_than: int = 0) -> int:
+        """End every session of a person but `keep`, with `older_than` only those of older passwords than this; safe to repeat. Returns how many
+        lived."""
         ended = 0
         for session_id in await self.sessions.of_person(user_id):
             if session_id != keep:
-                ended += await self._end(session_id, why)
+                ended += await self._end(session_id, why, older_than=older_than)
         return ended
 
     async def _open(self, code: AuthorizationCode, device: str) -> Session:
@@ -183,7 +186,7 @@ class Sessions:
             user_id=code.user_id,
             client_id=code.client_id,
             generation=1,
-            device_sealed=await self.sealer.seal(code.user_id, DEVICE, device) if device else b"",
+            device_sealed=await self.words.sealer.seal(code.user_id, DEVICE, device),
             rotated_at_ms=now_ms,
             credential_version=code.credential_version,
             created_at_ms=now_ms,
@@ -208,12 +211,19 @@ class Sessions:
                 return False
             if older_than and session.credential_version >= older_than:
                 return False
-            ended = await self.sessions.change(replace(session, ended=why), events=[self._revocation(session)])
+            ended = await self.sessions.change(replace(session, ended=why), events=self._told(session, why))
             if ended is not None:
                 break
         if why in (SessionEnd.REFRESH_REUSED, SessionEnd.CODE_REUSED):
             _log.warning("a copied token ended a session", extra={"user_id": session.user_id, "reason": why.name})
         return True
+
+    def _told(self, session: Session, why: SessionEnd) -> list[Event]:
+        if why is not SessionEnd.REFRESH_REUSED:
+            return [self._revocation(session)]
+        message = events_pb2.RefreshTokenReused(session_id=session.session_id, user_id=session.user_id, detected_at_ms=self.clock.now_ms())
+        reuse = self.events.make(message, key=str(session.session_id), subject_ids=(session.user_id,))
+        return [self._revocation(session), reuse]
 
     def _revocation(self, session: Session) -> Event:
         """An event of the outbox, unlike the repeated keys: that the session is over is a fact, written with the row or not at all."""
@@ -224,13 +234,18 @@ class Sessions:
         )
         return self.events.make(message, key=str(session.session_id), topic=KEYS_TOPIC, subject_ids=(session.user_id,))
 
-    async def _account(self, user_id: int) -> Account:
-        """The account with its age band as it is today. Raises InvalidGrant when the person is gone."""
+    async def _account(self, user_id: int, *, session_id: int = 0) -> Account:
+        """The account with its age band as it is today. Raises InvalidGrant when the person is gone or banned; who was banned while the ban's
+        process died loses the session here."""
         account = await self.accounts.get(user_id)
         if account is None:
             raise InvalidGrant()
+        if account.banned_at_ms:
+            if session_id:
+                await self._end(session_id, SessionEnd.BANNED)
+            raise InvalidGrant()
         try:
-            born = date.fromisoformat(await self.sealer.unseal(user_id, "birth_date", account.birth_date_sealed))
+            born = date.fromisoformat(await self.words.sealer.unseal(user_id, BIRTH_DATE, account.birth_date_sealed))
         except KeyGone as error:
             raise InvalidGrant() from error
         band = rules.age_band(born, rules.today_of(self.clock.now_ms()))
@@ -240,12 +255,15 @@ class Sessions:
         return renewed or account
 
     async def _pair(self, session: Session, account: Account) -> TokenPair:
+        person = await self.words.one(account)
+        if person is None:
+            raise InvalidGrant()
         now_ms = self.clock.now_ms() // 1000 * 1000
         claims = AccessClaims(
             user_id=account.user_id,
             session_id=session.session_id,
             client_id=session.client_id,
-            handle=account.handle,
+            handle=person.handle,
             roles=roles_of(account.roles_mask),
             age_band=age_band_of(account),
             consents=purposes_of(account.consents_mask),

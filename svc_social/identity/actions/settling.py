@@ -32,16 +32,16 @@ class SignUpSettler:
         if exists:
             await self.finish(intent)
             return True
-        for kind, name in ((NameKind.HANDLE, intent.handle), (NameKind.EMAIL, intent.email_hash)):
+        for kind, name in ((NameKind.HANDLE, intent.handle_name), (NameKind.EMAIL, intent.email_hash)):
             await self.names.free(kind, name, owner_id=intent.user_id)
         await self.accounts.remove_credential(intent.user_id)
-        await self.person_keys.destroy(intent.user_id)
+        await self.person_keys.undo(intent.user_id)
         await self.accounts.end(intent)
         return False
 
     async def finish(self, intent: SignUpIntent) -> None:
         """Make the names of an account its own for good."""
-        for kind, name in ((NameKind.HANDLE, intent.handle), (NameKind.EMAIL, intent.email_hash)):
+        for kind, name in ((NameKind.HANDLE, intent.handle_name), (NameKind.EMAIL, intent.email_hash)):
             await self.names.confirm(kind, name, owner_id=intent.user_id)
         await self.accounts.end(intent)
 
@@ -50,10 +50,15 @@ class SignUpSettler:
         intent = await self.accounts.intent(row.owner_id)
         if intent is not None:
             await self.settle(intent)
-        elif await self.accounts.void(row.owner_id, now_ms=self.clock.now_ms()):
+        elif await self.accounts.void(row.owner_id, now_ms=self.clock.now_ms()) or not await self.has_name(row):
             await self.names.free(row.kind, row.name, owner_id=row.owner_id)
         else:
             await self.names.confirm(row.kind, row.name, owner_id=row.owner_id)
+
+    async def has_name(self, row: Reservation) -> bool:
+        """Whether the owner's account has the name. An account keeps its address for good; its handle may have changed since."""
+        account = await self.accounts.get(row.owner_id)
+        return account is not None and (row.kind is NameKind.EMAIL or account.handle_name == row.name)
 
     async def sweep(self) -> int:
         """Settle every sign-up whose time is over; returns how many there were."""

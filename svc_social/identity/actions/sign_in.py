@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from mesh.clock import Clock
 from svc_social.identity import rules
-from svc_social.identity.actions.guesses import Guesses
+from svc_social.identity.actions.guesses import Guesses, kind_of
 from svc_social.identity.clients import Clients
-from svc_social.identity.errors import HandleNotAllowed, InvalidEmail
+from svc_social.identity.errors import AccountBanned, HandleNotAllowed, InvalidEmail
 from svc_social.identity.keyed import IdentityKeys
 from svc_social.identity.session_tables import AuthorizationCode
 from svc_social.identity.store.accounts import AccountStore
@@ -60,7 +60,7 @@ class SignIn:
     clock: Clock
 
     async def authorize(self, request: SignInRequest) -> str:
-        """A code. Raises UnknownClient, RedirectNotAllowed, PkceRequired, TooManyAttempts and WrongCredentials."""
+        """A code. Raises UnknownClient, RedirectNotAllowed, PkceRequired, TooManyAttempts, WrongCredentials and AccountBanned."""
         client = self.clients.check(
             client_id=request.client_id,
             redirect_uri=request.redirect_uri,
@@ -71,6 +71,9 @@ class SignIn:
         credential = await self.guesses.check(
             account, login=request.login, password=request.password, client_address=request.client_address
         )
+        # Only who knows the password is told.
+        if account is not None and account.banned_at_ms:
+            raise AccountBanned()
         code = new_code()
         now_ms = self.clock.now_ms()
         await self.sessions.add_code(
@@ -88,11 +91,14 @@ class SignIn:
         return code
 
     async def _find(self, login: str) -> Account | None:
+        kind = kind_of(login)
         try:
-            if "@" in login.strip()[1:]:
-                row = await self.names.get(NameKind.EMAIL, self.keys.email_hash(rules.fold_email(login)))
-            else:
-                row = await self.names.get(NameKind.HANDLE, rules.fold_handle(login))
+            name = (
+                self.keys.email_hash(rules.fold_email(login)) if kind is NameKind.EMAIL else self.keys.handle_name(rules.fold_handle(login))
+            )
         except (InvalidEmail, HandleNotAllowed):
             return None
-        return None if row is None else await self.accounts.get(row.owner_id)
+        row = await self.names.get(kind, name)
+        account = None if row is None else await self.accounts.get(row.owner_id)
+        # Nobody signs in by a handle that they gave up.
+        return None if account is None or (kind is NameKind.HANDLE and account.handle_name != name) else account

@@ -17,18 +17,18 @@ from mesh.failpoints import Failpoint, hit
 from mesh.sealing import PersonSealer
 from mesh.stores.tables.requests import RequestLog
 from svc_social.identity import rules
-from svc_social.identity.actions.settling import PENDING_MS, SignUpSettler
-from svc_social.identity.convert import profile_to_proto
+from svc_social.identity.actions.naming import TAKEN, Naming
+from svc_social.identity.actions.settling import SignUpSettler
+from svc_social.identity.convert import facts_to_proto
 from svc_social.identity.errors import EmailTaken, HandleTaken
 from svc_social.identity.keyed import IdentityKeys
 from svc_social.identity.masks import mask_of
 from svc_social.identity.passwords import PasswordHasher
+from svc_social.identity.people import BIRTH_DATE, DISPLAY_NAME, EMAIL, HANDLE
 from svc_social.identity.store.accounts import AccountStore
 from svc_social.identity.store.keys import PersonKeyStore
-from svc_social.identity.store.names import NameStore
-from svc_social.identity.tables import Account, Credential, NameKind, Reservation
+from svc_social.identity.tables import Account, Credential, NameKind
 
-_TAKEN = {NameKind.HANDLE: HandleTaken, NameKind.EMAIL: EmailTaken}
 _EVERYBODYS_ROLES = (viewer_pb2.ROLE_VIEWER, viewer_pb2.ROLE_CREATOR)
 
 
@@ -50,6 +50,7 @@ class NewPerson:
 class _Checked:
     request_id: str
     handle: str
+    handle_name: str
     email: str
     email_hash: str
     password: str
@@ -70,7 +71,7 @@ class SignUp:
     """Makes accounts. The insert of the account row is the one moment that decides; all before it can be undone."""
 
     accounts: AccountStore
-    names: NameStore
+    naming: Naming
     person_keys: PersonKeyStore
     sealer: PersonSealer
     settler: SignUpSettler
@@ -83,8 +84,8 @@ class SignUp:
     bootstrap_roles: Mapping[str, tuple[viewer_pb2.Role.ValueType, ...]]
     """Roles given at sign-up by handle; how an installation gets its first operator."""
 
-    async def sign_up(self, new: NewPerson) -> Account:
-        """The new account; a repeat of the same request gets the same one. Raises the errors named in the proto, then nothing was kept."""
+    async def sign_up(self, new: NewPerson) -> tuple[int, str]:
+        """Id and handle of the new account; a repeat of the same request gets the same one. Raises the errors named in the proto, then nothing was kept."""
         checked = self._check(new)
         await self._refuse_taken(checked)
         password_hash = await self.hasher.hash(checked.password)
@@ -102,7 +103,7 @@ class SignUp:
         intent = await self.accounts.intent(user_id)
         if intent is not None:
             await self.settler.finish(intent)
-        return account
+        return account.user_id, checked.handle
 
     def _check(self, new: NewPerson) -> _Checked:
         handle, email = rules.check_new_handle(new.handle), rules.fold_email(new.email)
@@ -113,6 +114,7 @@ class SignUp:
         return _Checked(
             request_id=new.request_id,
             handle=handle,
+            handle_name=self.keys.handle_name(handle),
             email=email,
             email_hash=self.keys.email_hash(email),
             password=password,
@@ -126,10 +128,9 @@ class SignUp:
     async def _refuse_taken(self, checked: _Checked) -> None:
         """Refuse before anything is written; the reservations decide again for those who race."""
         tag = self.keys.request_tag(checked.email_hash, checked.request_id)
-        for kind, name in ((NameKind.HANDLE, checked.handle), (NameKind.EMAIL, checked.email_hash)):
-            row = await self.names.get(kind, name)
-            if row is not None and row.request_tag != tag and (row.confirmed or row.pending_until_ms > self.clock.now_ms()):
-                raise _TAKEN[kind]()
+        for kind, name in ((NameKind.HANDLE, checked.handle_name), (NameKind.EMAIL, checked.email_hash)):
+            if not await self.naming.may_ask(kind, name, request_tag=tag):
+                raise TAKEN[kind]()
 
     async def _compare_password(self, user_id: int, password: str) -> None:
         credential = await self.accounts.credential(user_id)
@@ -138,21 +139,21 @@ class SignUp:
 
     async def _write(self, user_id: int, checked: _Checked, password_hash: str) -> Account:
         now_ms = self.clock.now_ms()
-        intent = await self.accounts.begin(user_id=user_id, handle=checked.handle, email_hash=checked.email_hash, now_ms=now_ms)
+        intent = await self.accounts.begin(user_id=user_id, handle_name=checked.handle_name, email_hash=checked.email_hash, now_ms=now_ms)
         await self.person_keys.create(user_id)
         credential = await self.accounts.add_credential(Credential(user_id=user_id, password_hash=password_hash, set_at_ms=now_ms))
         if credential.password_hash != password_hash:
             await self._compare_password(user_id, checked.password)
         try:
-            await self._reserve(NameKind.HANDLE, checked.handle, user_id, checked)
-            await self._reserve(NameKind.EMAIL, checked.email_hash, user_id, checked)
+            tag = self.keys.request_tag(checked.email_hash, checked.request_id)
+            await self.naming.reserve(NameKind.HANDLE, checked.handle_name, owner_id=user_id, request_tag=tag)
+            await self.naming.reserve(NameKind.EMAIL, checked.email_hash, owner_id=user_id, request_tag=tag)
         except (HandleTaken, EmailTaken):
             await self.settler.settle(intent)
             raise
         hit(Failpoint.SIGN_UP_AFTER_RESERVATION)
         account = await self._account(user_id, checked, now_ms)
-        created = events_pb2.AccountCreated(profile=profile_to_proto(account))
-        created.profile.version = 1
+        created = events_pb2.AccountCreated(facts=facts_to_proto(account, version=1))
         event = self.events.make(created, key=str(user_id), subject_ids=(user_id,))
         written = await self.accounts.create(account, events=[event])
         if written is None:
@@ -160,29 +161,15 @@ class SignUp:
             raise RequestIdReused("this sign-up was given up; use a new request id")
         return written
 
-    async def _reserve(self, kind: NameKind, name: str, user_id: int, checked: _Checked) -> None:
-        wanted = Reservation(
-            kind=kind,
-            name=name,
-            owner_id=user_id,
-            pending_until_ms=self.clock.now_ms() + PENDING_MS,
-            request_tag=self.keys.request_tag(checked.email_hash, checked.request_id),
-        )
-        row = await self.names.reserve(wanted)
-        if row.owner_id != user_id and not row.confirmed and row.pending_until_ms <= self.clock.now_ms():
-            await self.settler.settle_name(row)
-            row = await self.names.reserve(wanted)
-        if row.owner_id != user_id:
-            raise _TAKEN[kind]()
-
     async def _account(self, user_id: int, checked: _Checked, now_ms: int) -> Account:
         return Account(
             user_id=user_id,
-            handle=checked.handle,
-            display_name=checked.display_name,
+            handle_name=checked.handle_name,
+            handle_sealed=await self.sealer.seal(user_id, HANDLE, checked.handle),
+            display_name_sealed=await self.sealer.seal(user_id, DISPLAY_NAME, checked.display_name),
             is_private=checked.band == viewer_pb2.AGE_BAND_13_TO_15,
-            email_sealed=await self.sealer.seal(user_id, "email", checked.email),
-            birth_date_sealed=await self.sealer.seal(user_id, "birth_date", checked.born.isoformat()),
+            email_sealed=await self.sealer.seal(user_id, EMAIL, checked.email),
+            birth_date_sealed=await self.sealer.seal(user_id, BIRTH_DATE, checked.born.isoformat()),
             age_band=checked.band,
             roles_mask=mask_of((*_EVERYBODYS_ROLES, *self.bootstrap_roles.get(checked.handle, ()))),
             consents_mask=mask_of(checked.consents),

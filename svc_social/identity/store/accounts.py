@@ -105,10 +105,15 @@ class AccountStore:
         if credential is not None:
             await self.tables.remove(credential, expected_version=credential.version)
 
-    async def begin(self, *, user_id: int, handle: str, email_hash: str, now_ms: int) -> SignUpIntent:
+    async def begin(self, *, user_id: int, handle_name: str, email_hash: str, now_ms: int) -> SignUpIntent:
         """Note that a sign-up is under way."""
         intent = SignUpIntent(
-            shard=user_id % SIGN_UP_SHARDS, user_id=user_id, handle=handle, email_hash=email_hash, started_at_ms=now_ms, version=now_ms
+            shard=user_id % SIGN_UP_SHARDS,
+            user_id=user_id,
+            handle_name=handle_name,
+            email_hash=email_hash,
+            started_at_ms=now_ms,
+            version=now_ms,
         )
         await self.tables.put(intent)
         return intent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mesh.stores.tables.port import RowExists, Tables, VersionConflict
@@ -28,6 +29,27 @@ class NameStore:
         except RowExists as exists:
             standing: Reservation = exists.row
             return standing
+
+    async def get_many(self, kind: NameKind, names: Sequence[str]) -> dict[str, Reservation]:
+        """Reservations by name, in one read, without the free ones."""
+        rows = await self.tables.get_many(Reservation, [(kind, name) for name in names])
+        return {row.name: row for row in rows.values()}
+
+    async def replace(self, reservation: Reservation) -> Reservation | None:
+        """Replace what was read in this version; None when somebody was faster."""
+        try:
+            return await self.tables.transition(reservation, expected_version=reservation.version)
+        except VersionConflict:
+            return None
+
+    async def hold(self, kind: NameKind, name: str, *, owner_id: int, until_ms: int) -> None:
+        """Keep a name that its owner gave up from everybody else until a moment; safe to repeat."""
+        while True:
+            row = await self.get(kind, name)
+            if row is None or row.owner_id != owner_id or row.held_until_ms:
+                return
+            if await self.replace(replace(row, confirmed=True, held_until_ms=until_ms)) is not None:
+                return
 
     async def confirm(self, kind: NameKind, name: str, *, owner_id: int) -> None:
         """Make a name the owner's for good; safe to repeat."""

@@ -187,6 +187,7 @@ def test_bootstrap_roles_are_read_by_handle() -> None:
         {"CLIPMESH_OAUTH_REDIRECTS": "https://example.org/callback#x"},
         {"CLIPMESH_OAUTH_REDIRECTS": "javascript:alert(1)"},
         {"CLIPMESH_MAIL": "smtp://mail.example"},
+        {"CLIPMESH_PUSH": "https://push.example"},
         {"CLIPMESH_ORIGIN": "clipmesh.example"},
         {"CLIPMESH_ORIGIN": "https://clipmesh.example/app"},
         {"CLIPMESH_PASSWORD_WORKERS": "0"},
