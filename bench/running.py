@@ -18,7 +18,8 @@ from devstack.layout import Layout
 from devstack.system import Mode, System
 from svc_video.processing.media import MediaTools
 
-POLL_S = 0.02
+POLL_S, PATIENT_POLL_S = 0.05, 0.1
+"""Between two looks of the owner: until something plays, and after that. Their page is told by a subscription; looks cost the machine that is measured."""
 _WATCH = (
     "query($id: ID!) { video(id: $id) { state failureCode playback { refusal mp4Url startPlaylistUrl growingPlaylistUrl renditions } } }"
 )
@@ -95,4 +96,4 @@ async def _play(owner: Api, tools: MediaTools, folder: Path, video_id: str, sinc
             answer = await owner.fetch(url)
             if answer.is_success:
                 return playable_s, was_growing, time.perf_counter() - since, answer.content
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(PATIENT_POLL_S if playable_s else POLL_S)

@@ -34,16 +34,22 @@ def declare(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
     jobs = command(COMMAND, "list the videos that processing gave up, or have them made once more")
     jobs.add_argument("act", nargs="?", choices=("list", "redo"), default="list", help="list them (the default), or try again")
     jobs.add_argument("video", nargs="*", type=video_id, help="which to make once more; all that are listed without")
+    jobs.add_argument(
+        "--whole", action="store_true", help="with redo: make the named clips anew as a whole though they play, for objects that were lost"
+    )
     jobs.add_argument("--json", action="store_true", help="print the list for machines")
 
 
 async def run(folder: Path, arguments: argparse.Namespace) -> int:
-    """Do what the command line says; 0 when all of it worked, 1 when something failed, 2 when nothing runs."""
+    """Do what the command line says; 0 when all of it worked, 1 when something failed, 2 when nothing runs or it says too little."""
+    if arguments.whole and not (arguments.act == "redo" and arguments.video):
+        print("clipmesh: --whole needs redo and the videos", file=sys.stderr)
+        return 2
     try:
         async with operator_channels(folder) as channels:
             stub = channels.stub(JobServiceStub, "video")
             if arguments.act == "redo":
-                return await redo(stub, arguments.video)
+                return await redo(stub, arguments.video, whole=arguments.whole)
             return await show(stub, as_json=arguments.json)
     except NothingRuns as error:
         print(f"clipmesh: {error}", file=sys.stderr)
@@ -83,17 +89,18 @@ async def show(stub: JobServiceStub, *, as_json: bool) -> int:
     return 0
 
 
-async def redo(stub: JobServiceStub, video_ids: Sequence[int]) -> int:
-    """Have videos made once more, all dead ones where none is named; 1 when one of them cannot be."""
+async def redo(stub: JobServiceStub, video_ids: Sequence[int], *, whole: bool = False) -> int:
+    """Have videos made once more, all dead ones where none is named, clips that play as a whole; 1 when one of them cannot be."""
     chosen = list(video_ids) or [video.video_id for video in await dead_videos(stub)]
     refused = 0
     for chosen_id in chosen:
         try:
             with deadline.scope(MEND_S):
-                await stub.RedoVideo(pb.RedoVideoRequest(video_id=chosen_id))
+                await stub.RedoVideo(pb.RedoVideoRequest(video_id=chosen_id, whole=whole))
         except NotFound:
             refused += 1
-            print(f"{chosen_id} is not dead, or its file is gone", file=sys.stderr)
+            problem = "does not play, is being made" if whole else "is not dead"
+            print(f"{chosen_id} {problem}, or its file is gone", file=sys.stderr)
         else:
             print(f"{chosen_id} is made once more")
     print(f"{len(chosen) - refused} of {len(chosen)} under way")

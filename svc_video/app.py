@@ -51,21 +51,22 @@ class VideoApp:
         """Open the stores, rebuild the queue, begin to sweep, to ask the gate and to hear its verdicts."""
         settings, process = self._settings, self.process
         check_part_size(settings.blobs, settings.upload_part_bytes, variable="CLIPMESH_UPLOAD_PART_BYTES")
+        objects = open_blobs(settings.blobs, clock=process.clock, url_key=process.secrets.named("blob_url_key"))
+        blobs = self._blobs = protected_blobs(objects, telemetry=process.telemetry)
         backbone = self._backbone = await Backbone.open(
             process,
             tables=settings.tables,
             redis=settings.redis,
             events=settings.events,
             row_types=(*ROOM_TABLES, *PROCESSING_TABLES),
+            look=lambda: blobs.prepare(UPKEEP),
         )
-        objects = open_blobs(settings.blobs, clock=process.clock, url_key=process.secrets.named("blob_url_key"))
-        blobs = self._blobs = protected_blobs(objects, telemetry=process.telemetry)
-        await blobs.prepare(UPKEEP)
         await backbone.archive(settings, topics=("video",), blobs=blobs)
         hints = self._hints = HintSender(stream=backbone.stream, topic=HINT_TOPIC)
         neighbours = Neighbours(
             rights=process.channels.stub(PublicationServiceStub, "rights", idempotent={"AssessPublication"}),
             social=process.channels.stub(ProfileServiceStub, "social"),
+            graph=process.channels.stub(GraphServiceStub, "social"),
             sound=process.channels.stub(CatalogueServiceStub, "sound", idempotent={"RegisterOriginalSound"}),
         )
 
@@ -101,7 +102,7 @@ class VideoApp:
             self._loops.append(asyncio.create_task(work, context=contextvars.Context()))
         backbone.consume(VerdictsOfRights(changes=rooms.changes))
         self.services = (*served_services(rooms, permits=process.permits), job_service(rooms.jobs), backbone.operator_service())
-        self.dependencies = {**backbone.dependencies, "blobs": Dependency(lambda: blobs.list("raw/", limit=1))}
+        self.dependencies = backbone.dependencies
 
     async def stop(self) -> None:
         """Finish and close: what a loop leaves undone is noted, and the next start goes on with it."""

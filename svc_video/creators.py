@@ -23,3 +23,5 @@ class Creator:
     trust: Trust
     account_age_ms: int
     verified: bool
+    followers: int = 0
+    """Asked for verified accounts alone."""

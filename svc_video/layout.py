@@ -9,10 +9,13 @@ Each prefix has a life of its own, so that a rule of the store can speak of one 
     video/ID/            what players fetch; goes with the video
     images/ID/           what shows a clip without playing it: poster, preview, storyboard, waveform; goes with the video
     audio/ID/            the extracted audio; goes with the video unless a sound was made of it, which outlives the video
+
+What players fetch lies in one folder below video/ID/ for each recipe that it was made by; the facts of the video say which of them plays.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from mesh.ids import decode
@@ -39,6 +42,7 @@ POSTER_NAME = "poster.jpg"
 PREVIEW_NAME = "preview.webp"
 STORYBOARD_NAME = "storyboard.vtt"
 """The cues; they name the sheet that lies beside them."""
+STORYBOARD_SHEET_NAME = "storyboard.webp"
 WAVEFORM_NAME = "waveform.json"
 GROWING_NAME = "growing.m3u8"
 """What the creator plays while the first rendition is made, below a prefix under `work_prefix` that the facts of the video name."""
@@ -81,6 +85,23 @@ def tail_key(video_id: int, part_number: int) -> str:
 def video_prefix(video_id: int) -> str:
     """What players fetch: playlists, segments, files."""
     return f"{VIDEO_PREFIX}{video_id}/"
+
+
+def published_names(renditions: Sequence[str], *, segments: int, has_audio: bool) -> Iterator[str]:
+    """Every object that players of these renditions may ask for, below the prefix that the facts name; the first rendition first. Sound ends within
+    one of its frames of the picture, so it may need no last segment of its own."""
+    yield from ("master.m3u8", "manifest.mpd")
+    yield from (f"{name}.mp4" for name in renditions[:1])
+    for name in renditions:
+        yield f"{name}.m3u8"
+        yield from _track_names(name, segments)
+    if has_audio:
+        yield from _track_names("audio", segments - 1)
+
+
+def _track_names(folder: str, segments: int) -> Iterator[str]:
+    yield from (f"{folder}/init.mp4", f"{folder}/index.m3u8")
+    yield from (f"{folder}/{number}.m4s" for number in range(1, segments + 1))
 
 
 def work_prefix(video_id: int) -> str:

@@ -45,6 +45,10 @@ class Jobs(MediaQueue, Protocol):
         """No job of the video is given to a worker any more; again changes nothing."""
         ...
 
+    def ask_for_rest(self, video_id: int) -> None:
+        """Somebody would play a rendition that was left for later; never waits, again changes nothing."""
+        ...
+
 
 J = TypeVar("J", bound=Jobs)
 
@@ -111,7 +115,7 @@ class Rooms(Generic[J]):
             orphans=Orphans(store=uploads, blobs=blobs, videos=self.videos, clock=clock, telemetry=telemetry),
             missing=MissingBytes(store=uploads, blobs=blobs, videos=self.videos, media=self.media, telemetry=telemetry),
         )
-        self.playback = PlaybackActions(videos=self.videos, sign=secrets.sign, clock=clock)
+        self.playback = PlaybackActions(videos=self.videos, sign=secrets.sign, clock=clock, ask_for_rest=self.jobs.ask_for_rest)
 
         async def revoke(_: OpenWork, video: Video) -> int:
             await self.revocations.revoke(video.video_id, video.epoch)

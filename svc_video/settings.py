@@ -39,6 +39,10 @@ class VideoSettings(StoreSettings):
     job_tier_ms: int = 30_000
     """How much longer the uploads of each tier of creators wait before they count as equally urgent to those of the tier before, in milliseconds."""
 
+    job_lazy: bool = False
+    """True: only the first rendition is made of a clip until a viewer's line asks for another one. Saves encoding of what nobody watches; the first
+    viewers on slow lines and large screens get the first rendition."""
+
     def check(self) -> None:
         """ValueError for numbers that do not go together."""
         StoreSettings.check(self)

@@ -21,7 +21,7 @@ def cpu_ms(work: Callable[[], object], *, rounds: int = 5) -> float:
     """The least CPU time of `rounds` turns in milliseconds of the stated machine."""
     least = []
     for _ in range(rounds):
-        slower = _slower()
+        slower = slower_now()
         began = time.thread_time()
         work()
         least.append((time.thread_time() - began) * 1_000 / slower)
@@ -32,7 +32,7 @@ async def cpu_ms_of(work: Callable[[], Coroutine[object, object, object]], *, ro
     """The same for a coroutine; nothing else may run in its loop meanwhile."""
     least = []
     for _ in range(rounds):
-        slower = _slower()
+        slower = slower_now()
         began = time.thread_time()
         await work()
         least.append((time.thread_time() - began) * 1_000 / slower)
@@ -40,7 +40,7 @@ async def cpu_ms_of(work: Callable[[], Coroutine[object, object, object]], *, ro
     return min(least)
 
 
-def _slower() -> float:
+def slower_now() -> float:
     """How many times slower this machine is at this moment, at least 1."""
     least = []
     for _ in range(3):

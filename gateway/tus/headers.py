@@ -86,6 +86,8 @@ def start_of(headers: Mapping[str, str]) -> upload_service_pb2.StartUploadReques
     """
     if "upload-defer-length" in headers:
         raise bad_header("Upload-Defer-Length", "is not taken: the size has to be known from the beginning on")
+    if "upload-concat" in headers:
+        raise bad_header("Upload-Concat", "is not taken: each upload is a clip, send the parts of one file to one address")
     size_bytes = number_in(headers, "upload-length")
     told = metadata_in(headers)
     sha256 = told.get("sha256", "")

@@ -10,7 +10,7 @@ from mesh.grants import GRANT_LIFE_MS, GRANT_SKEW_MS, Grant, GrantKind, grant_ex
 from mesh.pages import clamp
 from svc_video.layout import GROWING_NAME, POSTER_NAME, PREVIEW_NAME, STORYBOARD_NAME, WAVEFORM_NAME, images_prefix
 from svc_video.people import STRANGER
-from svc_video.playback.rules import Network, Playback, Refusal, may_watch_growing, refusal_of, start_rendition
+from svc_video.playback.rules import Network, Playback, Refusal, lacks_level, may_watch_growing, refusal_of, start_rendition
 from svc_video.playback.store import RevocationStore
 from svc_video.playback.tables import Revocation
 from svc_video.videos.actions import MediaFacts, RenditionFacts, Video, VideoActions
@@ -56,7 +56,9 @@ class Revocations:
 class PlaybackActions:
     """Decides who may play what and signs it."""
 
-    def __init__(self, *, videos: VideoActions, sign: Callable[[bytes], bytes], clock: Clock) -> None:
+    def __init__(self, *, videos: VideoActions, sign: Callable[[bytes], bytes], clock: Clock, ask_for_rest: Callable[[int], None]) -> None:
+        """`ask_for_rest` hears of each clip of which a viewer would play a rendition that is not made yet; it never waits."""
+        self._ask_for_rest = ask_for_rest
         self._videos = videos
         self._sign = sign
         self._clock = clock
@@ -103,6 +105,8 @@ class PlaybackActions:
         pictures = replace(grant, prefix=images_prefix(video.video_id), kind=GrantKind.IMAGES)
         root, images = f"/m/{self._token(grant)}", f"/m/{self._token(pictures)}"
         start = start_rendition(renditions, network=network, save_data=save_data)
+        if lacks_level(video, renditions, network=network, save_data=save_data):
+            self._ask_for_rest(video.video_id)
         return Playback(
             video_id=video.video_id,
             master_playlist_path=f"{root}/master.m3u8",

@@ -95,7 +95,20 @@ def may_watch_growing(video: Video, viewer: Viewer) -> bool:
 def start_rendition(renditions: Sequence[RenditionFacts], *, network: Network, save_data: bool) -> RenditionFacts:
     """The level to start with, of those that exist: 5G and WiFi 1080 (else 720), 4G and unknown 720, 3G 480, slower 360; one step less where the
     client asked to save data."""
-    wanted = (_WANTED_SAVING if save_data else _WANTED)[network or Network.G4]
+    wanted = _wanted_level(network, save_data=save_data)
     ascending = sorted(renditions, key=lambda rendition: rendition.level)
     fitting = [rendition for rendition in ascending if rendition.level <= wanted]
     return fitting[-1] if fitting else ascending[0]
+
+
+def lacks_level(video: Video, renditions: Sequence[RenditionFacts], *, network: Network, save_data: bool) -> bool:
+    """True when a clip that is complete has but its first rendition, and the viewer's line asks for a smaller one, or for a larger one that the source
+    can give."""
+    if video.media_state is not MediaState.COMPLETE or len(renditions) != 1:
+        return False
+    wanted, level = _wanted_level(network, save_data=save_data), renditions[0].level
+    return level > wanted or level < min(wanted, video.width, video.height)
+
+
+def _wanted_level(network: Network, *, save_data: bool) -> int:
+    return (_WANTED_SAVING if save_data else _WANTED)[network or Network.G4]

@@ -17,11 +17,12 @@ from mesh.telemetry import Telemetry, trace_context
 from svc_video.processing import rules
 from svc_video.processing.changes import Decide, JobChanges
 from svc_video.processing.dead import Dead, DeadVideos
-from svc_video.processing.errors import LeaseLost, NothingToRedo
+from svc_video.processing.errors import LeaseLost
 from svc_video.processing.following import Following
 from svc_video.processing.leasing import Leased, Leasing
 from svc_video.processing.metrics import count_end, observe_commit
 from svc_video.processing.queue import JobQueue
+from svc_video.processing.remaking import Remaking
 from svc_video.processing.rules import VideoJobs
 from svc_video.processing.store import PAGE, JobStore
 from svc_video.processing.tables import Job, JobEnd, JobState
@@ -62,6 +63,11 @@ class JobSettings(Protocol):
         """How much longer each tier of creators waits than the one before."""
         ...
 
+    @property
+    def job_lazy(self) -> bool:
+        """Whether further renditions wait until somebody asks for one."""
+        ...
+
 
 class JobActions:
     """Opens, leases and ends jobs. Rows are the truth; the queue in memory follows every write and is rebuilt at start."""
@@ -79,9 +85,9 @@ class JobActions:
     ) -> None:
         self._clock = clock
         self._lease_ms = settings.job_lease_ms
+        self._lazy = settings.job_lazy
         self._telemetry = telemetry
         self._store = store
-        self._media = media
         self._creator_of = creator_of
         self._dead = DeadVideos(store=self._store)
         self._queue = JobQueue(clock=clock, ageing_ms=settings.job_ageing_ms, tier_ms=settings.job_tier_ms)
@@ -96,6 +102,16 @@ class JobActions:
             lease_ms=settings.job_lease_ms,
             retry_ms=settings.job_retry_ms,
         )
+        self._remaking = Remaking(
+            store=store,
+            blobs=blobs,
+            media=media,
+            changes=self._changes,
+            following=self._following,
+            clock=clock,
+            open_jobs=self._open,
+            lazy=settings.job_lazy,
+        )
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -109,11 +125,17 @@ class JobActions:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
+        await self._remaking.stop()
         await self._leasing.stop()
         await self._following.stop()
 
     async def open(self, *, video_id: int, creator_id: int, source_key: str, size_bytes: int, sha256: bytes) -> None:
         """Open the probe of a video, durably; idempotent. A video whose jobs were closed stays closed."""
+        await self._open(
+            video_id=video_id, creator_id=creator_id, source_key=source_key, size_bytes=size_bytes, sha256=sha256, lazy=self._lazy
+        )
+
+    async def _open(self, *, video_id: int, creator_id: int, source_key: str, size_bytes: int, sha256: bytes, lazy: bool) -> None:
         now_ms = self._clock.now_ms()
         await self._store.note_open(video_id, now_ms)
         rows = rules.opened(
@@ -124,6 +146,7 @@ class JobActions:
             sha256=sha256,
             now_ms=now_ms,
             tier=await tier_known_by(self._creator_of, creator_id),
+            lazy=lazy,
         )
         await self._changes.begin(video_id, *(replace(row, trace_context=trace_context()) for row in rows))
         self._following.wake(video_id)
@@ -145,28 +168,15 @@ class JobActions:
 
     async def redo(self, video_id: int) -> None:
         """Make what a dead video lacks once more, durably; what plays stays as it is. Raises NothingToRedo."""
-        now_ms = self._clock.now_ms()
-        row = await self._media.get(video_id)
-        # A clip that plays lacks further renditions only; any other is over and still has its bytes.
-        if row is None or not row.keeps_source:
-            raise NothingToRedo(video_id=video_id)
-        await self._store.note_open(video_id, now_ms)
+        await self._remaking.redo(video_id)
 
-        def again(video: VideoJobs) -> tuple[Job, ...]:
-            if not rules.may_redo(video):
-                raise NothingToRedo(video_id=video_id)
-            return rules.redone(video, now_ms, trace_context())
+    async def remake(self, video_id: int) -> None:
+        """Make a clip that plays once more as a whole, durably. Raises NothingToRedo."""
+        await self._remaking.remake(video_id)
 
-        try:
-            if await self._changes.apply(video_id, again) is None:
-                raise NothingToRedo(video_id=video_id)
-        finally:
-            # The entry from before may have been taken off by whoever still saw the old rows.
-            await self._store.note_open(video_id, now_ms + 1)
-            self._following.wake(video_id)
-        await self._media.begin_again(video_id)
-        await self._store.forget_dead(video_id)
-        _log.info("a dead video is made once more", extra={"video_id": video_id})
+    def ask_for_rest(self, video_id: int) -> None:
+        """Somebody would play a rendition that was left for later; never waits, again changes nothing."""
+        self._remaking.ask_for_rest(video_id)
 
     async def open_videos(self) -> Sequence[int]:
         """Videos from whose jobs something is still to follow, for operators."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from clipmesh.video.v1 import job_service_pb2 as pb2
 
-from svc_video.layout import audio_key, images_prefix, video_prefix
+from svc_video.layout import audio_key, images_prefix
 from svc_video.processing.dead import Dead
 from svc_video.processing.leasing import Leased
-from svc_video.processing.places import source_work_prefix
+from svc_video.processing.places import published_prefix, source_work_prefix
 from svc_video.processing.results import ProbeResult
 from svc_video.processing.tables import JobKind
 
@@ -38,7 +38,7 @@ def job_to_proto(leased: Leased, *, lease_ms: int) -> pb2.Job:
         recipe_version=probed.recipe_version if probed is not None else "",
         group=job.group,
         chunk_index=job.chunk_index,
-        output_prefix=video_prefix(job.video_id),
+        output_prefix=published_prefix(job.video_id, probed.folder if probed is not None else ""),
         attempt=job.attempt,
         images_prefix=images_prefix(job.video_id),
         audio_key=audio_key(job.video_id),

@@ -13,11 +13,12 @@ from mesh.clock import Clock
 from mesh.errors import NotFound
 from mesh.stores.blobs.port import Blobs
 from mesh.telemetry import Telemetry
-from svc_video.layout import audio_key, video_prefix, work_prefix
+from svc_video.layout import audio_key, work_prefix
+from svc_video.processing.anew import may_redo
 from svc_video.processing.growing import Growing, growing_of
-from svc_video.processing.places import growing_prefix, source_work_prefix
+from svc_video.processing.places import growing_prefix, published_prefix, source_work_prefix
 from svc_video.processing.results import PicturesResult, PlannedRendition, ProbeResult
-from svc_video.processing.rules import PROCESSING_FAILED, VideoJobs, may_redo
+from svc_video.processing.rules import PROCESSING_FAILED, VideoJobs
 from svc_video.processing.sentences import sentence_of
 from svc_video.processing.store import JobStore
 from svc_video.processing.tables import (
@@ -27,7 +28,6 @@ from svc_video.processing.tables import (
     PACKAGE_REST_KEY,
     PICTURES_KEY,
     PROBE_KEY,
-    REST,
     DeadVideo,
     Job,
     JobState,
@@ -160,8 +160,9 @@ class Following:
                 seen = seen_media(pictured)
                 steps.append(("seen", PICTURES_KEY, lambda: self._media.media_seen(plan.video_id, seen)))
             if plan.state is JobState.DONE:
-                last = PACKAGE_REST_KEY if found.of_group(REST) else PICTURES_KEY
-                steps.append(("complete", last, lambda: self._became_complete(video, found.renditions)))
+                last = PACKAGE_REST_KEY if video.is_done(PACKAGE_REST_KEY) else PICTURES_KEY
+                made = tuple(one for one in found.renditions if one.name in video.packaged)
+                steps.append(("complete", last, lambda: self._became_complete(video, made)))
             elif plan.state is JobState.DEAD and video.plays:
                 # Nothing more will come: whoever waits for the end of processing waits for this.
                 steps.append(("complete", _dead_key(video), lambda: self._became_complete(video, found.of_group(FIRST))))
@@ -188,7 +189,10 @@ class Following:
     async def _became_playable(self, video: VideoJobs, probed: ProbeResult) -> Video:
         video_id = video.plan.video_id
         key = audio_key(video_id) if probed.has_audio else ""
-        return await self._media.became_playable(video_id, renditions=_made(video, probed.of_group(FIRST)), audio_key=key)
+        prefix = published_prefix(video_id, probed.folder)
+        return await self._media.became_playable(
+            video_id, renditions=_made(video, probed.of_group(FIRST)), audio_key=key, output_prefix=prefix
+        )
 
     async def _became_complete(self, video: VideoJobs, renditions: tuple[PlannedRendition, ...]) -> Video:
         return await self._media.became_complete(video.plan.video_id, renditions=_made(video, renditions))
@@ -213,7 +217,7 @@ def probed_media(video_id: int, probed: ProbeResult) -> ProbedMedia:
         facts_json=probed.facts_json,
         source_sha256=bytes.fromhex(probed.source_sha256),
         recipe_version=probed.recipe_version,
-        output_prefix=video_prefix(video_id),
+        output_prefix=published_prefix(video_id, probed.folder),
         has_waveform=probed.has_waveform,
         renditions=tuple(RenditionFacts(name=one.name, width=one.width, height=one.height) for one in probed.renditions),
     )

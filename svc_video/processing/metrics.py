@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from mesh.telemetry import Kind, Metric, Telemetry
+from svc_video.processing.needed import is_complete
 from svc_video.processing.queue import JobQueue
-from svc_video.processing.rules import VideoJobs, is_complete
+from svc_video.processing.rules import VideoJobs
 from svc_video.processing.tables import PACKAGE_FIRST_KEY, PICTURES_KEY, PROBE_KEY, Job, JobKind, Tier
 
 _KINDS: Final = frozenset({"probe", "audio", "chunk", "package", "pictures"})
@@ -73,7 +74,7 @@ def observe_commit(telemetry: Telemetry, before: VideoJobs, job: Job, *, now_ms:
     stage = {PROBE_KEY: "probed", PACKAGE_FIRST_KEY: "playable", PICTURES_KEY: "pictured"}.get(job.job_key)
     stages = [stage] if stage is not None else []
     done = frozenset(key for key in before.jobs if before.is_done(key)) | {job.job_key}
-    if (probed := before.probed) is not None and is_complete(probed, done):
+    if (probed := before.probed) is not None and is_complete(probed, done, lazy=before.plan.lazy):
         stages.append("complete")
     for stage in stages:
         telemetry.observe(STAGE_SECONDS, (now_ms - before.plan.opened_at_ms) / 1000, stage=stage)

@@ -23,6 +23,7 @@ _CODEC = re.compile(r"[A-Za-z0-9.]{1,40}", re.ASCII)
 _ONCE_PROBED = ("hashes_hex", "findings", "has_preview")
 """Fields that rows of earlier recipes have; what they told is made by a job of its own."""
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_FOLDER = re.compile(r"[0-9a-f]{0,32}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,8 @@ class ProbeResult:
     """The first rendition first."""
     has_waveform: bool = False
     """The audio job makes one."""
+    folder: str = ""
+    """Where under the video's prefix the renditions are published; chosen by the service, kept while a clip that plays is probed again. Empty: there."""
 
     def of_group(self, group: str) -> tuple[PlannedRendition, ...]:
         """Renditions of one group; rest is empty where the source is tiny."""
@@ -105,6 +108,8 @@ class ProbeResult:
             raise ValueError("facts and recipe version are needed")
         if not _SHA256.fullmatch(self.source_sha256):
             raise ValueError("source_sha256 has to be 64 hexadecimal digits")
+        if not _FOLDER.fullmatch(self.folder):
+            raise ValueError("folder has to be at most 32 hexadecimal digits")
         if len(self.facts_json.encode()) > MAX_FACTS_BYTES:
             raise ValueError(f"facts_json has more than {MAX_FACTS_BYTES} bytes")
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from svc_video.processing.errors import LeaseLost
+from svc_video.processing.needed import is_complete, wanted
+from svc_video.processing.places import published_folder
 from svc_video.processing.results import PackagedRendition, PackageResult, PicturesResult, PiecesResult, ProbeResult
 from svc_video.processing.tables import (
-    AUDIO_KEY,
-    FIRST,
     PACKAGE_FIRST_KEY,
     PACKAGE_REST_KEY,
     PICTURES_KEY,
@@ -22,7 +22,6 @@ from svc_video.processing.tables import (
     JobKind,
     JobState,
     Tier,
-    chunk_key,
 )
 from svc_video.processing.traces import going_on
 
@@ -94,7 +93,15 @@ class VideoJobs:
 
 
 def opened(
-    *, video_id: int, creator_id: int, source_key: str, size_bytes: int, sha256: bytes, now_ms: int, tier: Tier = Tier.REGULAR
+    *,
+    video_id: int,
+    creator_id: int,
+    source_key: str,
+    size_bytes: int,
+    sha256: bytes,
+    now_ms: int,
+    tier: Tier = Tier.REGULAR,
+    lazy: bool = False,
 ) -> tuple[Job, Job]:
     """The plan and the first job of a video, in no trace."""
     plan = Job(
@@ -106,9 +113,10 @@ def opened(
         source_size_bytes=size_bytes,
         declared_sha256=sha256,
         tier=tier,
+        lazy=lazy,
         expires_at_ms=now_ms + KEPT_MS,
     )
-    return plan, _job(plan, PROBE_KEY, now_ms, None, "")
+    return plan, fresh(plan, PROBE_KEY, now_ms, None, "")
 
 
 def closed_before_open(video_id: int, now_ms: int) -> Job:
@@ -116,7 +124,8 @@ def closed_before_open(video_id: int, now_ms: int) -> Job:
     return Job(video_id=video_id, job_key=PLAN_KEY, state=JobState.CLOSED, opened_at_ms=now_ms, expires_at_ms=now_ms + KEPT_MS)
 
 
-def _job(plan: Job, job_key: str, now_ms: int, before: Job | None, trace: str) -> Job:
+def fresh(plan: Job, job_key: str, now_ms: int, before: Job | None, trace: str) -> Job:
+    """A job of that key that nobody has tried; `before` is the row that it replaces."""
     word = job_key.partition("/")[0]
     return Job(
         video_id=plan.video_id,
@@ -128,34 +137,6 @@ def _job(plan: Job, job_key: str, now_ms: int, before: Job | None, trace: str) -
         trace_context=trace or plan.trace_context,
         expires_at_ms=plan.expires_at_ms,
     )
-
-
-def wanted(probed: ProbeResult | None, done: frozenset[str]) -> tuple[str, ...]:
-    """Every job that has to exist once those in `done` are done, in the order in which they are needed."""
-    if probed is None:
-        return (PROBE_KEY,)
-    inputs = [chunk_key(FIRST, index) for index in range(probed.chunks)]
-    if probed.has_audio:
-        inputs.insert(0, AUDIO_KEY)
-    plays = PACKAGE_FIRST_KEY in done
-    # What a clip that plays was made of is not made again, though a later probe may have cut it into other chunks.
-    keys = [PROBE_KEY, *(key for key in inputs if key in done or not plays)]
-    if plays or done.issuperset(inputs):
-        keys.append(PACKAGE_FIRST_KEY)
-    if plays:
-        keys.append(PICTURES_KEY)
-    # Whatever becomes of further renditions, the gate has been told by then what is seen.
-    if PICTURES_KEY in done and probed.of_group(REST):
-        inputs = [chunk_key(REST, index) for index in range(probed.chunks)]
-        keys += inputs
-        if done.issuperset(inputs):
-            keys.append(PACKAGE_REST_KEY)
-    return tuple(keys)
-
-
-def is_complete(probed: ProbeResult, done: frozenset[str]) -> bool:
-    """True when no job is left to do."""
-    return PICTURES_KEY in done and (PACKAGE_REST_KEY in done or not probed.of_group(REST))
 
 
 def held(video: VideoJobs, job_key: str, fence: int) -> Job:
@@ -191,6 +172,8 @@ def leased(video: VideoJobs, job_key: str, *, worker: str, now_ms: int, lease_ms
 
 def committed(video: VideoJobs, job: Job, *, result_json: str, now_ms: int, trace: str = "") -> tuple[Job, ...]:
     """Rows to write so that the job is done and everything that waited for it alone is open. Raises InvalidResult."""
+    if job.kind is JobKind.PROBE:
+        result_json = _with_folder(video, ProbeResult.from_json(result_json)).to_json()
     done_job = replace(
         job,
         state=JobState.DONE,
@@ -218,12 +201,19 @@ def committed(video: VideoJobs, job: Job, *, result_json: str, now_ms: int, trac
         return replace(video.plan, state=JobState.DEAD, reason=reason, detail=detail), kept
     done = frozenset(key for key in video.jobs if video.is_done(key)) | {job.job_key}
     follow = [
-        _job(video.plan, key, now_ms, video.jobs.get(key), done_job.trace_context)
-        for key in wanted(probed, done)
+        fresh(video.plan, key, now_ms, video.jobs.get(key), done_job.trace_context)
+        for key in wanted(probed, done, lazy=video.plan.lazy)
         if key not in video.jobs or video.jobs[key].state is JobState.CLOSED
     ]
-    plan = replace(video.plan, state=JobState.DONE) if is_complete(probed, done) else video.plan
+    plan = replace(video.plan, state=JobState.DONE) if is_complete(probed, done, lazy=video.plan.lazy) else video.plan
     return plan, done_job, *follow
+
+
+def _with_folder(video: VideoJobs, probed: ProbeResult) -> ProbeResult:
+    """A probe's result with the folder for what it plans: that of what plays already, else one for this source and recipe alone."""
+    if video.plays and video.probed is not None:
+        return replace(probed, folder=video.probed.folder)
+    return replace(probed, folder=published_folder(probed.source_sha256, probed.recipe_version))
 
 
 def given_back(video: VideoJobs, job: Job, *, end: JobEnd, reason: str, detail: str, now_ms: int, retry_ms: int) -> tuple[Job, ...]:
@@ -254,32 +244,25 @@ def rejected(video: VideoJobs, job: Job, *, reason: str, detail: str) -> tuple[J
 def begun_anew(video: VideoJobs, now_ms: int, trace: str) -> tuple[Job, ...]:
     """Rows to write so that a video is probed again and everything after it is made again by the recipe of then, but for what plays already."""
     before = video.jobs[PROBE_KEY]
-    probe = _job(video.plan, PROBE_KEY, now_ms, before, trace)
+    probe = fresh(video.plan, PROBE_KEY, now_ms, before, trace)
     if video.plays:
         probe = replace(probe, result_json=before.result_json)
-    # Without their words: all these rows have to fit into one batch.
     others = [
-        replace(job, state=JobState.CLOSED, detail="", result_json="", trace_context="")
+        closed_anew(job)
         for key, job in video.jobs.items()
         if key != PROBE_KEY and job.state is not JobState.CLOSED and not (video.plays and _stays(job))
     ]
     return replace(video.plan, restarts=video.plan.restarts + 1), probe, *others
 
 
+def closed_anew(job: Job) -> Job:
+    """Without its words: all rows of a video have to fit into one batch."""
+    return replace(job, state=JobState.CLOSED, detail="", result_json="", trace_context="")
+
+
 def _stays(job: Job) -> bool:
     """Whether a job of a clip that plays is kept when its plan is begun anew."""
     return job.group != REST and (job.kind is not JobKind.PICTURES or job.state is JobState.DONE)
-
-
-def redone(video: VideoJobs, now_ms: int, trace: str = "") -> tuple[Job, ...]:
-    """Rows to write so that a video whose attempts ran out is made once more, with all its attempts again."""
-    plan, *rows = begun_anew(video, now_ms, trace)
-    return replace(plan, state=JobState.OPEN, reason="", detail="", restarts=0, redos=plan.redos + 1), *rows
-
-
-def may_redo(video: VideoJobs) -> bool:
-    """True for a video that an operator may have made once more: its attempts ran out, its bytes were not refused."""
-    return video.plan.state is JobState.DEAD and video.plan.reason == PROCESSING_FAILED
 
 
 def closed(video: VideoJobs) -> tuple[Job, ...]:

@@ -65,7 +65,7 @@ class JobServicer(pb2_grpc.JobServiceServicer):
 
     async def RedoVideo(self, request: pb2.RedoVideoRequest, context: _Context) -> pb2.RedoVideoResponse:  # noqa: N802
         """Jobs that are open again."""
-        await self._actions.redo(request.video_id)
+        await (self._actions.remake(request.video_id) if request.whole else self._actions.redo(request.video_id))
         return pb2.RedoVideoResponse()
 
 

@@ -107,6 +107,8 @@ class Job:
     """How often the plan was begun anew because a worker had other tools."""
     redos: int = 0
     """How often an operator had the video made once more."""
+    lazy: bool = False
+    """Further renditions wait until somebody asks for one."""
 
     expires_at_ms: int = 0
     version: int = 0

@@ -21,17 +21,14 @@ CreatorOf = Callable[[int], Awaitable[Creator | None]]
 """What is known of an account, None for nothing; may raise."""
 
 
-def tier_of(creator: Creator | None, *, followers: int = 0) -> Tier:
-    """The tier of a creator; one of whom nothing is known is regular, and a mark or followers do not outweigh strikes.
-
-    Who follows whom is not known before there is a follow graph: until then `followers` is 0 for everybody and nobody is LARGE.
-    """
+def tier_of(creator: Creator | None) -> Tier:
+    """The tier of a creator; one of whom nothing is known is regular, and a mark or followers do not outweigh strikes."""
     if creator is None or creator.trust is Trust.UNKNOWN:
         return Tier.REGULAR
     if creator.trust is Trust.LIMITED:
         return Tier.NEW
     if creator.verified:
-        return Tier.LARGE if followers >= LARGE_FOLLOWING else Tier.REGULAR
+        return Tier.LARGE if creator.followers >= LARGE_FOLLOWING else Tier.REGULAR
     return Tier.NEW if creator.trust is Trust.NEW or creator.account_age_ms < NEW_FOR_MS else Tier.REGULAR
 
 

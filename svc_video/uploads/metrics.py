@@ -15,9 +15,11 @@ class Lost(enum.StrEnum):
     SOURCE = "SOURCE_LOST"
     """The creator's file."""
     PLAYBACK = "PLAYBACK_LOST"
-    """What players fetch first."""
+    """Something that players fetch: a playlist, a segment, the file."""
     AUDIO = "AUDIO_LOST"
     """The audio of which a sound is made."""
+    PICTURES = "PICTURES_LOST"
+    """Something that shows the clip: poster, preview, storyboard, waveform."""
 
 
 _PREFIXES: Final = frozenset({RAW_PREFIX, TAILS_PREFIX, WORK_PREFIX, VIDEO_PREFIX, IMAGES_PREFIX, AUDIO_PREFIX})
@@ -42,6 +44,7 @@ MISSING: Final = Metric(
     kind=Kind.GAUGE,
     help="Clips whose rows name bytes that the store does not have, by what is missing, as of the last comparison of all rows.",
     labels={"what": frozenset(Lost)},
-    when_it_moves="Above 0: the store lost objects; restore them from its backup. The log names each clip. SOURCE_LOST ends clips that do not play "
-    "yet, with that failure code; clips that play stay as they are.",
+    when_it_moves="Above 0: the store lost objects; restore them from its backup, or have a clip that plays made once more of its source: "
+    "`clipmesh jobs redo --whole VIDEO`. The log names each clip. SOURCE_LOST ends clips that do not play yet, with that failure code; clips that play "
+    "stay as they are.",
 )

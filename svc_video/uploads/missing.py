@@ -5,11 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from mesh.stores.blobs.port import BlobDamaged, BlobNotFound, Blobs
 from mesh.telemetry import Telemetry
-from svc_video.layout import raw_key
+from svc_video.layout import (
+    POSTER_NAME,
+    PREVIEW_NAME,
+    STORYBOARD_NAME,
+    STORYBOARD_SHEET_NAME,
+    WAVEFORM_NAME,
+    images_prefix,
+    published_names,
+    raw_key,
+)
+from svc_video.lengths import segments_of
 from svc_video.uploads.metrics import MISSING, SWEEP_HELD, Lost
 from svc_video.uploads.store import UploadStore
 from svc_video.uploads.tables import Upload, UploadState
@@ -87,12 +97,26 @@ class MissingBytes:
             missing.add(Lost.SOURCE)
         if facts is None or video.media_state not in _PLAYED:
             return missing
+        published = published_names(facts.rendition_names, segments=segments_of(video.duration_ms), has_audio=bool(facts.audio_key))
+        # A list tells what is there, not whether it is damaged: what every player needs is looked at itself.
         needed = [f"{facts.output_prefix}master.m3u8", *(f"{facts.output_prefix}{name}.mp4" for name in facts.rendition_names[:1])]
-        if not all([await self._has(key) for key in needed]):
+        if not (await self._names_below(facts.output_prefix) >= set(published) and all([await self._has(key) for key in needed])):
             missing.add(Lost.PLAYBACK)
         if facts.audio_key and not await self._has(facts.audio_key):
             missing.add(Lost.AUDIO)
+        if not await self._names_below(images_prefix(video.video_id)) >= set(_pictures(facts)):
+            missing.add(Lost.PICTURES)
         return missing
+
+    async def _names_below(self, prefix: str) -> set[str]:
+        found: set[str] = set()
+        cursor = ""
+        while True:
+            page = await self._blobs.list(prefix, after=cursor)
+            found.update(blob.key.removeprefix(prefix) for blob in page.blobs if blob.size_bytes)
+            cursor = page.next
+            if not cursor:
+                return found
 
     async def _has(self, key: str, *, size_bytes: int | None = None) -> bool:
         try:
@@ -100,3 +124,12 @@ class MissingBytes:
         except (BlobNotFound, BlobDamaged):
             return False
         return size_bytes is None or info.size_bytes == size_bytes
+
+
+def _pictures(facts: MediaFacts) -> Iterator[str]:
+    if facts.has_preview:
+        yield from (POSTER_NAME, PREVIEW_NAME)
+    if facts.has_storyboard:
+        yield from (STORYBOARD_NAME, STORYBOARD_SHEET_NAME)
+    if facts.has_waveform:
+        yield WAVEFORM_NAME

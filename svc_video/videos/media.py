@@ -12,6 +12,7 @@ from mesh.errors import Aborted
 from svc_video.videos.changes import Decide, Telling, VideoChanges
 from svc_video.videos.progress import ProgressBoard
 from svc_video.videos.renditions import RenditionRows
+from svc_video.videos.rules import plays
 from svc_video.videos.store import VideoStore
 from svc_video.videos.tables import HASH_BYTES, Finding, MediaFacts, MediaState, ProcessingStage, RenditionFacts, Video
 
@@ -151,18 +152,37 @@ class MediaActions:
             await self._change_facts(video_id, lambda facts: replace(facts, growing_prefix=growing_prefix))
         return video
 
-    async def became_playable(self, video_id: int, *, renditions: Sequence[RenditionFacts], audio_key: str) -> Video:
-        """The first rendition plays: PROCESSING -> PLAYABLE; public at once when the gate has allowed it. Raises VideoNotFound."""
+    async def became_playable(
+        self, video_id: int, *, renditions: Sequence[RenditionFacts], audio_key: str, output_prefix: str = ""
+    ) -> Video:
+        """The first rendition plays: PROCESSING -> PLAYABLE; public at once when the gate has allowed it.
+
+        `output_prefix` says where, when that is not where its probe said. A clip that plays already and was made once more plays from there from now
+        on, its further renditions once they are told. Raises VideoNotFound.
+        """
+
+        def there(facts: MediaFacts) -> MediaFacts:
+            prefix = output_prefix or facts.output_prefix
+            return replace(facts, ladder=_ladder(renditions), audio_key=audio_key, output_prefix=prefix)
+
         video = await self._store.get(video_id)
-        if video is not None and not video.is_over and video.media_state is MediaState.PROCESSING:
-            await self._renditions.ready(video_id, renditions)
-            await self._change_facts(video_id, lambda facts: replace(facts, ladder=_ladder(renditions), audio_key=audio_key))
+        if video is not None and not video.is_over:
+            moves = plays(video) and await self._is_elsewhere(video_id, output_prefix)
+            if moves or video.media_state is MediaState.PROCESSING:
+                await self._renditions.ready(video_id, renditions)
+                await self._change_facts(video_id, there)
+            if moves:
+                await self._renditions.plan_again(video_id, but=renditions)
 
         def decide(video: Video) -> Video | None:
             waits = video.media_state is MediaState.PROCESSING and not video.is_over
             return replace(video, media_state=MediaState.PLAYABLE) if waits else None
 
         return await self._moved(video_id, decide)
+
+    async def _is_elsewhere(self, video_id: int, output_prefix: str) -> bool:
+        facts = await self._store.facts_of(video_id)
+        return facts is not None and bool(output_prefix) and facts.output_prefix != output_prefix
 
     async def became_complete(self, video_id: int, *, renditions: Sequence[RenditionFacts]) -> Video:
         """Nothing more will be made: PLAYABLE -> COMPLETE. `renditions` are those that play, the first rendition first; a later try may bring

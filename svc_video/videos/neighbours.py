@@ -5,7 +5,9 @@ from __future__ import annotations
 from clipmesh.common.v1 import viewer_pb2
 from clipmesh.rights.v1 import publication_service_pb2 as rights_pb2
 from clipmesh.rights.v1.publication_service_pb2_grpc import PublicationServiceStub
+from clipmesh.social.v1 import graph_service_pb2 as graph_pb2
 from clipmesh.social.v1 import profile_service_pb2 as social_pb2
+from clipmesh.social.v1.graph_service_pb2_grpc import GraphServiceStub
 from clipmesh.social.v1.profile_service_pb2_grpc import ProfileServiceStub
 from clipmesh.sound.v1 import catalogue_service_pb2 as sound_pb2
 from clipmesh.sound.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
@@ -35,9 +37,12 @@ _TRUST = {
 class Neighbours:
     """Calls to the right, made by the service itself with no viewer behind them. All raise RpcFailed."""
 
-    def __init__(self, *, rights: PublicationServiceStub, social: ProfileServiceStub, sound: CatalogueServiceStub) -> None:
+    def __init__(
+        self, *, rights: PublicationServiceStub, social: ProfileServiceStub, graph: GraphServiceStub, sound: CatalogueServiceStub
+    ) -> None:
         self._rights = rights
         self._social = social
+        self._graph = graph
         self._sound = sound
 
     async def verdict_on(self, video: Video, facts: MediaFacts) -> Verdict:
@@ -69,11 +74,16 @@ class Neighbours:
         """What social knows of an account; None for one that it does not know."""
         with without_viewer():
             answer = await self._social.BatchGetStandings(social_pb2.BatchGetStandingsRequest(user_ids=[creator_id]))
-        standing = next((found for found in answer.standings if found.user_id == creator_id), None)
-        if standing is None:
-            return None
-        trust = _TRUST.get(standing.level, Trust.UNKNOWN)
-        return Creator(trust=trust, account_age_ms=standing.account_age_ms, verified=standing.verified)
+            standing = next((found for found in answer.standings if found.user_id == creator_id), None)
+            if standing is None:
+                return None
+            trust = _TRUST.get(standing.level, Trust.UNKNOWN)
+            followers = await self._followers_of(creator_id) if standing.verified else 0
+        return Creator(trust=trust, account_age_ms=standing.account_age_ms, verified=standing.verified, followers=followers)
+
+    async def _followers_of(self, creator_id: int) -> int:
+        answer = await self._graph.BatchGetGraphCounts(graph_pb2.BatchGetGraphCountsRequest(user_ids=[creator_id]))
+        return next((found.followers for found in answer.counts if found.user_id == creator_id), 0)
 
     async def original_sound_of(self, video: Video, facts: MediaFacts) -> int:
         """The id of the original sound made of a video's audio; the same one whenever it is asked."""

@@ -30,6 +30,15 @@ class RenditionRows:
             video_id, lambda before: [replace(row, version=before[row.name].version if row.name in before else 0) for row in rows]
         )
 
+    async def plan_again(self, video_id: int, *, but: Sequence[RenditionFacts]) -> None:
+        """The clip was made once more elsewhere: all others than `but` are to be made there, too."""
+        kept = {one.name for one in but}
+
+        def planned(before: Mapping[str, Rendition]) -> list[Rendition]:
+            return [replace(row, state=RenditionState.PLANNED) for row in before.values() if row.name not in kept]
+
+        await self._change(video_id, planned)
+
     async def give_up(self, video_id: int) -> None:
         """Nothing more is made: what is not ready is missing."""
 

@@ -148,6 +148,22 @@ async def test_options_tell_what_the_door_can(tus: Tus) -> None:
     assert answer.headers["access-control-allow-methods"] == "OPTIONS, POST"
 
 
+async def test_what_options_do_not_tell_is_refused_by_name(tus: Tus, video: World) -> None:
+    told = (await tus.edge.http.options("/tus")).headers["tus-extension"].split(",")
+    before = await video.rows()
+    for extension, headers in (
+        ("creation-defer-length", {"Upload_Length": None, "Upload_Defer_Length": "1"}),
+        ("creation-defer-length", {"Upload_Defer_Length": "1"}),
+        ("concatenation", {"Upload_Concat": "partial"}),
+        ("concatenation", {"Upload_Length": None, "Upload_Concat": "final;/tus/1 /tus/2"}),
+    ):
+        assert extension not in told
+        answer = await tus.create(**headers)
+        assert (answer.status_code, answer.json()["code"]) == (400, "BAD_HEADER"), headers
+        assert "is not taken" in answer.json()["detail"]
+    assert await video.rows() == before
+
+
 async def test_a_file_that_comes_in_odd_pieces_is_whole_at_the_end(tus: Tus, video: World) -> None:
     created = await tus.create()
     where = created.headers["location"]

@@ -41,7 +41,7 @@ _WANTED = ":".join(
         "stream_side_data=rotation",
     ]
 )
-_FIRST_PACKETS = 120
+_FIRST_PACKETS, _MORE_PACKETS = 16, 120
 _BEYOND = re.compile(r"Picture size (\d+)x(\d+) is invalid")
 _HDR_TRANSFERS = {"smpte2084": "pq", "arib-std-b67": "hlg"}
 _MATRICES = {"bt709": "bt709", "bt2020nc": "bt2020nc", "bt2020c": "bt2020nc", "smpte170m": "bt601", "bt470bg": "bt601", "fcc": "bt601"}
@@ -76,7 +76,9 @@ async def _probe(tools: MediaTools, folder: Path, source: Path, demuxer: str, si
     pictures = timelines.get(int(video["index"]))
     if pictures is None:
         _reject(RejectReason.CORRUPT_MEDIA, "the video stream has no pictures")
-    start_ticks = await _first_picture(tools, folder, source, demuxer, video)
+    start_ticks = await _first_picture(
+        tools, folder, source, demuxer, stream_index=int(video["index"]), earliest_ticks=pictures.start_ticks
+    )
     duration_ms = round((pictures.end_ticks - start_ticks) * pictures.time_base * 1000)
     _check_time(answer["format"], timelines, pictures, duration_ms)
     sounds = timelines.get(int(audio["index"])) if audio is not None else None
@@ -167,17 +169,21 @@ def _displayed_size(video: dict[str, Any]) -> tuple[int, int, int]:
     return width, height, rotation if rotation in (0, 90, 180, 270) else 0
 
 
-async def _first_picture(tools: MediaTools, folder: Path, source: Path, demuxer: str, video: dict[str, Any]) -> int:
-    """Timestamp of the first picture that really decodes; streams may begin in the middle of a group of pictures."""
-    answer = await _ask(
-        tools,
-        folder,
-        source,
-        demuxer,
-        *("-select_streams", str(video["index"]), "-read_intervals", f"%+#{_FIRST_PACKETS}"),
-        *("-show_frames", "-show_entries", "frame=best_effort_timestamp", "-of", "csv=p=0"),
-    )
-    ticks = [int(found) for found in re.findall(r"^(-?\d+)", answer, re.MULTILINE)]
+async def _first_picture(tools: MediaTools, folder: Path, source: Path, demuxer: str, *, stream_index: int, earliest_ticks: int) -> int:
+    """Timestamp of the first picture that really decodes; streams may begin in the middle of a group of pictures. `earliest_ticks` is that of the first
+    packet: when its picture is among the first few nothing earlier can come, and decoding more of large pictures is what a probe would mostly do."""
+    for packets in (_FIRST_PACKETS, _MORE_PACKETS):
+        answer = await _ask(
+            tools,
+            folder,
+            source,
+            demuxer,
+            *("-select_streams", str(stream_index), "-read_intervals", f"%+#{packets}"),
+            *("-show_frames", "-show_entries", "frame=best_effort_timestamp", "-of", "csv=p=0"),
+        )
+        ticks = [int(found) for found in re.findall(r"^(-?\d+)", answer, re.MULTILINE)]
+        if earliest_ticks in ticks:
+            break
     if not ticks:
         _reject(RejectReason.CORRUPT_MEDIA, "no picture can be decoded")
     return min(ticks)

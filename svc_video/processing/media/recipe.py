@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
+from svc_video import lengths
 from svc_video.processing.media.facts import MediaFacts
 
-SEGMENT_MS = 2000
-"""The grid: every group of pictures and every video segment is exactly this long."""
+SEGMENT_MS = lengths.SEGMENT_MS
 MIN_CHUNK_MS = 10_000
 LEAD_MS = 4_000
 """The first chunk of all but short clips: its creator waits for it, and it takes about as long as the audio beside it."""

@@ -4,12 +4,14 @@ import asyncio
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from svc_video.processing.media import Group, MediaRejected, MediaTools, encode_chunk, make_recipe, probe
+from svc_video.processing.media.frames import grab
 from tests.hostile.media.mp4 import Track, avc_entry, film, pcm_entry, sound, u32
 from tests.hostile.media.pictures import claimed_sps, sized, stream
 from tests.unit.media.film import make_film, watch
@@ -42,17 +44,33 @@ async def test_wide_pixels_become_square_ones(tools: MediaTools, tmp_path: Path)
 @pytest.mark.long
 @pytest.mark.parametrize(("transfer", "name"), [("smpte2084", "pq"), ("arib-std-b67", "hlg")])
 async def test_high_dynamic_range_becomes_standard(tools: MediaTools, tmp_path: Path, transfer: str, name: str) -> None:
-    # Left black, in the middle the white of a page, right the brightest that the curve knows.
-    white = 0.58 if name == "pq" else 0.75
-    level = f"if(lt(X,64),64,if(lt(X,128),{round(64 + 876 * white)},940))"
-    drawn = f"color=s=192x96:r=10:d=15,format=yuv420p10le,geq=lum='{level}':cb=512:cr=512"
-    tags = f"setparams=range=tv:color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc"
-    source = _ffmpeg(tools, tmp_path / "hdr.mp4", "-f", "lavfi", "-i", f"{drawn},{tags}", "-pix_fmt", "yuv420p10le")
+    source = _bright(tools, tmp_path / "hdr.mp4", transfer)
     facts, _, path = await finished(tools, source, tmp_path)
     assert (facts.hdr, facts.bit_depth, facts.color_matrix) == (name, 10, "bt2020nc")
     again = await probe(tools, path)
     assert (again.hdr, again.bit_depth, again.color_matrix, again.color_range) == ("", 8, "bt709", "tv")
-    shown = _pictures(tools, path, (192, 96), rate=10)[5]
+    _check_light(_pictures(tools, path, (192, 96), rate=10)[5])
+
+
+async def test_one_picture_of_high_dynamic_range_is_lit_as_it_should_be(tools: MediaTools, tmp_path: Path) -> None:
+    """By the filters of every rendition, once: what they prepare for a curve takes seconds."""
+    source = _bright(tools, tmp_path / "hdr.mp4", "smpte2084")
+    facts = await probe(tools, source)
+    assert (facts.hdr, facts.bit_depth, facts.color_matrix) == ("pq", 10, "bt2020nc")
+    [picture] = await grab(tools, source=source, facts=facts, moments_ms=[500], size=(192, 96))
+    _check_light(picture.mean(axis=2))
+
+
+def _bright(tools: MediaTools, path: Path, transfer: str) -> Path:
+    """Left black, in the middle the white of a page, right the brightest that the curve knows."""
+    white = 0.58 if transfer == "smpte2084" else 0.75
+    level = f"if(lt(X,64),64,if(lt(X,128),{round(64 + 876 * white)},940))"
+    drawn = f"color=s=192x96:r=10:d=0.1,format=yuv420p10le,geq=lum='{level}':cb=512:cr=512,loop=loop=149:size=1,setpts=N/10/TB"
+    tags = f"setparams=range=tv:color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc"
+    return _ffmpeg(tools, path, "-f", "lavfi", "-i", f"{drawn},{tags}", "-pix_fmt", "yuv420p10le")
+
+
+def _check_light(shown: NDArray[Any]) -> None:
     black, page, bright = (float(shown[:, at : at + 32].mean()) for at in (16, 80, 144))
     # As it stands in the file the page would be at 140 or 180 of 255 and everything grey.
     assert black < 8

@@ -13,18 +13,13 @@ import pytest
 
 from svc_video.processing.media import MediaToolOverLimit, MediaTools
 from svc_video.processing.media.sandbox import Limits, ToolRun, run_tool
+from tests.fixtures.confinement import needs_filters, needs_landlock, needs_scopes
 from tests.hostile.media.disguises import playlist
 from tests.hostile.media.mp4 import film
 from tests.unit.media.sandboxed import python
-from tests.unit.media.test_sandbox import LANDLOCK, needs_landlock
 
 LIMITS = Limits(wall_s=30, cpu_s=10)
 MIB = 1024 * 1024
-FILTERS = subprocess.run([sys.executable, "-c", "import ctypes, sys; sys.exit(ctypes.CDLL(None).prctl(21, 0, 0, 0, 0) != 0)"], check=False)
-"""Ends with 0 where the kernel knows filters of system calls."""
-
-needs_filters = pytest.mark.skipif(FILTERS.returncode != 0, reason="this kernel has no filters of system calls")
-needs_scopes = pytest.mark.skipif(LANDLOCK < 6, reason="this kernel's Landlock lets signals pass")
 
 
 async def probed(tools: MediaTools, folder: Path, *arguments: str | Path, reads: tuple[Path, ...]) -> ToolRun:

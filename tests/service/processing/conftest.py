@@ -62,6 +62,7 @@ class Settings:
     job_retry_ms: int = RETRY_MS
     job_ageing_ms: int = AGEING_MS
     job_tier_ms: int = TIER_MS
+    job_lazy: bool = False
 
 
 def probed(*, chunks: int = 2, has_audio: bool = True, rest: tuple[str, ...] = ("360p", "240p")) -> ProbeResult:
@@ -282,6 +283,12 @@ class World:
         video = await self.media.get(video_id)
         assert video is not None
         return video
+
+    async def published(self, video_id: int) -> str:
+        """Where players find it."""
+        facts = await self.media.facts_of(video_id)
+        assert facts is not None
+        return facts.output_prefix
 
     async def progress(self, video_id: int) -> Progress:
         """What a person who waits is shown."""

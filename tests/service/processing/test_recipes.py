@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from clipmesh.video.v1 import job_service_pb2 as pb2
 
 from mesh.errors import Aborted
 from svc_video.processing.results import ProbeResult
@@ -68,6 +69,35 @@ async def test_an_upgrade_before_the_pictures_makes_them_by_the_new_plan(world: 
         await world.commit(job, by_other_tools())
     assert keys == ["probe", "pictures", *REST_AGAIN[1:]]
     await world.until_media(1, MediaState.COMPLETE)
+
+
+async def test_what_plays_is_published_apart_from_what_another_recipe_makes(world: World) -> None:
+    await world.upload(1)
+    for _ in range(4):
+        await world.commit(await world.leased())
+    stale = await world.leased()
+    assert stale.job_key == "package/first"
+    await world.fail(stale, "RECIPE_CHANGED")
+    package = await _until_job(world, "package/first", by_other_tools())
+    assert package.output_prefix.startswith("video/1/")
+    assert package.output_prefix != stale.output_prefix, "who packages by the old recipe and comes late writes elsewhere"
+    await world.commit(package)
+    await world.until_media(1, MediaState.PLAYABLE)
+    assert await world.published(1) == package.output_prefix
+
+
+async def test_further_renditions_by_other_tools_lie_beside_the_one_that_plays(world: World) -> None:
+    await make_playable(world)
+    plays = await world.published(1)
+    await world.fail(await world.leased(), "RECIPE_CHANGED")
+    package = await _until_job(world, "package/rest", by_other_tools())
+    assert (package.recipe_version, package.output_prefix) == ("2+test", plays)
+
+
+async def _until_job(world: World, job_key: str, result: ProbeResult) -> pb2.Job:
+    while (job := await world.leased()).job_key != job_key:
+        await world.commit(job, result)
+    return job
 
 
 async def test_what_plays_is_not_made_again_though_the_clip_is_cut_otherwise_now(world: World) -> None:

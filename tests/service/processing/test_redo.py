@@ -34,9 +34,9 @@ async def dead(world: World) -> list[pb2.DeadVideo]:
     return list((await operator(world).ListDeadVideos(pb2.ListDeadVideosRequest())).videos)
 
 
-async def redo(world: World, video_id: int = 1) -> None:
+async def redo(world: World, video_id: int = 1, *, whole: bool = False) -> None:
     """What the operator asks for."""
-    await operator(world).RedoVideo(pb2.RedoVideoRequest(video_id=video_id))
+    await operator(world).RedoVideo(pb2.RedoVideoRequest(video_id=video_id, whole=whole))
 
 
 async def wear_out(world: World, job_key: str) -> None:
@@ -237,7 +237,7 @@ async def test_the_command_lists_and_redoes(world: World, capsys: pytest.Capture
 
 
 async def test_the_command_says_when_nothing_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert await jobs.run(tmp_path, argparse.Namespace(act="list", json=False)) == 2
+    assert await jobs.run(tmp_path, argparse.Namespace(act="list", json=False, whole=False)) == 2
     assert "nothing runs in" in capsys.readouterr().err
 
 

@@ -15,6 +15,8 @@ from mesh.app import ServiceSettings
 from mesh.failpoints import Failpoint
 from mesh.stores.blobs.port import BlobInfo, Blobs, BlobsUnavailable
 from mesh.testing.rpc import process_for
+from svc_video.layout import published_names
+from svc_video.lengths import segments_of
 from svc_video.processing.media import MediaTools, check_mp4, check_tree
 from svc_video.processing.tables import JobState
 from svc_video.processing.worker.loop import Worker
@@ -119,7 +121,9 @@ async def test_a_clip_becomes_a_whole_tree_and_a_redo_of_every_job_changes_no_by
     assert (video.duration_ms, video.width, video.height, video.has_audio) == (15_000, CLIP_WIDTH, CLIP_HEIGHT, True)
     await world.until_forgotten(1)
 
-    made = await world.objects("video/1/")
+    prefix = await world.published(1)
+    made = await world.objects(prefix)
+    assert await world.objects("video/1/") == {f"{prefix.removeprefix('video/1/')}{name}": digest for name, digest in made.items()}
     assert {"master.m3u8", "manifest.mpd", "360p.m3u8", "240p.m3u8", "360p.mp4"} <= made.keys()
     others = [await world.objects(f"{prefix}/1/") for prefix in ("images", "audio", "work")]
     assert [sorted(found) for found in others] == [PICTURES, ["audio.mp4"], []]
@@ -127,7 +131,7 @@ async def test_a_clip_becomes_a_whole_tree_and_a_redo_of_every_job_changes_no_by
     tree = tmp_path / "tree"
     for name in made:
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        await world.blobs.get_file(f"video/1/{name}", tree / name)
+        await world.blobs.get_file(f"{prefix}{name}", tree / name)
     assert await check_tree(tools, tree) == []
     assert await check_mp4(tools, tree / "360p.mp4", frames=360) == []
     kinds = [(await world.blobs.head(f"images/1/{name}")).content_type for name in PICTURES]
@@ -141,7 +145,8 @@ async def test_a_clip_becomes_a_whole_tree_and_a_redo_of_every_job_changes_no_by
         assert (row.state.name, row.size_bytes, row.bitrate_bps) == ("READY", sum(sizes), sum(sizes) * 8 // 15)
         assert f'CODECS="{row.codec},mp4a.40.2"' in (tree / f"{name}.m3u8").read_text()
     assert facts.source_sha256 == sha256
-    assert (await world.blobs.head("video/1/master.m3u8")).content_type == "application/vnd.apple.mpegurl"
+    assert set(published_names(facts.rendition_names, segments=segments_of(video.duration_ms), has_audio=True)) <= made.keys()
+    assert (await world.blobs.head(f"{prefix}master.m3u8")).content_type == "application/vnd.apple.mpegurl"
     assert (await world.blobs.head("audio/1/audio.mp4")).content_type == "audio/mp4"
 
     await world.upload_file(2, clip)
@@ -160,7 +165,7 @@ async def test_a_clip_becomes_a_whole_tree_and_a_redo_of_every_job_changes_no_by
         again |= await world.objects("work/2/")
     assert sorted(attempts) == sorted((job.job_key, attempt) for job in jobs for attempt in (1, 2))
     await world.until_forgotten(2)
-    assert await world.objects("video/2/") == made
+    assert await world.objects(prefix.replace("video/1/", "video/2/")) == made
     assert [await world.objects(f"{prefix}/2/") for prefix in ("images", "audio", "work")] == others
     assert again == work
 
@@ -169,7 +174,7 @@ async def test_no_playlist_is_ever_there_before_what_it_names(rig: Rig, world: W
     await world.upload_file(1, clip)
     await rig.work_off()
     there: set[str] = set()
-    segments = 0
+    segments, prefix = 0, await world.published(1)
     for key, text in zip(rig.blobs.put_keys, rig.blobs.texts, strict=True):
         if key.endswith(".m3u8"):
             named = [line for line in text.splitlines() if line and not line.startswith("#")] + re.findall(r'URI="([^"]+)"', text)
@@ -180,14 +185,14 @@ async def test_no_playlist_is_ever_there_before_what_it_names(rig: Rig, world: W
         elif key.endswith(".mpd"):
             folders = re.findall(r'initialization="([^"]+)/init.mp4"', text)
             assert "360p" in folders
-            assert [name for name in folders if f"video/1/{name}/index.m3u8" not in there] == []
+            assert [name for name in folders if f"{prefix}{name}/index.m3u8" not in there] == []
         there.add(key)
     assert segments == 3 * 8
     masters = [key for key in rig.blobs.put_keys if key.endswith(("master.m3u8", "manifest.mpd"))]
-    assert masters == ["video/1/manifest.mpd", "video/1/master.m3u8"] * 2
-    packages = [at for at, key in enumerate(rig.blobs.put_keys) if key == "video/1/master.m3u8"]
+    assert masters == [f"{prefix}manifest.mpd", f"{prefix}master.m3u8"] * 2
+    packages = [at for at, key in enumerate(rig.blobs.put_keys) if key == f"{prefix}master.m3u8"]
     assert packages[1] == len(rig.blobs.put_keys) - 1
-    assert rig.blobs.put_keys.count("video/1/360p/1.m4s") == 1, "what plays already is not written again"
+    assert rig.blobs.put_keys.count(f"{prefix}360p/1.m4s") == 1, "what plays already is not written again"
 
 
 async def test_a_file_that_differs_from_its_declaration_is_refused(rig: Rig, world: World, clip: Path) -> None:

@@ -116,7 +116,7 @@ async def test_a_killed_worker_costs_one_attempt_of_one_job_and_a_stopped_one_no
     await until(lambda: world.has_state(1, MediaState.COMPLETE), timeout_s=120)
     attempts = {key: row.attempt for key, row in (await world.rows(1)).items() if row.attempt > 1}
     assert attempts == {"chunk/first/0": 2}
-    await world.blobs.get_file("video/1/360p.mp4", tmp_path / "whole.mp4")
+    await world.blobs.get_file(f"{await world.published(1)}360p.mp4", tmp_path / "whole.mp4")
     assert await check_mp4(tools, tmp_path / "whole.mp4", frames=360) == []
 
 
@@ -132,7 +132,7 @@ async def test_a_killed_worker_costs_at_most_as_many_attempts_as_it_does_jobs_at
     await workers.start({"CLIPMESH_JOBS": "3"})
     await until(lambda: world.has_state(1, MediaState.COMPLETE), timeout_s=120)
     assert {key: row.attempt for key, row in (await world.rows(1)).items() if row.attempt > 1} == dict.fromkeys(left, 2)
-    await world.blobs.get_file("video/1/360p.mp4", tmp_path / "whole.mp4")
+    await world.blobs.get_file(f"{await world.published(1)}360p.mp4", tmp_path / "whole.mp4")
     assert await check_mp4(tools, tmp_path / "whole.mp4", frames=360) == []
 
 

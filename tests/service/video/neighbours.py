@@ -100,7 +100,9 @@ class FakeGraph:
         self.down = False
         self.follows: set[tuple[int, int]] = set()
         self.blocks: set[tuple[int, int]] = set()
+        self.followers: dict[int, int] = {}
         self.asked: list[list[int]] = []
+        self.counted: list[int] = []
 
     async def BatchGetRelationships(self, request: Any, context: Any) -> graph_pb2.BatchGetRelationshipsResponse:  # noqa: N802
         if self.down:
@@ -109,6 +111,15 @@ class FakeGraph:
         viewer_id = current_viewer().user_id
         assert viewer_id, "nobody has no relationships"
         return graph_pb2.BatchGetRelationshipsResponse(relationships=[self._between(viewer_id, one) for one in request.user_ids])
+
+    async def BatchGetGraphCounts(self, request: Any, context: Any) -> graph_pb2.BatchGetGraphCountsResponse:  # noqa: N802
+        if self.down:
+            raise Unavailable("social rests")
+        assert not current_viewer().user_id, "background work carries no viewer"
+        self.counted += request.user_ids
+        return graph_pb2.BatchGetGraphCountsResponse(
+            counts=[graph_pb2.GraphCounts(user_id=user_id, followers=self.followers.get(user_id, 0)) for user_id in request.user_ids]
+        )
 
     def _between(self, who: int, whom: int) -> graph_pb2.Relationship:
         def follow(pair: tuple[int, int]) -> graph_pb2.FollowState.ValueType:

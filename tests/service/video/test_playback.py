@@ -17,7 +17,7 @@ from mesh.stores.tables.port import TablesUnavailable
 from mesh.testing.rpc import secrets_for
 from svc_video.layout import images_prefix, video_prefix
 from svc_video.videos.tables import OpenWork, WorkKind
-from tests.service.video.world import ALICE, BOB, LADDER, World
+from tests.service.video.world import ALICE, BOB, LADDER, RENDITION_720, World
 
 WIFI, G5, G4 = viewer_pb2.NETWORK_CLASS_WIFI, viewer_pb2.NETWORK_CLASS_5G, viewer_pb2.NETWORK_CLASS_4G
 G3, SLOW, UNKNOWN = viewer_pb2.NETWORK_CLASS_3G, viewer_pb2.NETWORK_CLASS_SLOW, viewer_pb2.NETWORK_CLASS_UNSPECIFIED
@@ -157,6 +157,22 @@ async def test_only_levels_that_exist_are_started(world: World) -> None:
     for network in (WIFI, SLOW):
         [play] = await world.plays(video_id, user_id=BOB, network_class=network)
         assert (play.start_level, list(play.renditions)) == (720, [720])
+
+
+async def test_a_clip_with_one_rendition_asks_for_the_rest_when_a_line_wants_another(world: World) -> None:
+    video_id = await world.public()
+    await world.plays(video_id, user_id=BOB, network_class=SLOW)
+    assert world.rooms.jobs.asked_for_rest == [], "the others are still made without being asked for"
+    await world.rooms.media.became_complete(video_id, renditions=[RENDITION_720])
+    for network in (G4, WIFI, UNKNOWN):
+        await world.plays(video_id, user_id=BOB, network_class=network)
+    assert world.rooms.jobs.asked_for_rest == [], "its source has no more than that"
+    for network in (SLOW, G3):
+        await world.plays(video_id, user_id=BOB, network_class=network)
+    assert world.rooms.jobs.asked_for_rest == [video_id, video_id]
+    await world.rooms.media.became_complete(video_id, renditions=LADDER)
+    await world.plays(video_id, user_id=BOB, network_class=SLOW)
+    assert world.rooms.jobs.asked_for_rest == [video_id, video_id]
 
 
 async def test_creators_play_their_own_from_the_first_rendition_on(world: World) -> None:

@@ -7,12 +7,15 @@ from clipmesh.video.v1 import upload_service_pb2 as pb2
 from clipmesh.video.v1 import video_service_pb2
 
 from mesh.errors import NotFound
-from svc_video.layout import audio_key, images_prefix, raw_key, tail_key, video_prefix, work_prefix
+from svc_video.layout import audio_key, images_prefix, published_names, raw_key, tail_key, video_prefix, work_prefix
 from svc_video.uploads.metrics import MISSING, ORPHANS, SWEEP_HELD, Lost
 from svc_video.uploads.orphans import LEFT_OVER_AFTER_MS, MOST_UNKNOWN, ORPHAN_AFTER_MS
-from tests.service.video.world import BOB, PART, World
+from svc_video.videos.actions import RenditionFacts
+from tests.service.video.world import BOB, PART, RENDITION_720, World
 
 DAY_MS = 86_400_000
+RENDITION_480 = RenditionFacts(name="480p", width=480, height=854)
+PICTURES = ("poster.jpg", "preview.webp", "storyboard.vtt", "storyboard.webp")
 
 
 def made_of(video_id: int) -> list[str]:
@@ -43,7 +46,8 @@ async def playing(world: World, request_id: str, *, has_audio: bool = False) -> 
     video_id = await world.processing(request_id=request_id)
     await world.probe(video_id, has_audio=has_audio)
     await world.playable(video_id, audio_key=audio_key(video_id) if has_audio else "")
-    await put(world, f"{video_prefix(video_id)}master.m3u8", f"{video_prefix(video_id)}720p.mp4")
+    await put(world, *(f"{video_prefix(video_id)}{name}" for name in published_names(["720p"], segments=10, has_audio=has_audio)))
+    await put(world, *(f"{images_prefix(video_id)}{name}" for name in (*PICTURES, *(["waveform.json"] if has_audio else []))))
     if has_audio:
         await put(world, audio_key(video_id))
     return video_id
@@ -138,7 +142,7 @@ async def test_a_clip_whose_source_is_gone_fails_by_name(world: World) -> None:
     assert (first.state, first.failure_code) == (video_service_pb2.VIDEO_STATE_FAILED, "SOURCE_LOST")
     assert second.state == video_service_pb2.VIDEO_STATE_PROCESSING
     assert (await world.get(lost)).failure_detail == "The file that was sent is not in the store any more."
-    assert missing(world) == {"SOURCE_LOST": 1, "PLAYBACK_LOST": 0, "AUDIO_LOST": 0}
+    assert missing(world) == {**dict.fromkeys(Lost, 0), Lost.SOURCE: 1}
     await reconcile(world)
     assert missing(world)["SOURCE_LOST"] == 0
 
@@ -152,7 +156,17 @@ async def test_a_source_of_another_length_is_none(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("gone", "what"),
-    [("video/{}/master.m3u8", Lost.PLAYBACK), ("video/{}/720p.mp4", Lost.PLAYBACK), ("audio/{}/audio.mp4", Lost.AUDIO)],
+    [
+        ("video/{}/master.m3u8", Lost.PLAYBACK),
+        ("video/{}/720p.mp4", Lost.PLAYBACK),
+        ("video/{}/720p.m3u8", Lost.PLAYBACK),
+        ("video/{}/720p/10.m4s", Lost.PLAYBACK),
+        ("video/{}/audio/init.mp4", Lost.PLAYBACK),
+        ("audio/{}/audio.mp4", Lost.AUDIO),
+        ("images/{}/poster.jpg", Lost.PICTURES),
+        ("images/{}/storyboard.webp", Lost.PICTURES),
+        ("images/{}/waveform.json", Lost.PICTURES),
+    ],
 )
 async def test_a_clip_that_plays_is_told_of_and_stays_as_it_is(
     world: World, gone: str, what: Lost, caplog: pytest.LogCaptureFixture
@@ -165,6 +179,20 @@ async def test_a_clip_that_plays_is_told_of_and_stays_as_it_is(
     assert missing(world) == {one.value: float(one is what) for one in Lost}
     [record] = [record for record in caplog.records if record.message == "bytes of a clip are missing"]
     assert (vars(record)["video_id"], vars(record)["reason"]) == (video_id, what)
+
+
+async def test_a_clip_that_plays_and_has_all_misses_nothing(world: World) -> None:
+    video_id = await playing(world, "plays", has_audio=True)
+    further = [
+        f"{video_prefix(video_id)}{name}" for name in published_names(["480p"], segments=10, has_audio=False) if name.startswith("480p")
+    ]
+    await put(world, *further)
+    await world.rooms.media.became_complete(video_id, renditions=[RENDITION_720, RENDITION_480])
+    await reconcile(world)
+    assert missing(world) == dict.fromkeys(Lost, 0)
+    await world.blobs.delete([key for key in further if key.endswith("/7.m4s")])
+    await reconcile(world)
+    assert missing(world) == {**dict.fromkeys(Lost, 0), Lost.PLAYBACK: 1}
 
 
 async def test_clips_that_are_over_miss_nothing(world: World) -> None:

@@ -69,6 +69,7 @@ class FakeJobs:
     def __init__(self) -> None:
         self.opened: list[dict[str, Any]] = []
         self.closed: list[int] = []
+        self.asked_for_rest: list[int] = []
         self.down = False
 
     async def open(self, **job: Any) -> None:
@@ -79,6 +80,9 @@ class FakeJobs:
 
     async def close(self, video_id: int) -> None:
         self.closed.append(video_id)
+
+    def ask_for_rest(self, video_id: int) -> None:
+        self.asked_for_rest.append(video_id)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -95,6 +99,7 @@ class World:
     social: FakeSocial
     graph: FakeGraph
     sound: FakeSound
+    neighbours: Neighbours
     hints: list[tuple[int, int]]
     blob_folder: Path
     part_bytes: int
@@ -293,6 +298,7 @@ async def world_in(folder: Path, **settings: Any) -> AsyncIterator[World]:
         neighbours = Neighbours(
             rights=rights_served.stub(PublicationServiceStub, caller="video"),
             social=social_served.stub(ProfileServiceStub, caller="video"),
+            graph=social_served.stub(GraphServiceStub, caller="video"),
             sound=sound_served.stub(CatalogueServiceStub, caller="video"),
         )
         process = process_for("video", clock=clock, named=NAMED, settings=chosen)
@@ -326,6 +332,7 @@ async def world_in(folder: Path, **settings: Any) -> AsyncIterator[World]:
             social=social,
             graph=graph,
             sound=sound,
+            neighbours=neighbours,
             hints=hints,
             blob_folder=folder / "blobs",
             part_bytes=chosen.upload_part_bytes,

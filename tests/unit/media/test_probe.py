@@ -8,6 +8,7 @@ import pytest
 from devstack.clips import BROKEN_KINDS, PLAYABLE_KINDS
 from svc_video.processing.media import MediaRejected, MediaTools, RejectReason, probe
 from svc_video.processing.media.bounds import guarded_input
+from tests.unit.media.film import make_film
 
 SHAPES = {
     "landscape": (320, 180),
@@ -59,6 +60,18 @@ async def test_one_picture_less_than_fifteen_seconds_is_fifteen_seconds_and_two_
     with pytest.raises(MediaRejected) as refused:
         await probe(tools, path)
     assert refused.value.reason == "DURATION_TOO_SHORT"
+
+
+@pytest.mark.parametrize("lost", [1, 28])
+async def test_a_film_that_lost_its_beginning_begins_with_the_first_picture_that_decodes(
+    tools: MediaTools, tmp_path: Path, lost: int
+) -> None:
+    """Groups of 90 pictures: those that follow what was lost decode to nothing before the next group."""
+    whole = make_film(tools, tmp_path / "whole.mkv", seconds=19, options=("-bf", "0", "-g", "90", "-sc_threshold", "0"), audio=())
+    cut = tmp_path / "cut.mkv"
+    _ffmpeg(tools, "-i", str(whole), "-c", "copy", "-copyts", "-bsf:v", f"noise=drop='lt(n,{lost})'", cut)
+    facts = await probe(tools, cut)
+    assert (facts.video_start_us, facts.duration_ms) == (3_000_000, 16_000)
 
 
 async def test_foreign_streams_beside_the_film_do_not_matter(tools: MediaTools, variants: dict[str, Path], tmp_path: Path) -> None:

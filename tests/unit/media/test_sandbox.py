@@ -1,7 +1,6 @@
 """What a media tool gone wild cannot do."""
 
 import asyncio
-import ctypes
 import os
 import signal
 import subprocess
@@ -13,19 +12,19 @@ from pathlib import Path
 import pytest
 
 from svc_video.processing.media import MediaToolFailed, MediaToolMissing, MediaToolOverLimit, MediaToolTimedOut
+from svc_video.processing.media.kernel import confinement
 from svc_video.processing.media.sandbox import ToolRun, run_tool
+from tests.fixtures.confinement import FILTERS, LANDLOCK, REQUIRED, needs_a_closed_network, needs_landlock
 from tests.unit.media.sandboxed import LIMITS, PYTHON, gone, pid_in, python
 
 ROOT = Path(__file__).parents[3]
-LANDLOCK = ctypes.CDLL(None).syscall(444, None, 0, 1)
-"""Version of the kernel's Landlock, below 1 where there is none; from 4 on it knows TCP."""
-ALONE = subprocess.run([sys.executable, "-c", "import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x50000000) != 0)"], check=False)
-"""Ends with 0 where a process may have a user and a network namespace of its own."""
 
-needs_landlock = pytest.mark.skipif(LANDLOCK < 1, reason="this kernel has no Landlock: files are confined by bubblewrap only")
-needs_a_closed_network = pytest.mark.skipif(
-    LANDLOCK < 4 and ALONE.returncode != 0, reason="this kernel gives no namespaces and its Landlock does not know TCP"
-)
+
+def test_what_is_told_of_this_machine_is_true_and_enough_where_it_is_required() -> None:
+    told = confinement()
+    assert told == {"Landlock": LANDLOCK >= 1, "filter of system calls": FILTERS and os.uname().machine in {"x86_64", "aarch64"}}
+    if os.environ.get(REQUIRED) == "1":
+        assert all(told.values()), f"{REQUIRED}=1, and this kernel does not confine media tools: {told}"
 
 
 async def test_output_and_exit_code_come_back(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from svc_video.layout import audio_key, images_prefix, video_prefix
 from svc_video.processing.convert import dead_to_proto, job_to_proto
 from svc_video.processing.dead import Dead
 from svc_video.processing.leasing import Leased
-from svc_video.processing.places import source_work_prefix
+from svc_video.processing.places import published_folder, source_work_prefix
 from svc_video.processing.results import PlannedRendition, ProbeResult
 from svc_video.processing.tables import FIRST, PLAN_KEY, Job, JobKind
 
@@ -59,6 +59,14 @@ def test_every_field_of_a_job_is_told() -> None:
     assert (job.facts_json, job.recipe_version, job.source_sha256.hex()) == (PROBED.facts_json, PROBED.recipe_version, SOURCE)
     places = (video_prefix(7), images_prefix(7), audio_key(7), source_work_prefix(7, SOURCE))
     assert (job.output_prefix, job.images_prefix, job.audio_key, job.work_prefix) == places
+
+
+def test_what_players_fetch_goes_into_the_folder_of_its_plan() -> None:
+    folder = published_folder(SOURCE, PROBED.recipe_version)
+    others = {published_folder(SOURCE, "2+8.1.2"), published_folder("cd" * 32, PROBED.recipe_version)}
+    assert len({folder, *others}) == 3
+    leased = Leased(plan=PLAN, job=CHUNK, probe_json=dataclasses.replace(PROBED, folder=folder).to_json())
+    assert job_to_proto(leased, lease_ms=1).output_prefix == f"{video_prefix(7)}{folder}/"
 
 
 def test_a_probe_is_told_nothing_that_only_a_probe_finds() -> None:

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from svc_video.processing.errors import InvalidResult, LeaseLost
+from svc_video.processing.needed import wanted
 from svc_video.processing.places import chunk_object, source_work_prefix
 from svc_video.processing.results import PicturesResult, PlannedRendition, ProbeResult
-from svc_video.processing.rules import VideoJobs, held, leased, opened, wanted
+from svc_video.processing.rules import VideoJobs, held, leased, opened
 from svc_video.processing.tables import Job, JobKind, JobState, Tier
 from svc_video.processing.urgency import urgency_ms
 

@@ -18,30 +18,30 @@ JOB_MS = 1_000
 HOUR_MS = 3_600_000
 
 
-def creator(trust: Trust = Trust.GOOD, *, age_ms: int = 10 * NEW_FOR_MS, verified: bool = False) -> Creator:
-    return Creator(trust=trust, account_age_ms=age_ms, verified=verified)
+def creator(trust: Trust = Trust.GOOD, *, age_ms: int = 10 * NEW_FOR_MS, verified: bool = False, followers: int = 0) -> Creator:
+    return Creator(trust=trust, account_age_ms=age_ms, verified=verified, followers=followers)
 
 
 @pytest.mark.parametrize(
-    ("known", "followers", "tier"),
+    ("known", "tier"),
     [
-        (None, 0, Tier.REGULAR),
-        (creator(Trust.UNKNOWN, age_ms=0), 0, Tier.REGULAR),
-        (creator(), 0, Tier.REGULAR),
-        (creator(), 10 * LARGE_FOLLOWING, Tier.REGULAR),
-        (creator(verified=True), 0, Tier.REGULAR),
-        (creator(verified=True), LARGE_FOLLOWING - 1, Tier.REGULAR),
-        (creator(verified=True), LARGE_FOLLOWING, Tier.LARGE),
-        (creator(Trust.NEW, age_ms=0, verified=True), LARGE_FOLLOWING, Tier.LARGE),
-        (creator(Trust.NEW), 0, Tier.NEW),
-        (creator(age_ms=NEW_FOR_MS - 1), 0, Tier.NEW),
-        (creator(age_ms=NEW_FOR_MS), 0, Tier.REGULAR),
-        (creator(Trust.LIMITED), 0, Tier.NEW),
-        (creator(Trust.LIMITED, verified=True), LARGE_FOLLOWING, Tier.NEW),
+        (None, Tier.REGULAR),
+        (creator(Trust.UNKNOWN, age_ms=0), Tier.REGULAR),
+        (creator(), Tier.REGULAR),
+        (creator(followers=10 * LARGE_FOLLOWING), Tier.REGULAR),
+        (creator(verified=True), Tier.REGULAR),
+        (creator(verified=True, followers=LARGE_FOLLOWING - 1), Tier.REGULAR),
+        (creator(verified=True, followers=LARGE_FOLLOWING), Tier.LARGE),
+        (creator(Trust.NEW, age_ms=0, verified=True, followers=LARGE_FOLLOWING), Tier.LARGE),
+        (creator(Trust.NEW), Tier.NEW),
+        (creator(age_ms=NEW_FOR_MS - 1), Tier.NEW),
+        (creator(age_ms=NEW_FOR_MS), Tier.REGULAR),
+        (creator(Trust.LIMITED), Tier.NEW),
+        (creator(Trust.LIMITED, verified=True, followers=LARGE_FOLLOWING), Tier.NEW),
     ],
 )
-def test_the_tier_follows_what_is_known_of_an_account(known: Creator | None, followers: int, tier: Tier) -> None:
-    assert tier_of(known, followers=followers) is tier
+def test_the_tier_follows_what_is_known_of_an_account(known: Creator | None, tier: Tier) -> None:
+    assert tier_of(known) is tier
 
 
 class Simulation:

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from svc_video.playback.rules import Network, Refusal, may_watch_growing, refusal_of, start_rendition
+from svc_video.playback.rules import Network, Refusal, lacks_level, may_watch_growing, refusal_of, start_rendition
 from svc_video.videos.tables import MediaState, PublicationState, RenditionFacts, Video, Visibility
 from svc_video.viewers import Viewer
 
@@ -96,3 +96,22 @@ def test_the_best_existing_level_that_the_network_carries(levels: tuple[int, ...
 def test_landscape_counts_its_short_side() -> None:
     wide = RenditionFacts(name="720p", width=1280, height=720)
     assert (wide.level, start_rendition([wide], network=Network.G4, save_data=False)) == (720, wide)
+
+
+@pytest.mark.parametrize(
+    ("short_side", "level", "lacking"),
+    [
+        (1080, 720, {Network.SLOW, Network.G3, Network.G5, Network.WIFI}),
+        (720, 720, {Network.SLOW, Network.G3}),
+        (480, 480, {Network.SLOW}),
+        (240, 240, set()),
+    ],
+)
+def test_the_rest_is_asked_for_by_lines_that_would_start_with_it(short_side: int, level: int, lacking: set[Network]) -> None:
+    clip = Video(video_id=1, media_state=M.COMPLETE, width=short_side, height=short_side * 2)
+    only = [RenditionFacts(name="one", width=level, height=level * 2)]
+    assert {network for network in Network if lacks_level(clip, only, network=network, save_data=False)} == lacking
+    for media in set(M) - {M.COMPLETE}:
+        under_way = Video(video_id=1, media_state=media, width=short_side, height=short_side * 2)
+        assert not lacks_level(under_way, only, network=Network.SLOW, save_data=False)
+    assert not lacks_level(clip, [*only, *only], network=Network.SLOW, save_data=False)

@@ -481,21 +481,27 @@ Global___ListDeadVideosResponse: _TypeAlias = ListDeadVideosResponse  # noqa: Y0
 
 @_typing.final
 class RedoVideoRequest(_message.Message):
-    """RedoVideoRequest names a dead video."""
+    """RedoVideoRequest names a dead video, or one that plays."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VIDEO_ID_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
     video_id: _builtins.int
     """video_id is the video."""
+    whole: _builtins.bool
+    """whole asks for everything of a clip that plays, whose objects the store may have lost; it goes on playing what is there. False: what a dead video
+    lacks.
+    """
     def __init__(
         self,
         *,
         video_id: _builtins.int = ...,
+        whole: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["video_id", b"video_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["video_id", b"video_id", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

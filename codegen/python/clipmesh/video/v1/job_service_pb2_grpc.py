@@ -110,7 +110,7 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RedoVideo(self, request, context):
-        """RedoVideo makes what a dead video lacks once more, for an operator; what plays already stays as it is.
+        """RedoVideo makes what a dead video lacks once more, for an operator; what plays already stays as it is, unless the whole is asked for.
         Reasons: VIDEO_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

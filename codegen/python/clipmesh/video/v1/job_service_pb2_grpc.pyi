@@ -33,7 +33,7 @@ class JobServiceStub:
     ListDeadVideos: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ListDeadVideosRequest, _job_service_pb2.ListDeadVideosResponse]
     """ListDeadVideos tells an operator which videos lack something because the attempts of a job ran out."""
     RedoVideo: _aio.UnaryUnaryMultiCallable[_job_service_pb2.RedoVideoRequest, _job_service_pb2.RedoVideoResponse]
-    """RedoVideo makes what a dead video lacks once more, for an operator; what plays already stays as it is.
+    """RedoVideo makes what a dead video lacks once more, for an operator; what plays already stays as it is, unless the whole is asked for.
     Reasons: VIDEO_NOT_FOUND.
     """
 
@@ -92,7 +92,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.RedoVideoRequest,
         context: _aio.ServicerContext[_job_service_pb2.RedoVideoRequest, _abc.Awaitable[_job_service_pb2.RedoVideoResponse]],
     ) -> _abc.Awaitable[_job_service_pb2.RedoVideoResponse]:
-        """RedoVideo makes what a dead video lacks once more, for an operator; what plays already stays as it is.
+        """RedoVideo makes what a dead video lacks once more, for an operator; what plays already stays as it is, unless the whole is asked for.
         Reasons: VIDEO_NOT_FOUND.
         """
 
