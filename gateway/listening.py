@@ -7,6 +7,8 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterator
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -14,6 +16,7 @@ from starlette.types import ASGIApp
 from gateway.media.sockets import tune_listener
 from gateway.wire.http import GuardedHTTP
 from gateway.wire.peers import Peers, PeerState
+from gateway.wire.secured import Contexts, Handshakes
 from gateway.wire.sockets import GuardedSocket
 
 KEEP_ALIVE_S = 30
@@ -27,12 +30,24 @@ SOCKET_QUEUE = 32
 class Listener:
     """One address that serves one application."""
 
-    def __init__(self, *, app: ASGIApp, host: str, port: int, message_bytes: int, drain_s: int, peers: Peers) -> None:
+    def __init__(
+        self,
+        *,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        message_bytes: int,
+        drain_s: int,
+        peers: Peers,
+        certificates: Contexts | None = None,
+    ) -> None:
+        """With `certificates` connections are secured with the newest; None for those that a proxy secures, or that never leave this machine."""
         self._where = f"{host}:{port}"
+        self._handshakes = Handshakes(peers=peers, contexts=certificates) if certificates is not None else None
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=GuardedHTTP,
+                http=cast(Any, GuardedHTTP if self._handshakes is None else self._secured),
                 ws=GuardedSocket,
                 host=host,
                 port=port,
@@ -52,6 +67,10 @@ class Listener:
         )
         self._task: asyncio.Task[None] | None = None
 
+    def _secured(self, **made_with: Any) -> asyncio.Protocol:
+        assert self._handshakes is not None
+        return self._handshakes.begun(partial(GuardedHTTP, **made_with))
+
     async def start(self) -> None:
         """Return when the address answers. Raises OSError when it cannot be had."""
         self._task = asyncio.create_task(self._server.serve(), name="http")
@@ -70,6 +89,8 @@ class Listener:
     async def stop(self) -> None:
         """Take no more connections, let requests under way end."""
         self._server.end()
+        if self._handshakes is not None:
+            await self._handshakes.close()
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
 

@@ -7,24 +7,48 @@ compare a URI, so one kind of name proves the server to the client and the clien
 from __future__ import annotations
 
 import logging
-import os
-import stat
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import grpc
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from mesh.certificates import (
+    InvalidTls,
+    certificates_in,
+    check_dates,
+    check_key,
+    dns_names_of,
+    is_issued,
+    read_file,
+    read_key,
+    signature_of,
+    uses_of,
+)
 from mesh.service_settings import ServiceSettings
-from mesh.settings import InvalidSetting
+
+__all__ = [
+    "DOMAIN",
+    "LONGEST_CALL_MS",
+    "LONGEST_CONNECTION_MS",
+    "LOOK_EVERY_S",
+    "WARNED_IN_LAST",
+    "InvalidTls",
+    "Material",
+    "Tls",
+    "TlsFiles",
+    "caller_of",
+    "channel_credentials",
+    "name_of",
+    "read_material",
+    "server_name",
+    "service_of",
+]
 
 DOMAIN: Final = "clipmesh"
 """What follows the name of a service in its certificate; no public authority signs names of a domain that does not exist."""
@@ -41,13 +65,7 @@ LOOK_EVERY_S: Final = 1.0
 WARNED_IN_LAST: Final = 10
 """The end of a certificate is warned of in the last tenth of its life: whoever renews had two thirds of it before."""
 
-T = TypeVar("T")
-
 _log = logging.getLogger("clipmesh.tls")
-
-
-class InvalidTls(InvalidSetting):
-    """A certificate, a key or an authority cannot be used; the text names the file and what is wrong with it."""
 
 
 def name_of(service: str) -> str:
@@ -81,14 +99,7 @@ class TlsFiles:
 
     def signature(self) -> tuple[tuple[int, int, int], ...]:
         """Changes when a file is replaced. Raises InvalidTls."""
-        found = []
-        for path in (self.cert, self.key, self.ca):
-            try:
-                facts = path.stat()
-            except OSError as error:
-                raise InvalidTls(f"{path} cannot be read: {error.strerror}") from None
-            found.append((facts.st_mtime_ns, facts.st_size, facts.st_ino))
-        return tuple(found)
+        return signature_of(self.cert, self.key, self.ca)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,31 +119,21 @@ class Material:
 
 def read_material(files: TlsFiles, *, service: str, generation: int = 0, now: datetime | None = None) -> Material:
     """The files, checked as far as their owner can. Raises InvalidTls."""
-    key_pem, chain_pem, ca_pem = _read_key(files.key), _read(files.cert), _read(files.ca)
-    chain, authorities = _certificates(files.cert, chain_pem), _certificates(files.ca, ca_pem)
+    key_pem, chain_pem, ca_pem = read_key(files.key), read_file(files.cert), read_file(files.ca)
+    chain, authorities = certificates_in(files.cert, chain_pem), certificates_in(files.ca, ca_pem)
     leaf = chain[0]
-    try:
-        public_key = load_pem_private_key(key_pem, password=None).public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise InvalidTls(f"{files.key} holds no private key that can be read without a password") from None
-    if public_key != leaf.public_key():
-        raise InvalidTls(f"{files.key} is not the key of the certificate in {files.cert}")
-    named = service_of(_dns_names(leaf))
+    check_key(files.key, key_pem, files.cert, leaf)
+    named = service_of(dns_names_of(leaf))
     if named != service:
         says = f"names {named}" if named else "names no service, or several"
         raise InvalidTls(f"the certificate in {files.cert} {says}; this process is {service} and needs the name {name_of(service)}")
-    moment = now or datetime.now(UTC)
-    if not leaf.not_valid_before_utc <= moment < leaf.not_valid_after_utc:
-        raise InvalidTls(
-            f"the certificate in {files.cert} is valid from {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} to "
-            f"{leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC, not now"
-        )
-    uses = _uses(leaf)
+    check_dates(files.cert, leaf, now)
+    uses = uses_of(leaf)
     if uses is not None and ExtendedKeyUsageOID.CLIENT_AUTH not in uses:
         raise InvalidTls(f"the certificate in {files.cert} may not be used by clients, and every process is one")
     for index, certificate in enumerate(chain):
         issuers = chain[index + 1 : index + 2] or authorities
-        if not any(_issued(certificate, issuer) for issuer in issuers):
+        if not any(is_issued(certificate, issuer) for issuer in issuers):
             raise InvalidTls(f"the certificate in {files.cert} was not issued by an authority in {files.ca}")
     return Material(
         generation=generation,
@@ -238,59 +239,3 @@ def server_name(service: str) -> tuple[tuple[str, str], ...]:
 
 def _server_configuration(material: Material) -> Any:
     return grpc.ssl_server_certificate_configuration([(material.key, material.chain)], root_certificates=material.authorities)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidTls(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _read_key(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            facts = os.fstat(file.fileno())
-            content = file.read()
-    except OSError as error:
-        raise InvalidTls(f"{path} cannot be read: {error.strerror}") from None
-    # A secret mounted by an orchestrator belongs to root and is given to a group.
-    allowed = 0o640 if facts.st_uid == 0 else 0o600
-    if mode := stat.S_IMODE(facts.st_mode) & ~allowed & 0o077:
-        raise InvalidTls(f"{path} is a private key and open to others (mode {stat.S_IMODE(facts.st_mode):o}, {mode:o} too much): chmod 600")
-    return content
-
-
-def _certificates(path: Path, content: bytes) -> Sequence[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(content)
-    except ValueError:
-        raise InvalidTls(f"{path} holds no certificate in PEM") from None
-
-
-def _dns_names(certificate: x509.Certificate) -> Sequence[str]:
-    return (
-        _extension(
-            certificate, lambda found: found.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
-        )
-        or ()
-    )
-
-
-def _uses(certificate: x509.Certificate) -> Sequence[x509.ObjectIdentifier] | None:
-    return _extension(certificate, lambda found: list(found.get_extension_for_class(x509.ExtendedKeyUsage).value))
-
-
-def _extension(certificate: x509.Certificate, read: Callable[[x509.Extensions], T]) -> T | None:
-    try:
-        return read(certificate.extensions)
-    except (x509.ExtensionNotFound, ValueError):
-        return None
-
-
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True

@@ -32,10 +32,14 @@ from graphql import (
 )
 from strawberry.schema_directive import Location
 
+from gateway.execution.limits import is_deferred
+
 MUTATION_WEIGHT = 50
 """Of a mutation that names none: a durable write costs more than a read."""
 CALL_EACH_WEIGHT = "200"
 """Of a list that takes a call for every parent, since no batch can hold its cursors: few of them fit into one operation."""
+DEFER_WEIGHT = 10
+"""Of a fragment that comes later, for every object it belongs to: planning, writing and sending a part of its own."""
 ASSUMED_SIZE = 10
 """Of a list that says nothing of its size."""
 _DEFINITION = "strawberry-definition"
@@ -107,10 +111,12 @@ class _Pricing:
         """Prices of the merged selections of one parent; of conflicting fields the last one counts, validation refuses them anyway."""
         fields: dict[str, tuple[FieldNode, GraphQLField | None, list[SelectionSetNode]]] = {}
         spread: set[str] = set()
+        defers = 0
         waiting = [(parent, one) for one in sets]
         while waiting:
             on, selection_set = waiting.pop()
             for selection in selection_set.selections:
+                defers += is_deferred(selection)
                 if isinstance(selection, FieldNode):
                     name = selection.alias.value if selection.alias is not None else selection.name.value
                     known = fields.get(name)
@@ -126,7 +132,8 @@ class _Pricing:
                     if fragment is not None and selection.name.value not in spread:  # type: ignore[attr-defined]
                         spread.add(selection.name.value)  # type: ignore[attr-defined]
                         waiting.append((self._schema.get_type(fragment.type_condition.name.value), fragment.selection_set))
-        return tuple(self._field(node, field, below, weight, (sized or {}).get(node.name.value)) for node, field, below in fields.values())
+        prices = [self._field(node, field, below, weight, (sized or {}).get(node.name.value)) for node, field, below in fields.values()]
+        return tuple([*prices, Price(defers * DEFER_WEIGHT, _ONE, ())] if defers else prices)
 
     def _definition(self, parent: GraphQLNamedType | None, name: str) -> GraphQLField | None:
         # Introspection is finite, for developers alone, and counts as plain fields.

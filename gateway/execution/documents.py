@@ -22,7 +22,7 @@ from graphql import (
 from graphql.validation import MaxIntrospectionDepthRule, specified_rules
 
 from gateway.errors import Fault
-from gateway.execution.conditions import conditions_of
+from gateway.execution.conditions import conditions_of, defers_in
 from gateway.execution.costs import Price, price_of
 from gateway.execution.limits import OperationLimits, TooCostly, check_shape
 
@@ -68,6 +68,8 @@ class Document:
     """By name, "" for the one without."""
     conditions: tuple[str, ...] | None
     """Variables that decide which fields are asked; None when its directives do more than that."""
+    defers: bool
+    """Whether parts of it may come later."""
     weight: int
     """Characters, as a measure of the memory it takes."""
 
@@ -139,7 +141,8 @@ class Documents:
             for one in found
         }
         conditions = conditions_of(node) if "@" in text else ()
-        return Document(text=text, node=node, operations=operations, conditions=conditions, weight=len(text))
+        defers = "@" in text and defers_in(node)
+        return Document(text=text, node=node, operations=operations, conditions=conditions, defers=defers, weight=len(text))
 
     def validate(self, document: Document) -> None:
         """Check a document against the schema, once; valid ones are remembered. Raises Invalid."""

@@ -12,12 +12,14 @@ from typing import Any, TypeGuard, cast
 import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationType, assert_valid_schema
 from graphql.execution import Executor, create_source_event_stream
+from graphql.execution.incremental import IncrementalExecutor
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.execution import optimized_is_awaitable
 
 from gateway.context import Context
 from gateway.errors import told
 from gateway.execution.compiling import Compiler
+from gateway.execution.deferring import Form, Put, run_in_parts
 from gateway.execution.documents import Document, Documents, Invalid, Operation
 from gateway.execution.limits import OperationLimits, TooCostly
 from gateway.execution.runs import Run
@@ -32,8 +34,11 @@ class Asked:
     """What a client sent, its shape checked."""
 
     query: str
+    """The text of the document; empty while only its hash is known."""
     variables: Mapping[str, Any] = field(default_factory=dict)
     operation_name: str | None = None
+    persisted: str = ""
+    """SHA-256 of the document, when the client names it and it is still to be found or kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,11 @@ class Plan:
     def kind(self) -> OperationType:
         """Query, mutation or subscription."""
         return self.operation.kind
+
+    @property
+    def defers(self) -> bool:
+        """Whether parts of the answer may come later, to who takes them."""
+        return self.document.defers and self.kind is not OperationType.SUBSCRIPTION
 
 
 class Engine:
@@ -83,13 +93,18 @@ class Engine:
         return Plan(asked=asked, document=document, operation=operation, cost=cost)
 
     async def run(self, plan: Plan, context: Context) -> dict[str, Any]:
-        """The response to a query or mutation. Raises Invalid when variables do not fit; cancelling ends the calls that run for it."""
+        """The response to a query or mutation, whole whatever it defers. Raises Invalid when variables do not fit; cancelling ends the calls that run for it."""
         execute = self._compiled_run(plan, context) or self._core_run(plan, context)
         try:
             with context.acting():
                 return body_of(await execute(), context)
         finally:
             context.loaders.cancel()
+
+    async def run_in_parts(self, plan: Plan, context: Context, form: Form, put: Put) -> str:
+        """Put the parts of the response as they are ready; the code of its first error, or "OK". Raises Invalid before the first part."""
+        executor = self._executor(plan, context, IncrementalExecutor)
+        return await run_in_parts(cast(IncrementalExecutor, executor), context, form, put)
 
     def _compiled_run(self, plan: Plan, context: Context) -> _Execution | None:
         document, operation = plan.document, plan.operation
@@ -154,8 +169,8 @@ class Engine:
         finally:
             context.loaders.cancel()
 
-    def _executor(self, plan: Plan, context: Context) -> Executor[Any]:
-        built = Executor.build(
+    def _executor(self, plan: Plan, context: Context, kind: type[Executor[Any]] = Executor) -> Executor[Any]:
+        built = kind.build(
             self._schema,
             plan.document.node,
             context_value=context,

@@ -39,9 +39,9 @@ class OfMessage:
         return read(self.message)
 
 
-def part(read: Callable[[Any], Any], *, description: str | None = None) -> Any:
+def part(read: Callable[[Any], Any], *, description: str | None = None, directives: tuple[object, ...] = ()) -> Any:
     """A field of an OfMessage: what `read` makes of the message."""
-    return strawberry.field(metadata={PART: read}, description=description)
+    return strawberry.field(metadata={PART: read}, description=description, directives=list(directives))
 
 
 def part_of(kind: type, name: str) -> Callable[[Any], Any] | None:

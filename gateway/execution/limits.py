@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from graphql import (
     ArgumentNode,
@@ -25,6 +26,9 @@ from graphql import (
 
 from gateway.errors import Fault
 
+DEFER: Final = "defer"
+"""Name of the directive."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationLimits:
@@ -44,6 +48,8 @@ class OperationLimits:
     """Aliased fields."""
     directives: int = 40
     """Directives, wherever they stand."""
+    defers: int = 10
+    """Places where a fragment is deferred; what they cost in lists is a matter of the price."""
     operations: int = 40
     """Operations of one document, of which one runs."""
     root_fields: int = 20
@@ -62,6 +68,11 @@ class OperationLimits:
     """Price of an operation with its variables, see gateway.execution.costs."""
 
 
+def is_deferred(node: SelectionNode) -> bool:
+    """True for a fragment that may come later, whatever its condition says; validation refuses what is deferred otherwise."""
+    return any(directive.name.value == DEFER for directive in node.directives or ())
+
+
 class TooCostly(Fault):
     """The operation asks for more than anybody may ask at once; `limit` names which bound was passed."""
 
@@ -78,7 +89,7 @@ class _Size:
 
     def __init__(self, limits: OperationLimits) -> None:
         self._limits = limits
-        self._spreads = self._variables = self._literals = 0
+        self._spreads = self._variables = self._literals = self._defers = 0
 
     def check(self, document: DocumentNode) -> None:
         waiting: list[Node] = list(document.definitions)
@@ -87,6 +98,8 @@ class _Size:
             match node:
                 case FragmentSpreadNode() | InlineFragmentNode():
                     self._spreads = self._counted("spreads", self._spreads + 1, self._limits.spreads)
+                    if is_deferred(node):
+                        self._defers = self._counted("defers", self._defers + 1, self._limits.defers)
                 case OperationDefinitionNode(variable_definitions=variables) if variables:
                     self._variables = self._counted("variables", self._variables + len(variables), self._limits.variables)
                     waiting.extend(variables)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import urlsafe_b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -51,11 +51,11 @@ def priority_of_path(method: str, path: str) -> Priority:
     return next((priority for beginning, priority in _PATHS if path.startswith(beginning)), Priority.PLAYBACK)
 
 
-def priority_of_body(body: bytes, documents: Documents) -> Priority:
-    """Of a known document: to read another one would be most of the work that is to be saved."""
+def priority_of_body(body: bytes, documents: Documents, text_of: Callable[[str], str]) -> Priority:
+    """Of a known document: to read another one would be most of the work that is to be saved. `text_of` knows some by their hash."""
     try:
         asked: Any = orjson.loads(body)
-        document = documents.known(asked["query"])
+        document = documents.known(asked.get("query") or text_of(asked["extensions"]["persistedQuery"]["sha256Hash"]))
         return priority_of(document.operation(asked.get("operationName"))) if document is not None else Priority.FEED
     except (ValueError, KeyError, TypeError, AttributeError, Invalid):
         return Priority.FEED

@@ -1,4 +1,4 @@
-"""GraphQL over server-sent events, in the distinct connections mode of graphql-sse: one stream an operation."""
+"""GraphQL in responses that go on, one operation each: server-sent events, multipart answers, multipart subscriptions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ from gateway.execution.engine import Plan, refusal_of
 from gateway.protocols.connections import Connections, TooManyConnections
 from gateway.protocols.negotiation import Media
 from gateway.protocols.running import Running
+from gateway.protocols.spelling import spelling_of
 from gateway.viewers import Viewer, Viewers
 from mesh.clock import Clock
 from mesh.errors import Unavailable
@@ -26,13 +28,22 @@ from mesh.tokens import InvalidAccessToken
 
 _log = logging.getLogger("clipmesh.gateway")
 
-_PING = b": ping\n\n"
 _SHORTEST_WAIT_S = 0.05
-_COMPLETE = b"event: complete\ndata:\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """What ends a stream and is no result of its operation."""
+
+    body: dict[str, Any]
+
+
+_Said = dict[str, Any] | _Failed | None
+"""What a stream says next; None when it is over."""
 
 
 class EventStreams:
-    """Makes the responses of event streams."""
+    """Makes the responses that go on."""
 
     def __init__(
         self, *, running: Running, viewers: Viewers, clock: Clock, connections: Connections, keepalive_s: float, stall_s: float
@@ -44,9 +55,9 @@ class EventStreams:
         self.keepalive_s = keepalive_s
         self.stall_s = stall_s
 
-    def response(self, plan: Plan | Invalid, viewer: Viewer, request_id: str, headers: Mapping[str, str]) -> Response:
+    def response(self, plan: Plan | Invalid, viewer: Viewer, request_id: str, headers: Mapping[str, str], media: Media) -> Response:
         """The response that streams an operation; what speaks against it comes as its first event, since browsers hide other statuses."""
-        return _EventStream(self, plan, viewer, request_id, headers)
+        return _EventStream(self, _Asked(plan=plan, viewer=viewer, request_id=request_id, media=media), headers)
 
     def wait_s(self, viewer: Viewer) -> float:
         """Until the next ping, or until the token ends when that is sooner."""
@@ -67,14 +78,26 @@ class EventStreams:
             return viewer
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """One operation, by whom, and how it is answered."""
+
+    plan: Plan | Invalid
+    viewer: Viewer
+    request_id: str
+    media: Media
+
+
 class _EventStream(Response):
-    def __init__(self, streams: EventStreams, plan: Plan | Invalid, viewer: Viewer, request_id: str, headers: Mapping[str, str]) -> None:
-        super().__init__(headers={**headers, "content-type": Media.EVENTS.content_type, "x-accel-buffering": "no"})
+    def __init__(self, streams: EventStreams, asked: _Asked, headers: Mapping[str, str]) -> None:
+        super().__init__(headers={**headers, "content-type": asked.media.content_type, "x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._streams = streams
-        self._plan = plan
-        self._viewer = viewer
-        self._request_id = request_id
+        self._plan = asked.plan
+        self._viewer = asked.viewer
+        self._request_id = asked.request_id
+        self._form = asked.media.form
+        self._spelling = spelling_of(asked.media)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -89,7 +112,7 @@ class _EventStream(Response):
     async def _stream(self, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         # Room for one: the source waits for a slow reader, and hints are merged meanwhile.
-        queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(1)
+        queue: asyncio.Queue[_Said] = asyncio.Queue(1)
         filling = asyncio.create_task(self._fill(queue))
         gone = asyncio.create_task(_until_gone(receive))
         try:
@@ -101,42 +124,46 @@ class _EventStream(Response):
             filling.cancel()
             await asyncio.gather(filling, gone, return_exceptions=True)
 
-    async def _pump(self, queue: asyncio.Queue[dict[str, Any] | None], gone: asyncio.Task[None], send: Send) -> None:
-        taking: asyncio.Task[dict[str, Any] | None] = asyncio.create_task(queue.get())
+    async def _pump(self, queue: asyncio.Queue[_Said], gone: asyncio.Task[None], send: Send) -> None:
+        spelling = self._spelling
+        taking: asyncio.Task[_Said] = asyncio.create_task(queue.get())
         try:
+            await self._send(send, spelling.begin)
             while not gone.done():
                 await asyncio.wait({taking, gone}, timeout=self._streams.wait_s(self._viewer), return_when=asyncio.FIRST_COMPLETED)
                 if taking.done():
                     body = taking.result()
                     if body is None:
                         break
-                    await self._send(send, _event(body))
+                    await self._send(send, spelling.failed(body.body) if isinstance(body, _Failed) else spelling.body(body))
                     taking = asyncio.create_task(queue.get())
                 elif not gone.done():
                     try:
                         await self._streams.renewed(self._viewer)
                     except Fault as fault:
-                        await self._send(send, _event(refusal_of([fault], self._request_id)))
+                        await self._send(send, spelling.failed(refusal_of([fault], self._request_id)))
                         break
-                    await self._send(send, _PING)
+                    await self._send(send, spelling.ping)
             if not gone.done():
-                await self._send(send, _COMPLETE)
+                await self._send(send, spelling.end)
                 await send({"type": "http.response.body", "body": b""})
         finally:
             taking.cancel()
 
     async def _send(self, send: Send, data: bytes) -> None:
+        if not data:
+            return
         async with asyncio.timeout(self._streams.stall_s):
             await send({"type": "http.response.body", "body": data, "more_body": True})
 
-    async def _fill(self, queue: asyncio.Queue[dict[str, Any] | None]) -> None:
+    async def _fill(self, queue: asyncio.Queue[_Said]) -> None:
         try:
             async with contextlib.aclosing(self._bodies()) as bodies:
                 async for body in bodies:
                     await queue.put(body)
         except Exception as error:
             _log.exception("a stream failed", extra={"error_type": type(error).__name__})
-            await queue.put(refusal_of([Fault("INTERNAL", INTERNAL_MESSAGE)], self._request_id))
+            await queue.put(_Failed(refusal_of([Fault("INTERNAL", INTERNAL_MESSAGE)], self._request_id)))
         # Whatever ended it, nobody may wait for more.
         await queue.put(None)
 
@@ -150,14 +177,14 @@ class _EventStream(Response):
                 async with contextlib.aclosing(follow) as bodies:
                     async for body in bodies:
                         yield body
+            elif self._form is not None and plan.defers:
+                async with contextlib.aclosing(running.parts(plan, self._viewer, self._request_id, self._form)) as parts:
+                    async for part in parts:
+                        yield part
             else:
                 yield await running.answer(plan, self._viewer, self._request_id)
         except Invalid as invalid:
             yield refusal_of(invalid.errors, self._request_id)
-
-
-def _event(body: Mapping[str, Any]) -> bytes:
-    return b"event: next\ndata: " + orjson.dumps(body) + b"\n\n"
 
 
 async def _until_gone(receive: Receive) -> None:

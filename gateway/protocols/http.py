@@ -49,6 +49,18 @@ class _Call:
         """The JSON that the client likes best, for what is no stream and no page."""
         return next((media for media in self.takes if media in {Media.JSON, Media.GRAPHQL}), Media.JSON)
 
+    def media(self, plan: Plan | Invalid) -> Media | None:
+        """What an operation is answered with: what the client likes best of what can carry it; None when nothing can."""
+        takes = [media for media in self.takes if media is not Media.PAGE]
+        if isinstance(plan, Plan) and plan.kind is OperationType.SUBSCRIPTION:
+            return next((media for media in takes if media.is_events or media is Media.PARTS_SUBSCRIPTION), None)
+        if isinstance(plan, Plan) and plan.defers:
+            # Who takes parts at all and asks for them wants them, in whatever order the types were named.
+            in_parts = next((media for media in takes if media.form is not None), None)
+            if in_parts is not None:
+                return in_parts
+        return next((media for media in takes if not media.is_multipart), takes[0])
+
     def answer(
         self,
         body: Mapping[str, Any] | Sequence[Mapping[str, Any]],
@@ -120,7 +132,8 @@ class GraphQLHTTP:
             return Response(status_code=204, headers={**call.headers, **self._origins.preflight(request), "allow": _METHODS})
         if request.method not in {"GET", "POST"}:
             raise BadRequest(f"use one of {_METHODS}", status=405, headers={"allow": _METHODS})
-        if request.method == "GET" and self._page and "query" not in request.query_params and Media.PAGE in call.takes:
+        names_operation = "query" in request.query_params or "extensions" in request.query_params
+        if request.method == "GET" and self._page and not names_operation and Media.PAGE in call.takes:
             return HTMLResponse(self._page, headers=call.headers | {"content-security-policy": "frame-ancestors 'none'"})
         if not any(media is not Media.PAGE for media in call.takes):
             raise BadRequest(f"answers come as {Media.GRAPHQL}, {Media.JSON} or {Media.EVENTS}", status=406)
@@ -147,17 +160,17 @@ class GraphQLHTTP:
         kind = plan.kind if isinstance(plan, Plan) else None
         if call.request.method == "GET" and kind is OperationType.MUTATION:
             raise BadRequest("GET takes no mutations: send them by POST", status=405, headers={"allow": "POST"})
-        media = next(media for media in call.takes if media is not Media.PAGE)
-        if media is Media.EVENTS or (kind is OperationType.SUBSCRIPTION and Media.EVENTS in call.takes):
-            return self._events.response(plan, viewer, call.request_id, call.headers)
-        if kind is OperationType.SUBSCRIPTION:
-            raise BadRequest(f"subscriptions answer as {Media.EVENTS}, or over a socket", status=406)
+        media = call.media(plan)
+        if media is None:
+            raise BadRequest(f"subscriptions answer as {Media.EVENTS}, as {Media.PARTS_SUBSCRIPTION}, or over a socket", status=406)
+        if media.is_events or (media.is_multipart and isinstance(plan, Plan)):
+            return self._events.response(plan, viewer, call.request_id, call.headers, media)
         try:
             if isinstance(plan, Invalid):
                 raise plan
             return call.answer(await self._running.answer(plan, viewer, call.request_id, receive=call.request.receive), media)
         except Invalid as invalid:
-            return call.refuse(invalid.errors, _status(invalid.errors, media))
+            return call.refuse(invalid.errors, _status(invalid.errors, call.plain))
 
     async def _many(self, call: _Call, viewer: Viewer, plans: Sequence[Plan | Invalid]) -> Response:
         if any(isinstance(plan, Plan) and plan.kind is OperationType.SUBSCRIPTION for plan in plans):

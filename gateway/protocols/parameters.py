@@ -21,6 +21,7 @@ DISCARDED = 4
 """How many times the largest body is read on and thrown away, so that the client hears why."""
 DISCARD_S = 2.0
 
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 
 
@@ -44,15 +45,31 @@ def asked_of(parameters: object) -> Asked:
     if not isinstance(parameters, dict):
         raise BadRequest("an operation is a JSON object")
     query, variables, name, extensions = (parameters.get(key) for key in ("query", "variables", "operationName", "extensions"))
-    if not isinstance(query, str) or not query.strip():
+    if extensions is not None and not isinstance(extensions, dict):
+        raise BadRequest("extensions has to be an object or null")
+    persisted = _hash_in(extensions) if extensions else ""
+    if query is None and persisted:
+        query = ""
+    elif not isinstance(query, str) or not query.strip():
         raise BadRequest("query has to be the text of a document")
     if variables is not None and not isinstance(variables, dict):
         raise BadRequest("variables has to be an object or null")
     if name is not None and not isinstance(name, str):
         raise BadRequest("operationName has to be a string or null")
-    if extensions is not None and not isinstance(extensions, dict):
-        raise BadRequest("extensions has to be an object or null")
-    return Asked(query=query, variables=variables or {}, operation_name=name or None)
+    return Asked(query=query, variables=variables or {}, operation_name=name or None, persisted=persisted)
+
+
+def _hash_in(extensions: Mapping[str, Any]) -> str:
+    """The hash that names the document (Apollo's automatic persisted queries), empty when none does. Raises BadRequest."""
+    given = extensions.get("persistedQuery")
+    if given is None:
+        return ""
+    if not isinstance(given, dict) or given.get("version") != 1:
+        raise BadRequest("persistedQuery is an object of version 1")
+    sha256 = given.get("sha256Hash")
+    if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+        raise BadRequest("sha256Hash is a SHA-256 in hexadecimal digits")
+    return sha256.lower()
 
 
 def json_of(text: str | bytes) -> Any:

@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from gateway.admission import Admission
 from gateway.browsers import Origins
 from gateway.errors import Fault, told
+from gateway.execution.deferring import Form, form_of
 from gateway.execution.documents import Invalid
 from gateway.execution.engine import Plan
 from gateway.protocols.connections import Connections, TooManyConnections
@@ -102,6 +103,8 @@ class _Session:
     sockets: GraphQLSockets
     socket: WebSocket
     viewer: Viewer | None = None
+    form: Form | None = None
+    """How the client takes answers in parts; None when it takes them whole."""
     initialised: bool = False
     operations: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -186,7 +189,10 @@ class _Session:
             await self.sockets.admission.charge(self.viewer, 0)
         except RateLimited as limited:
             raise _Close(TRY_AGAIN, f"{limited.code}: {limited.message}") from limited
-        await self._send({"type": "connection_ack"})
+        self.form = form_of({name: value for name, value in given.items() if isinstance(value, str)})
+        # Nothing in the protocol speaks of parts: both sides say that they mean the same.
+        spec = dict([self.form.value.split("=")]) if self.form is not None else None
+        await self._send({"type": "connection_ack", "payload": spec} if spec else {"type": "connection_ack"})
         self.acknowledged.set()
 
     async def _room(self) -> None:
@@ -235,6 +241,10 @@ class _Session:
             async with contextlib.aclosing(follow) as bodies:
                 async for body in bodies:
                     await self._send({"id": name, "type": "next", "payload": body})
+        elif self.form is not None and plan.defers:
+            async with contextlib.aclosing(running.parts(plan, viewer, request_id, self.form)) as parts:
+                async for part in parts:
+                    await self._send({"id": name, "type": "next", "payload": part})
         else:
             await self._send({"id": name, "type": "next", "payload": await running.answer(plan, viewer, request_id)})
         await self._complete(name)

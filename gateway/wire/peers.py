@@ -30,7 +30,7 @@ class PeerLimits:
     per_address: int = 1_000
     """Connections of one address at once; many people may share it."""
     head_ms: int = 10_000
-    """How long the head of a request may take, from its first byte; the first one's from the connection on."""
+    """How long the head of a request may take, from its first byte; the first one's from the connection on. A handshake gets as long."""
     head_bytes: int = 32 * 1024
     """Longest head, and most bytes on the wire that bring no body: chunk extensions, trailers, empty lines."""
     head_fields: int = 100
@@ -62,6 +62,7 @@ class Cut:
     REST: Final = "rest"
     READER_SLOW: Final = "reader_slow"
     FLOOD: Final = "flood"
+    HANDSHAKE: Final = "handshake"
 
 
 REASONS: Final = frozenset(value for name, value in vars(Cut).items() if name.isupper())

@@ -46,6 +46,8 @@ async def main(redis: str, folder: str, addresses: dict[str, str]) -> None:
         operation_ms=2_000,
         rate_address_burst=_UNBOUNDED,
         rate_address_per_s=_UNBOUNDED,
+        rate_sign_in_burst=_UNBOUNDED,
+        rate_sign_in_per_minute=_UNBOUNDED,
     )
     app = GatewayApp(process=process_for("gateway", addresses=addresses, named=_NAMED, settings=settings), settings=settings)
     stopping = asyncio.Event()

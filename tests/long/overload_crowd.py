@@ -20,7 +20,7 @@ from mesh.testing.folders import socket_folder
 from mesh.testing.redis_server import start_redis
 from tests.fixtures.children import child
 
-FEED, URGENT = "feed", "urgent"
+FEED, URGENT, SIGN_IN = "feed", "urgent", "sign-in"
 IDS = [str(one) for one in video_ids()]
 FIELDS = "{ id caption hashtags durationMs width height creator { id handle } }"
 BODIES = {
@@ -28,7 +28,10 @@ BODIES = {
     # About as much work, but each a clip that somebody wants to play.
     URGENT: {"query": "{" + " ".join(f'v{one}: video(id: "{one}") {FIELDS}' for one in IDS[:15]) + "}"},
 }
-URGENT_SHARE = 0.2
+FORM = "grant_type=refresh_token&client_id=clipmesh-web&refresh_token=" + "r" * 43
+"""What somebody sends whose sign-in is renewed."""
+KINDS = (FEED, URGENT, SIGN_IN)
+SHARES = {FEED: 0.8, URGENT: 0.1, SIGN_IN: 0.1}
 PATIENCE_S = 2.0
 MOST_CONNECTIONS = 300
 NO_LINE, LATE = -1, -2
@@ -107,7 +110,7 @@ class Crowd:
         self._unanswered = 0
         self.chance = random.Random(11)
         self.outcomes: Counter[tuple[str, int]] = Counter()
-        self._messages = {kind: [self._message(kind, person) for person in range(PEOPLE)] for kind in BODIES}
+        self._messages = {kind: [self._message(kind, person) for person in range(PEOPLE)] for kind in KINDS}
 
     async def come(self) -> None:
         """Connect, so that nobody has to while it is crowded; again where nobody asked for half a minute."""
@@ -122,7 +125,7 @@ class Crowd:
         while line := await self._speed.readline():
             self._slowness.append(float(line))
 
-    async def at_ease(self, *, seconds: float, urgent: float = URGENT_SHARE) -> Phase:
+    async def at_ease(self, *, seconds: float, shares: Mapping[str, float] = SHARES) -> Phase:
         """A few people who wait for each answer; everything is served."""
 
         async def asking() -> None:
@@ -130,7 +133,7 @@ class Crowd:
             answered = asyncio.Event()
             while time.monotonic() < end_s:
                 answered.clear()
-                self._ask(self._kind(urgent), answered.set)
+                self._ask(self._kind(shares), answered.set)
                 await answered.wait()
 
         async def all_asking() -> None:
@@ -148,7 +151,7 @@ class Crowd:
             end = at + seconds
             while at < end:
                 while at <= time.monotonic():
-                    self._ask(self._kind(URGENT_SHARE))
+                    self._ask(self._kind(SHARES))
                     at += self.chance.expovariate(per_s)
                 await asyncio.sleep(max(0.001, at - time.monotonic()))
             async with asyncio.timeout(PATIENCE_S + 10):
@@ -157,8 +160,8 @@ class Crowd:
 
         return await self._measured(coming)
 
-    def _kind(self, urgent: float) -> str:
-        return URGENT if self.chance.random() < urgent else FEED
+    def _kind(self, shares: Mapping[str, float]) -> str:
+        return self.chance.choices([*shares], [*shares.values()])[0]
 
     def _ask(self, kind: str, then: Callable[[], None] = lambda: None) -> None:
         while self._idle and self._idle[-1].transport.is_closing():
@@ -180,8 +183,13 @@ class Crowd:
         connection.ask(self.chance.choice(self._messages[kind]), answered)
 
     def _message(self, kind: str, person: int) -> bytes:
-        body = json.dumps(BODIES[kind]).encode()
-        head = f"POST /graphql HTTP/1.1\r\nhost: 127.0.0.1:{self._port}\r\ncontent-type: application/json\r\naccept: application/json\r\n"
+        path, media, text = (
+            ("/oauth/token", "application/x-www-form-urlencoded", FORM)
+            if kind == SIGN_IN
+            else ("/graphql", "application/json", json.dumps(BODIES[kind]))
+        )
+        body = text.encode()
+        head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{self._port}\r\ncontent-type: {media}\r\naccept: application/json\r\n"
         return f"{head}cookie: clipmesh_session=person{person}.unsigned\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
 
     async def _measured(self, ask: Callable[[], Awaitable[None]]) -> Phase:

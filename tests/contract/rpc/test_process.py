@@ -161,7 +161,10 @@ async def test_a_process_serves_and_ends_only_after_its_calls(folder: Path) -> N
             {"CLIPMESH_TABLES": "sqlite:///tables", "CLIPMESH_REDIS": "unix:r", "CLIPMESH_EVENTS": "kafka://me@k.example"},
             "user and password belong together, as in kafka://user:password@host:9092",
         ),
-        ({"CLIPMESH_TABLES": "scylla://me:hidden@c.example/Clips"}, "write scylla://[user:password@]host[:port],host[:port]/keyspace["),
+        (
+            {"CLIPMESH_TABLES": "scylla://me:hidden@c.example/Clips", "CLIPMESH_REDIS": "unix:r"},
+            "write scylla://[user:password@]host[:port],host[:port]/keyspace[",
+        ),
         ({"CLIPMESH_TABLES": "sqlite:///held", "CLIPMESH_REDIS": "unix:r"}, "held/rights.db is open in process"),
         ({"CLIPMESH_TABLES": "sqlite:///newer", "CLIPMESH_REDIS": "unix:r"}, "is newer than the code's 1; start the release that wrote it"),
     ],

@@ -45,6 +45,10 @@ def feed(size: int, below: int) -> int:
         ('{ user(handle: "a") { videos { edges { cursor } } } }', {}, 1 + 200 + 1 + 20),
         ("{ ...Q } fragment Q on Query { me { email ...A } } fragment A on Account { email roles }", {}, 3),
         ('{ node(id: "5") { id ... on Video { caption } ... on User { handle } } }', {}, 1 + 3),
+        ("{ me { email ... @defer { roles } } }", {}, 3 + 10),
+        ("{ me { email ...A @defer(if: false) } } fragment A on Account { email roles }", {}, 3 + 10),
+        ('{ me { ...A @defer ...A @defer(label: "b") } } fragment A on Account { email }', {}, 2 + 20),
+        ("{ forYou(first: 4) { edges { node { id ... @defer { caption } } } } }", {}, feed(4, 1 + 2 + 10)),
         ('mutation { deleteVideo(input: {videoId: "5"}) { userErrors { code } } }', {}, 50 + 1 + 3),
     ],
 )
@@ -55,6 +59,12 @@ def test_the_price_of(query: str, variables: dict[str, Any], expected: int) -> N
 def test_lists_within_lists_multiply() -> None:
     query = "{ forYou(first: 20) { edges { node { creator { videos(first: 100) { edges { cursor } } } } } } }"
     assert cost(query) == feed(20, 1 + 1 + 200 + 1 + 100)
+
+
+def test_lists_within_lists_multiply_what_is_deferred() -> None:
+    query = "{ forYou(first: 20) { edges { node { id ... @defer { caption } } } } }"
+    assert cost(query) == feed(20, 1 + 1 + 1 + 10)
+    assert cost(query.replace("@defer ", "")) == feed(20, 1 + 1 + 1)
 
 
 def test_lists_that_take_a_call_for_each_parent_are_few() -> None:
@@ -70,7 +80,11 @@ def test_lists_that_take_a_call_for_each_parent_are_few() -> None:
         if isinstance(cost_of, Cost)
     }
     assert by_parent == dict.fromkeys(
-        ("User.videos", "User.followers", "User.following", "User.reposts", "Sound.videos", "Account.sessions"), 200
+        (
+            *("User.videos", "User.followers", "User.following", "User.reposts", "Sound.videos", "Account.sessions"),
+            *("Video.comments", "Video.replies"),
+        ),
+        200,
     )
     users = "{ reviewQueue(first: %d) { edges { node { creator { videos(first: 1) { pageInfo { hasNextPage } } } } } } }"
     engine = Engine(schema=make_schema(), limits=OperationLimits(), introspection=False, cached_characters=0)

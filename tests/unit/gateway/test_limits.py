@@ -42,6 +42,7 @@ SHAPES: dict[str, tuple[Callable[[int], str], int]] = {
     "repeats": (lambda count: "{ a {" + "x " * (count + 1) + "} }", 100),
     "directives": (lambda count: "{ a " + "@skip(if: false) " * count + "}", 40),
     "spreads": (lambda count: "{ a {" + "... { x } " * (count - count // 2) + "...F " * (count // 2) + "} } fragment F on T { y }", 100),
+    "defers": (lambda count: "{ a {" + "... @defer { x } " * (count - 1) + "...F @defer" + "} } fragment F on T { y }", 10),
     "variables": (lambda count: "query(" + " ".join(f"$v{number}: Int" for number in range(count)) + ") { x }", 50),
     "arguments": (lambda count: "{ x(" + " ".join(f"a{number}: 1" for number in range(count)) + ") }", 20),
     "literals": (lambda count: "{ x(a: [" + "1 " * (count - 1) + "]) @d(a: {b: 1}) }", 400),
@@ -219,3 +220,13 @@ def test_at_most_ten_errors_are_told() -> None:
     with pytest.raises(Invalid) as invalid:
         engine().plan(Asked(query="{ me { " + " ".join(f"x{number}" for number in range(100)) + " } }"))
     assert len(invalid.value.errors) == 10
+
+
+@pytest.mark.parametrize("spread", ["... @defer { email }", "...F @defer", "... on Account @defer(if: false) { email }"])
+def test_defers_are_counted_wherever_they_stand(spread: str) -> None:
+    fragment = " fragment F on Account { email }" if "F" in spread else ""
+    few, many = ("{ me { " + f"{spread} " * count + "} }" + fragment for count in (LIMITS.defers, LIMITS.defers + 1))
+    engine().plan(Asked(query=few))
+    error = refused(many)
+    assert isinstance(error, TooCostly)
+    assert (error.limit, error.extensions) == ("defers", {"code": "QUERY_TOO_COSTLY", "limit": "defers", "most": 10, "found": 11})

@@ -7,6 +7,7 @@ import pytest
 from gateway.protocols.negotiation import Media, accepted, is_json
 
 J, G, E, P = Media.JSON, Media.GRAPHQL, Media.EVENTS, Media.PAGE
+PENDING, PATHS, SUBSCRIPTION = Media.PARTS_PENDING, Media.PARTS_PATHS, Media.PARTS_SUBSCRIPTION
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,18 @@ J, G, E, P = Media.JSON, Media.GRAPHQL, Media.EVENTS, Media.PAGE
         ("image/png", []),
         (", ;q=1,,", []),
         ("image/png," * 100 + "application/json", []),
+        ("multipart/mixed", [PENDING]),
+        ("multipart/mixed; incrementalSpec=v0.2, application/json", [PENDING, J]),
+        ('multipart/mixed;boundary="-";deferSpec="20220824", application/json;q=0.9', [PATHS, J]),
+        ("application/json, multipart/mixed; deferSpec=20220824", [J, PATHS]),
+        ('multipart/mixed;subscriptionSpec="1.0", application/json', [SUBSCRIPTION, J]),
+        ("multipart/mixed; deferSpec=20991231, application/json", [J]),
+        ("multipart/mixed; subscriptionSpec=2.0, application/json", [J]),
+        ("multipart/mixed; deferSpec=20220824; q=0, application/json", [J]),
+        ("text/event-stream; incrementalSpec=v0.2", [Media.EVENTS_PENDING]),
+        ("text/event-stream; deferSpec=20220824", [Media.EVENTS_PATHS]),
+        ("text/event-stream; deferSpec=20991231", [E]),
+        ("multipart/form-data", []),
     ],
 )
 def test_accept(header: str | None, expected: list[Media]) -> None:
@@ -59,3 +72,17 @@ def test_accept(header: str | None, expected: list[Media]) -> None:
 )
 def test_content_type(header: str, expected: bool) -> None:
     assert is_json(header) is expected
+
+
+@pytest.mark.parametrize(
+    ("media", "header"),
+    [
+        (J, "application/json; charset=utf-8"),
+        (Media.EVENTS_PATHS, "text/event-stream; charset=utf-8"),
+        (PENDING, 'multipart/mixed; boundary="graphql"; incrementalSpec=v0.2'),
+        (PATHS, 'multipart/mixed; boundary="graphql"; deferSpec=20220824'),
+        (SUBSCRIPTION, 'multipart/mixed; boundary="graphql"; subscriptionSpec=1.0'),
+    ],
+)
+def test_what_is_written_says_how(media: Media, header: str) -> None:
+    assert media.content_type == header

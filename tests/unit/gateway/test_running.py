@@ -10,8 +10,10 @@ from clipmesh.common.v1 import viewer_pb2
 
 from gateway.admission import BASE_COST, REFUSED_COST, Admission
 from gateway.errors import Fault
-from gateway.execution.engine import Asked, Engine
+from gateway.execution.documents import Invalid
+from gateway.execution.engine import Asked, Engine, Plan
 from gateway.execution.limits import OperationLimits, TooCostly
+from gateway.execution.persisted import PersistedQueryNotFound
 from gateway.protocols.running import Running
 from gateway.rates import Rate, Taking
 from gateway.schema.root import make_schema
@@ -44,17 +46,48 @@ class Silent:
         """Nothing."""
 
 
+class Kept:
+    """Finds one document, and writes down what it was told to remember."""
+
+    asks_all = False
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def known(self, sha256: str) -> str:
+        return ""
+
+    async def read(self, asked: Asked) -> Asked:
+        if asked.query:
+            return asked
+        raise Invalid([PersistedQueryNotFound()])
+
+    async def ran(self, plan: Plan, viewer: Viewer) -> None:
+        self.told.append(plan.asked.query)
+
+
 class World:
     """Operations over a real engine that never run."""
 
     def __init__(self, **limits: int) -> None:
         self.rates = Counting()
         self.engine = Engine(schema=SCHEMA, limits=OperationLimits(**limits), introspection=False, cached_characters=100_000)
-        admission = Admission(limiter=self.rates, user=RATE, address=RATE, sign_in=RATE)  # type: ignore[arg-type]
-        self.running = Running(engine=self.engine, admission=admission, contexts=None, telemetry=Silent())  # type: ignore[arg-type]
+        admission = Admission(limiter=self.rates, user=RATE, address=RATE, sign_in=RATE, documents=RATE)  # type: ignore[arg-type]
+        self.kept = Kept()
+        self.running = Running(
+            engine=self.engine,
+            admission=admission,
+            contexts=None,  # type: ignore[arg-type]
+            telemetry=Silent(),  # type: ignore[arg-type]
+            source=self.kept,
+        )
 
     async def admit(self, *queries: str) -> None:
         await self.running.admit([Asked(query=query) for query in queries], STRANGER)
+
+    async def admit_named(self, *queries: str) -> list[Plan | Invalid]:
+        """The documents asked with hashes, of which the source thinks what it likes."""
+        return await self.running.admit([Asked(query=query, persisted="a" * 64) for query in queries], STRANGER)
 
 
 async def test_a_document_is_paid_for_when_it_is_read_and_not_when_it_is_known() -> None:
@@ -123,3 +156,20 @@ async def test_who_was_refused_a_moment_ago_is_not_read() -> None:
     with pytest.raises(Fault):
         await world.admit(LONG)
     assert (world.rates.taken, world.engine.documents.misses) == ([], 0)
+
+
+async def test_only_documents_that_pass_every_limit_are_kept() -> None:
+    world = World(cost=70)
+    await world.admit_named("{ me { email } }", "{ nobody }", "{ me {", "{ forYou(first: 50) { edges { cursor } } }")
+    assert world.kept.told == ["{ me { email } }"]
+    await world.admit("{ me { roles } }")
+    with pytest.raises(TooCostly):
+        await world.admit_named(*["{ forYou { servedBy } }"] * 2)
+    assert world.kept.told == ["{ me { email } }"]
+
+
+async def test_a_document_that_is_not_found_is_paid_for_as_a_refusal() -> None:
+    world = World()
+    (plan,) = await world.admit_named("")
+    assert isinstance(plan, Invalid)
+    assert world.rates.taken == [REFUSED_COST]

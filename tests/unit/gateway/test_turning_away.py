@@ -40,14 +40,22 @@ def documents() -> Documents:
 @pytest.mark.parametrize("what", KNOWN)
 def test_a_known_operation_is_as_urgent_as_its_least_urgent_field(documents: Documents, what: str) -> None:
     text, priority = KNOWN[what]
-    assert priority_of_body(orjson.dumps({"query": text}), documents) is priority
+    assert priority_of_body(orjson.dumps({"query": text}), documents, lambda _: "") is priority
+
+
+@pytest.mark.parametrize("what", KNOWN)
+def test_a_document_that_is_asked_by_its_hash_is_as_urgent_as_its_text(documents: Documents, what: str) -> None:
+    text, priority = KNOWN[what]
+    body = orjson.dumps({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "f" * 64}}})
+    assert priority_of_body(body, documents, {"f" * 64: text}.__getitem__) is priority
+    assert priority_of_body(body, documents, lambda _: "") is Priority.FEED
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b'{"query": 5}', b'{"query": []}', b'{"query": "{ never seen }"}', b'[{"query": "{ __typename }"}]', b'"x"']
 )
 def test_what_is_not_known_counts_as_feed_and_is_not_read(documents: Documents, body: bytes) -> None:
-    assert priority_of_body(body, documents) is Priority.FEED
+    assert priority_of_body(body, documents, lambda _: "") is Priority.FEED
 
 
 @pytest.mark.parametrize(
@@ -104,7 +112,8 @@ def door(documents: Documents, told: Counter[Priority]) -> Door:
     def refused(priority: Priority, count: int) -> None:
         told[priority] += count
 
-    door = Door(documents=documents, origins=Origins(own="https://own.example", allowed=(FRIEND,)), refused=refused)
+    origins = Origins(own="https://own.example", allowed=(FRIEND,))
+    door = Door(documents=documents, origins=origins, refused=refused, text_of=lambda _: "")
     door.valve.open, door.valve.running = False, 1_000
     return door
 
