@@ -29,7 +29,7 @@ class RightsApp:
         """Open the stores and read the block list."""
         settings = self._settings
         backbone = await Backbone.open(
-            self.process, tables=settings.tables, redis=settings.redis, events=settings.events, row_types=ROW_TYPES
+            self.process, tables=settings.tables, redis=settings.redis, events=settings.events, blobs=settings.blobs, row_types=ROW_TYPES
         )
         self._backbone = backbone
         await backbone.archive(settings, topics=("rights",))

@@ -15,6 +15,8 @@ from svc_rights.publication.policy import Policy
 from svc_rights.publication.service import PublicationServicer, publication_service
 from svc_rights.publication.store import BlockedHashStore, VerdictStore
 from svc_rights.publication.tables import BlockedHash, Verdict
+from svc_rights.publication.text_service import TextPolicyServicer, text_policy_service
+from svc_rights.publication.texts import TextPolicy
 from svc_rights.publication.words import WordLists
 from svc_rights.reviews.actions import ReviewQueue, Reviews
 from svc_rights.reviews.service import ReviewServicer, review_service
@@ -37,11 +39,12 @@ def wire(*, tables: Tables, clock: Clock, next_id: Callable[[], int], events: Ev
     review_store = ReviewStore(tables=tables)
     queue = ReviewQueue(store=review_store, clock=clock)
     block_list = BlockList(store=BlockedHashStore(tables=tables), clock=clock)
+    words = WordLists(policy.words)
     publications = Publications(
         store=VerdictStore(tables=tables),
         block_list=block_list,
         policy=policy,
-        words=WordLists(policy.words),
+        words=words,
         desk=queue,
         next_id=next_id,
         clock=clock,
@@ -52,6 +55,7 @@ def wire(*, tables: Tables, clock: Clock, next_id: Callable[[], int], events: Ev
         services=(
             publication_service(PublicationServicer(publications=publications, block_list=block_list, tokens=tokens)),
             review_service(ReviewServicer(reviews=reviews, tokens=tokens)),
+            text_policy_service(TextPolicyServicer(policy=TextPolicy(policy=policy, words=words))),
         ),
         block_list=block_list,
     )

@@ -133,7 +133,7 @@ class Publications:
         return written
 
     def _changed(self, verdict: Verdict) -> Event:
-        message = events_pb2.VerdictChanged(verdict=verdict_to_proto(verdict))
+        message = events_pb2.VerdictChanged(verdict=verdict_to_proto(verdict), creator_id=verdict.creator_id)
         return self.events.make(message, key=str(verdict.video_id), subject_ids=(verdict.creator_id,))
 
     async def _queue(self, head: Verdict, *, caption: str) -> None:

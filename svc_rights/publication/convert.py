@@ -6,6 +6,7 @@ import hashlib
 import json
 
 from clipmesh.rights.v1 import publication_service_pb2 as pb
+from clipmesh.rights.v1 import text_policy_service_pb2
 
 from svc_rights.publication.facts import Evidence, Facts, Finding
 from svc_rights.publication.tables import BlockedHash, Verdict, VerdictKind
@@ -63,3 +64,21 @@ def verdict_to_proto(verdict: Verdict) -> pb.Verdict:
 def blocked_to_proto(blocked: BlockedHash) -> pb.BlockedHash:
     """An entry of the block list."""
     return pb.BlockedHash(hash=blocked.hash, reason=blocked.reason, added_at_ms=blocked.added_at_ms, added_by=blocked.added_by)
+
+
+def text_facts_from_proto(text: text_policy_service_pb2.AssessedText) -> Facts:
+    """A text beside a publication as the rules look at words: there is no media, and no publication of its own."""
+    return Facts(
+        video_id=0,
+        creator_id=0,
+        publication_version=0,
+        caption=text.text,
+        hashtags=(),
+        language=text.language,
+        perceptual_hashes=(),
+        findings=(),
+        classified=True,
+        account_level=text.account_level,
+        age_band=text.age_band,
+        facts_hash=b"",
+    )

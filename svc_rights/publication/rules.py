@@ -32,6 +32,15 @@ def assess(facts: Facts, *, policy: Policy, words: WordLists, match: HashMatch |
         *_findings(facts, policy),
         *_unclassified(facts, policy),
     )
+    return _worst(evidence)
+
+
+def assess_text(facts: Facts, *, policy: Policy, words: WordLists) -> Assessment:
+    """What the rules that look at words alone say of a text beside a publication; how far its author is trusted counts for links only."""
+    return _worst((*_words(facts, words), *_links(facts, policy), *_young(facts)))
+
+
+def _worst(evidence: tuple[Evidence, ...]) -> Assessment:
     if not evidence:
         return Assessment(kind=VerdictKind.ALLOW, policy=_ALLOWED_BY_DEFAULT, severity=0, evidence=())
     worst = max(evidence, key=lambda entry: (entry.kind, entry.severity))

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from clipmesh.rights.v1 import publication_service_pb2 as clipmesh_dot_rights_dot_v1_dot_publication__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63lipmesh/rights/v1/events.proto\x12\x12\x63lipmesh.rights.v1\x1a,clipmesh/rights/v1/publication_service.proto\"G\n\x0eVerdictChanged\x12\x35\n\x07verdict\x18\x01 \x01(\x0b\x32\x1b.clipmesh.rights.v1.VerdictR\x07verdictb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63lipmesh/rights/v1/events.proto\x12\x12\x63lipmesh.rights.v1\x1a,clipmesh/rights/v1/publication_service.proto\"f\n\x0eVerdictChanged\x12\x35\n\x07verdict\x18\x01 \x01(\x0b\x32\x1b.clipmesh.rights.v1.VerdictR\x07verdict\x12\x1d\n\ncreator_id\x18\x02 \x01(\x03R\tcreatorIdb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clipmesh.rights.v1.events_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_VERDICTCHANGED']._serialized_start=101
-  _globals['_VERDICTCHANGED']._serialized_end=172
+  _globals['_VERDICTCHANGED']._serialized_end=203
 # @@protoc_insertion_point(module_scope)

@@ -24,6 +24,9 @@ class VerdictChanged(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VERDICT_FIELD_NUMBER: _builtins.int
+    CREATOR_ID_FIELD_NUMBER: _builtins.int
+    creator_id: _builtins.int
+    """creator_id is whose video it is; 0 in events of older versions."""
     @_builtins.property
     def verdict(self) -> _publication_service_pb2.Verdict:
         """verdict is the new verdict."""
@@ -32,10 +35,11 @@ class VerdictChanged(_message.Message):
         self,
         *,
         verdict: _publication_service_pb2.Verdict | None = ...,
+        creator_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["creator_id", b"creator_id", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,36 @@
+"""Typed repositories of comments: the only ones who read and write their rows."""
+
+from svc_social.comments.store.choices import ChoiceStore
+from svc_social.comments.store.likes import LikeStore
+from svc_social.comments.store.lists import IdPage, ListStore, Place, places
+from svc_social.comments.store.ranks import RankStore
+from svc_social.comments.store.threads import Changed, ThreadStore
+from svc_social.comments.tables import (
+    Comment,
+    CommentFilter,
+    CommentLike,
+    CommentPlace,
+    CountedCommentLike,
+    HeldComment,
+    PinnedComment,
+    RankedThread,
+    ThreadMonth,
+    ThreadRank,
+    VideoThread,
+)
+
+ROW_TYPES: tuple[type, ...] = (
+    Comment,
+    CommentFilter,
+    CommentLike,
+    CommentPlace,
+    CountedCommentLike,
+    HeldComment,
+    PinnedComment,
+    RankedThread,
+    ThreadMonth,
+    ThreadRank,
+    VideoThread,
+)
+
+__all__ = ["ROW_TYPES", "Changed", "ChoiceStore", "IdPage", "LikeStore", "ListStore", "Place", "RankStore", "ThreadStore", "places"]
