@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
-from bench import chain, cql, effect, first_play, idle, install, kafka, ladder, likes, overhead, page, s3, startup, upload, workers, writes
+from bench import (
+    chain,
+    comments,
+    cql,
+    effect,
+    fanout,
+    first_play,
+    idle,
+    install,
+    kafka,
+    ladder,
+    likes,
+    overhead,
+    page,
+    s3,
+    sign_in,
+    startup,
+    upload,
+    workers,
+    writes,
+)
 from bench.plan import Bench
 
 BENCHES: tuple[Bench, ...] = (
@@ -13,6 +33,9 @@ BENCHES: tuple[Bench, ...] = (
     Bench(module=writes, bound_s=300),
     Bench(module=chain, bound_s=300),
     Bench(module=likes, bound_s=300),
+    Bench(module=fanout, bound_s=600),
+    Bench(module=comments, bound_s=300),
+    Bench(module=sign_in, bound_s=300),
     Bench(module=kafka, bound_s=600),
     Bench(module=page, bound_s=300),
     Bench(module=s3, bound_s=600),

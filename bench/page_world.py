@@ -61,6 +61,11 @@ def _list_signing_keys(request: identity_service_pb2.ListSigningKeysRequest) -> 
     return identity_service_pb2.ListSigningKeysResponse()
 
 
+def _refresh_tokens(request: identity_service_pb2.RefreshTokensRequest) -> identity_service_pb2.RefreshTokensResponse:
+    tokens = identity_service_pb2.TokenPair(access_token="a" * 400, refresh_token="r" * 43, expires_in_ms=600_000, user_id=7)
+    return identity_service_pb2.RefreshTokensResponse(tokens=tokens)
+
+
 def servicer(descriptor: ServiceDescriptor, **answers: Answer) -> Any:
     """Answers the named methods; of the others nobody has asked anything yet."""
 
@@ -100,7 +105,7 @@ def video_services() -> Sequence[ServedService]:
 
 
 def social_services() -> Sequence[ServedService]:
-    """What the social service serves here; without keys everybody is anonymous."""
+    """What the social service serves here; without keys everybody is anonymous, whoever signs in."""
     profiles = profile_service_pb2.DESCRIPTOR.services_by_name["ProfileService"]
     identity = identity_service_pb2.DESCRIPTOR.services_by_name["IdentityService"]
     add_profiles, add_identity = (
@@ -109,5 +114,5 @@ def social_services() -> Sequence[ServedService]:
     )
     return (
         _served(profiles, add_profiles, BatchGetProfiles=_batch_get_profiles),
-        _served(identity, add_identity, ListSigningKeys=_list_signing_keys),
+        _served(identity, add_identity, ListSigningKeys=_list_signing_keys, RefreshTokens=_refresh_tokens),
     )

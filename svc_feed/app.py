@@ -32,7 +32,9 @@ class FeedApp:
     async def start(self) -> None:
         """Open the stores, fill the memory, begin to fold video's and social's events."""
         settings, process = self._settings, self.process
-        backbone = await Backbone.open(process, tables=settings.tables, redis=settings.redis, events=settings.events, row_types=ROW_TYPES)
+        backbone = await Backbone.open(
+            process, tables=settings.tables, redis=settings.redis, events=settings.events, blobs=settings.blobs, row_types=ROW_TYPES
+        )
         self._backbone = backbone
         await backbone.archive(settings, topics=("feed",))
         feed = Feed(

@@ -15,9 +15,13 @@ from mesh.server import ANYONE, Access, Priority, ServedService
 from mesh.stores.tables.port import Tables
 from mesh.telemetry import Telemetry
 from svc_feed.affinities.actions import Affinities
-from svc_feed.affinities.consumers import Engagements
+from svc_feed.affinities.consumers import Comments, Engagements
 from svc_feed.affinities.store import AffinityStore
-from svc_feed.affinities.tables import ViewerEngagement
+from svc_feed.affinities.tables import ViewerComment, ViewerEngagement
+from svc_feed.consents.actions import Withdrawals
+from svc_feed.consents.consumers import ConsentsWithdrawn
+from svc_feed.consents.store import WithdrawalStore
+from svc_feed.consents.tables import Withdrawal
 from svc_feed.foryou.actions import ForYouActions
 from svc_feed.foryou.consumers import FeedVideos
 from svc_feed.foryou.corpus import Corpus
@@ -40,7 +44,7 @@ from svc_feed.signals.tables import LedgerEntry, ReportedEvent, ViewerPace, Watc
 from svc_feed.signals.tokens import ViewTokens
 from svc_feed.signed import Signer
 
-ROW_TYPES = (FeedVideo, ServedPage, LedgerEntry, ReportedEvent, WatchedVideo, ViewerPace, ViewerEngagement)
+ROW_TYPES = (FeedVideo, ServedPage, LedgerEntry, ReportedEvent, WatchedVideo, ViewerPace, ViewerComment, ViewerEngagement, Withdrawal)
 
 FEED_ACCESS = {"GetForYou": Access(callers={"gateway"}, viewer=ANYONE, priority=Priority.FEED, max_deadline_ms=2_000)}
 SIGNAL_ACCESS = {
@@ -69,9 +73,8 @@ class Feed:
         stage_s = settings.feed_stage_ms / 1000
         self.corpus = Corpus()
         self.consumer = FeedVideos(corpus=self.corpus)
-        engaged = AffinityStore(tables=tables)
-        self.affinities = Affinities(store=engaged, clock=clock)
-        self.consumers: Sequence[Consumer] = (self.consumer, Engagements(store=engaged))
+        engaged, withdrawals = AffinityStore(tables=tables), Withdrawals(store=WithdrawalStore(tables=tables))
+        self.affinities = Affinities(store=engaged, withdrawals=withdrawals, clock=clock)
         self.sources: list[Source] = [Fresh(corpus=self.corpus), Popular(corpus=self.corpus)]
         self.filters: list[Filter] = [one(corpus=self.corpus) for one in (NotVisible, Own, Barred, Played, Seen)]
         self.scorers: list[Scorer] = [one(corpus=self.corpus) for one in (Quality, Freshness, Taste, Language, SeenLongAgo, Explore)]
@@ -84,7 +87,14 @@ class Feed:
             clock=clock,
             telemetry=telemetry,
             tell_s=stage_s,
+            withdrawals=withdrawals,
             on_tally=self.corpus.apply_tally,
+        )
+        self.consumers: Sequence[Consumer] = (
+            self.consumer,
+            Engagements(store=engaged, withdrawals=withdrawals),
+            Comments(store=engaged, withdrawals=withdrawals),
+            ConsentsWithdrawn(withdrawals=withdrawals, keeping=(self.affinities, self._signals)),
         )
         self.hydrators: list[Hydrator] = [History(signals=self._signals)]
         self.effects: list[SideEffect] = [Impressions(signals=self._signals)]

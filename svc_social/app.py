@@ -7,6 +7,8 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from clipmesh.rights.v1.text_policy_service_pb2_grpc import TextPolicyServiceStub
+
 from mesh.app import Dependency, Process
 from mesh.backbone import Backbone
 from mesh.background import kept_going
@@ -16,6 +18,9 @@ from mesh.events.hint_sender import HintSender
 from mesh.events.stream.port import StreamError
 from mesh.server import ServedService
 from mesh.stores.tables.port import TablesError
+from svc_social.comments import store as comments_store
+from svc_social.comments import wiring as comments_wiring
+from svc_social.comments.policy import RightsTextPolicy
 from svc_social.engagement import store as engagement_store
 from svc_social.engagement import wiring as engagement_wiring
 from svc_social.engagement.rules import Rates
@@ -28,6 +33,10 @@ from svc_social.identity.mail import open_mailer
 from svc_social.identity.passwords import PasswordHasher
 from svc_social.identity.store import ROW_TYPES
 from svc_social.identity.wiring import wire
+from svc_social.notifications import store as notifications_store
+from svc_social.notifications import wiring as notifications_wiring
+from svc_social.notifications.couriers import Mails, open_pushes
+from svc_social.notifications.tables import Channel
 from svc_social.settings import SocialSettings, roles_by_handle
 
 _SWEEP_INTERVAL_S = 60.0
@@ -64,13 +73,16 @@ class SocialApp:
         self._hasher = PasswordHasher(memory_kib=settings.password_memory_kib, workers=settings.password_workers)
         self._backbone: Backbone | None = None
         self._hints: HintSender | None = None
+        self._inbox_hints: HintSender | None = None
         self._stopping = asyncio.Event()
 
     async def start(self) -> None:
         """Open the stores, make the first signing key, begin to say keys and to sweep."""
         settings = self._settings
-        rows = (*ROW_TYPES, *graph_store.ROW_TYPES, *engagement_store.ROW_TYPES)
-        backbone = await Backbone.open(self.process, tables=settings.tables, redis=settings.redis, events=settings.events, row_types=rows)
+        rows = (*ROW_TYPES, *graph_store.ROW_TYPES, *engagement_store.ROW_TYPES, *comments_store.ROW_TYPES, *notifications_store.ROW_TYPES)
+        backbone = await Backbone.open(
+            self.process, tables=settings.tables, redis=settings.redis, events=settings.events, blobs=settings.blobs, row_types=rows
+        )
         self._backbone = backbone
         await backbone.archive(settings, topics=("social", "keys"))
         relations = graph_wiring.relations_on(backbone.tables)
@@ -107,16 +119,58 @@ class SocialApp:
             page_token_key=self.process.secrets.named("page_token_key"),
             profiles=identity.profiles,
             relations=relations,
+            sealer=identity.sealer,
+            named_requests=identity.requests,
             rates=Rates(window_ms=settings.viral_flush_ms, busy_per_s=settings.viral_acts_per_s),
             hints=hints,
         )
+        inbox_hints = self._inbox_hints = HintSender(stream=backbone.stream, topic=notifications_wiring.NOTIFICATIONS_TOPIC)
+        notifications = notifications_wiring.wire(
+            tables=backbone.tables,
+            clock=self.process.clock,
+            next_id=backbone.ids.next,
+            page_token_key=self.process.secrets.named("page_token_key"),
+            profiles=identity.profiles,
+            relations=relations,
+            followers=graph.followers,
+            sealer=identity.sealer,
+            named_requests=identity.requests,
+            couriers={
+                Channel.PUSH: open_pushes(settings.push),
+                Channel.MAIL: Mails(send=lambda user_id, security: identity.notices.mail(user_id, security=security)),
+            },
+            hints=inbox_hints,
+            telemetry=self.process.telemetry,
+        )
+        comments = comments_wiring.wire(
+            tables=backbone.tables,
+            clock=self.process.clock,
+            next_id=backbone.ids.next,
+            events=backbone.events,
+            permits=self.process.permits,
+            page_token_key=self.process.secrets.named("page_token_key"),
+            profiles=identity.profiles,
+            relations=relations,
+            sealer=identity.sealer,
+            requests=identity.requests,
+            policy=RightsTextPolicy(rights=self.process.channels.stub(TextPolicyServiceStub, "rights", idempotent={"BatchAssessTexts"})),
+        )
         await identity.signing.rotate()
-        self.services = (*identity.services, *graph.services, *engagement.services, backbone.operator_service())
+        self.services = (
+            *identity.services,
+            *graph.services,
+            *engagement.services,
+            *comments.services,
+            *notifications.services,
+            backbone.operator_service(),
+        )
         self.dependencies = backbone.dependencies
-        for consumer in (*graph.consumers, *engagement.consumers):
+        for consumer in (*graph.consumers, *engagement.consumers, *comments.consumers, *notifications.consumers):
             backbone.consume(consumer)
         self._keep(backbone, identity.signing, identity.settler)
         backbone.run(kept_going(identity.posting.run, name="post-mail"), name="post-mail")
+        backbone.run(kept_going(notifications.publishing.run, name="fan-out"), name="fan-out")
+        backbone.run(kept_going(notifications.delivering.run, name="deliver-notifications"), name="deliver-notifications")
 
     def _keep(self, backbone: Backbone, signing: SigningKeys, settler: SignUpSettler) -> None:
         every_s = self._settings.keys_interval_ms / 1000
@@ -129,6 +183,8 @@ class SocialApp:
         self._hasher.close()
         if self._hints is not None:
             await self._hints.close()
+        if self._inbox_hints is not None:
+            await self._inbox_hints.close()
         if self._backbone is not None:
             await self._backbone.close()
 

@@ -10,6 +10,7 @@ from clipmesh.common.v1 import viewer_pb2
 from mesh.store_settings import StoreSettings
 from svc_social.identity.clients import check_redirect_setting
 from svc_social.identity.mail import open_mailer
+from svc_social.notifications.couriers import open_pushes
 
 _ROLES = {name.removeprefix("ROLE_").lower(): role for name, role in viewer_pb2.Role.items() if role}
 
@@ -37,6 +38,8 @@ class SocialSettings(StoreSettings):
 
     mail: str = "log:"
     """Adapter that sends mails: `log:` writes their links into the log of this process."""
+    push: str = "log:"
+    """Adapter that pushes notifications: `log:` writes one line without words into the log of this process."""
     origin: str = "http://127.0.0.1:8080"
     """Scheme, host and port of the installation as people reach it, as the gateway has it: what links in mails begin with."""
 
@@ -46,6 +49,7 @@ class SocialSettings(StoreSettings):
         for uri in self.oauth_redirects:
             check_redirect_setting(uri)
         open_mailer(self.mail)
+        open_pushes(self.push)
         origin = urlsplit(self.origin)
         if origin.scheme not in {"http", "https"} or not origin.netloc or origin.path or origin.query or origin.fragment:
             raise ValueError("CLIPMESH_ORIGIN is a scheme, a host and a port, nothing after")

@@ -41,6 +41,7 @@ class VideoCounters(OfMessage):
     save_count: BigInt = part(lambda counters: big(counters.saves))
     share_count: BigInt = part(lambda counters: big(counters.shares), description="Every share, also several of one person.")
     repost_count: BigInt = part(lambda counters: big(counters.reposts))
+    comment_count: BigInt = part(lambda counters: big(counters.comments), description="Published comments, replies included.")
     approximate: bool = part(
         attrgetter("approximate"), description="True while so much happens that the counts lag behind, at most a minute."
     )

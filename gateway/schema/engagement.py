@@ -113,7 +113,7 @@ class _VideoNotFound(NotFound):
     reason = "VIDEO_NOT_FOUND"
 
 
-async def _permitted(
+async def permitted(
     info: GatewayInfo, video_id: int, call: Callable[[permit_pb2.SignedPermit], Awaitable[T]]
 ) -> tuple[T | None, list[UserError]]:
     """The answer of an act that video permits, or its user errors: a video that cannot be seen is not there."""
@@ -147,7 +147,7 @@ class EngagementMutation:
     async def like(self, info: GatewayInfo, input: LikeInput) -> EngagementPayload | None:
         video_id, request_id = number_of(input.video_id), _request_id(input.request_id)
         like = info.context.clients.engagement.Like
-        answer, errors = await _permitted(
+        answer, errors = await permitted(
             info, video_id, lambda permit: like(pb.LikeRequest(request_id=request_id, video_id=video_id, permit=permit))
         )
         return _state(input, answer, errors)
@@ -162,7 +162,7 @@ class EngagementMutation:
         video_id, request_id = number_of(input.video_id), _request_id(input.request_id)
         collection_id = number_of(input.collection_id) if input.collection_id is not None else 0
         save = info.context.clients.engagement.Save
-        answer, errors = await _permitted(
+        answer, errors = await permitted(
             info,
             video_id,
             lambda permit: save(pb.SaveRequest(request_id=request_id, video_id=video_id, permit=permit, collection_id=collection_id)),
@@ -178,7 +178,7 @@ class EngagementMutation:
     async def share(self, info: GatewayInfo, input: ShareInput) -> SharePayload | None:
         video_id, request_id = number_of(input.video_id), _request_id(input.request_id)
         target, share = pb.ShareTarget.ValueType(input.target.value), info.context.clients.engagement.Share
-        answer, errors = await _permitted(
+        answer, errors = await permitted(
             info, video_id, lambda permit: share(pb.ShareRequest(request_id=request_id, video_id=video_id, permit=permit, target=target))
         )
         return SharePayload(share_id=id_of(answer.share_id) if answer is not None else None, user_errors=errors)
@@ -187,7 +187,7 @@ class EngagementMutation:
     async def repost(self, info: GatewayInfo, input: RepostInput) -> EngagementPayload | None:
         video_id, request_id = number_of(input.video_id), _request_id(input.request_id)
         repost = info.context.clients.engagement.Repost
-        answer, errors = await _permitted(
+        answer, errors = await permitted(
             info, video_id, lambda permit: repost(pb.RepostRequest(request_id=request_id, video_id=video_id, permit=permit))
         )
         return _state(input, answer, errors)

@@ -159,11 +159,47 @@ class ShareTarget(enum.IntEnum):
     OTHER_APP = 3
 
 
+@strawberry.enum(description="Where a comment stands.")
+class CommentState(enum.IntEnum):
+    PUBLISHED = 1
+    HELD = 2
+    HIDDEN = 3
+    REMOVED = 4
+
+
+@strawberry.enum(description="Which comments come first; replies always come oldest first.")
+class CommentOrder(enum.IntEnum):
+    TOP = 1
+    NEWEST = 2
+    OLDEST = 3
+
+
 @strawberry.enum(description="How far one person's follow of another is.")
 class FollowState(enum.IntEnum):
     NONE = 0
     REQUESTED = 1
     FOLLOWING = 2
+
+
+@strawberry.enum(description="What a notification tells of.")
+class NotificationKind(enum.IntEnum):
+    FOLLOW = 1
+    FOLLOW_REQUEST = 2
+    FOLLOW_APPROVED = 3
+    LIKE = 4
+    REPOST = 5
+    SHARE = 6
+    COMMENT = 7
+    REPLY = 8
+    MENTION = 9
+    COMMENT_LIKE = 10
+    VIDEO_READY = 11
+    VIDEO_FAILED = 12
+    VIDEO_PUBLISHED = 13
+    VERDICT = 14
+    SECURITY = 15
+    TRENDING = 16
+    LIVE = 17
 
 
 @strawberry.enum(description="A circle of people around a person.")

@@ -6,24 +6,31 @@ import asyncio
 from collections.abc import Mapping
 
 import strawberry
+from graphql import GraphQLDeferDirective
 
 from gateway.context import GatewayInfo
 from gateway.errors import Fault
 from gateway.execution.costs import ListSize
+from gateway.schema.commenting import CommentMutation
+from gateway.schema.comments import CommentQuery
 from gateway.schema.counters import EngagementSubscription
 from gateway.schema.engaged import EngagementQuery
 from gateway.schema.engagement import EngagementMutation
 from gateway.schema.feed import FeedMutation, FeedQuery
 from gateway.schema.graph import GraphMutation, GraphQuery
+from gateway.schema.inboxes import NotificationSubscription
 from gateway.schema.nodes import Node
+from gateway.schema.notifications import NotificationMutation, NotificationQuery
 from gateway.schema.privacy import PrivacyMutation
+from gateway.schema.publishing import VideoMutation
 from gateway.schema.reviews import ReviewMutation, ReviewQuery
 from gateway.schema.scalars import CONFIG, number_of
 from gateway.schema.sessions import SessionMutation
 from gateway.schema.sounds import Sound, SoundQuery, load_sound
+from gateway.schema.staff import StaffMutation
 from gateway.schema.uploads import UploadMutation, UploadQuery, UploadSubscription
 from gateway.schema.users import User, UserMutation, UserQuery, load_user
-from gateway.schema.videos import MOST_VIDEOS, Video, VideoMutation, VideoQuery, load_video
+from gateway.schema.videos import MOST_VIDEOS, Video, VideoQuery, load_video
 from mesh.ids import SERVICES, decode
 
 _LOADERS = {SERVICES["video"]: load_video, SERVICES["social"]: load_user, SERVICES["sound"]: load_sound}
@@ -37,7 +44,9 @@ async def _node(info: GatewayInfo, id: strawberry.ID) -> Node | None:
 
 
 @strawberry.type(description="What can be asked.")
-class Query(UserQuery, GraphQuery, EngagementQuery, VideoQuery, SoundQuery, FeedQuery, UploadQuery, ReviewQuery):
+class Query(
+    UserQuery, GraphQuery, EngagementQuery, VideoQuery, SoundQuery, FeedQuery, UploadQuery, ReviewQuery, NotificationQuery, CommentQuery
+):
     @strawberry.field(description="Whatever has this id; null when it is not there for this viewer.")
     async def node(self, info: GatewayInfo, id: strawberry.ID) -> Node | None:
         return await _node(info, id)
@@ -59,16 +68,19 @@ class Mutation(
     PrivacyMutation,
     GraphMutation,
     EngagementMutation,
+    CommentMutation,
     UploadMutation,
     VideoMutation,
     FeedMutation,
     ReviewMutation,
+    StaffMutation,
+    NotificationMutation,
 ):
     pass
 
 
 @strawberry.type(description="What can be followed live.")
-class Subscription(UploadSubscription, EngagementSubscription):
+class Subscription(UploadSubscription, EngagementSubscription, NotificationSubscription):
     pass
 
 
@@ -80,5 +92,7 @@ ENTITIES: Mapping[str, str] = {"User": "id", "Video": "id", "Sound": "id"}
 
 
 def make_schema() -> strawberry.Schema:
-    """The schema for clients."""
-    return strawberry.Schema(query=Query, mutation=Mutation, subscription=Subscription, types=TYPES, config=CONFIG)
+    """The schema for clients. Of incremental delivery it knows @defer alone: no list of ours comes item by item."""
+    schema = strawberry.Schema(query=Query, mutation=Mutation, subscription=Subscription, types=TYPES, config=CONFIG)
+    schema._schema.directives = (*schema._schema.directives, GraphQLDeferDirective)
+    return schema

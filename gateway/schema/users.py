@@ -136,6 +136,7 @@ class Account:
     consents: list[ConsentPurpose]
     languages: list[str]
     privacy: Privacy
+    region: str | None
 
     @strawberry.field(
         description="Where the person is signed in, newest first.",
@@ -160,6 +161,7 @@ class Account:
             consents=[ConsentPurpose(purpose) for purpose in account.consents],
             languages=list(account.languages),
             privacy=Privacy.of(account.privacy),
+            region=account.region or None,
         )
 
 
@@ -202,6 +204,13 @@ class UpdateProfileInput:
     display_name: str | None = None
     bio: str | None = None
     languages: list[str] | None = None
+    region: str | None = None
+
+
+@strawberry.input(description="Another handle; the old one is kept for you for 30 days. At most 3 changes in 30 days.")
+class ChangeHandleInput:
+    request_id: strawberry.ID | None = None
+    handle: str
 
 
 @strawberry.input(description="All purposes that are allowed from now on.")
@@ -217,6 +226,12 @@ class SignUpPayload:
 
 @strawberry.type(description="The profile after the change, or why it did not change.")
 class UpdateProfilePayload:
+    user: User | None
+    user_errors: list[UserError] = user_errors_field()
+
+
+@strawberry.type(description="The person with the handle, or why it stays as it was.")
+class ChangeHandlePayload:
     user: User | None
     user_errors: list[UserError] = user_errors_field()
 
@@ -257,12 +272,21 @@ class UserMutation:
             request_id=input.request_id if input.request_id is not None else new_request_id(),
             display_name=input.display_name,
             bio=input.bio,
+            region=input.region,
         )
         if input.languages is not None:
             request.languages.languages.extend(input.languages)
             request.languages.SetInParent()
         answer, errors = await attempt(info.context.clients.profiles.UpdateProfile(request))
         return UpdateProfilePayload(user=User.of(answer.profile) if answer is not None else None, user_errors=errors)
+
+    @strawberry.mutation(description="Take another handle.")
+    async def change_handle(self, info: GatewayInfo, input: ChangeHandleInput) -> ChangeHandlePayload | None:
+        request = profile_service_pb2.ChangeHandleRequest(
+            request_id=input.request_id if input.request_id is not None else new_request_id(), handle=input.handle
+        )
+        answer, errors = await attempt(info.context.clients.profiles.ChangeHandle(request))
+        return ChangeHandlePayload(user=User.of(answer.profile) if answer is not None else None, user_errors=errors)
 
     @strawberry.mutation(description="Replace one's consents.")
     async def update_consents(self, info: GatewayInfo, input: UpdateConsentsInput) -> UpdateConsentsPayload | None:

@@ -1,4 +1,4 @@
-"""Videos: what they say, how they play, publishing and changing them."""
+"""Videos: what they say, how they play, what people say of them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from clipmesh.common.v1 import category_pb2
 from clipmesh.video.v1 import video_service_pb2
 
 from gateway.context import GatewayInfo
 from gateway.errors import Fault
-from gateway.execution.costs import Cost, ListSize
+from gateway.execution.costs import CALL_EACH_WEIGHT, Cost, ListSize
 from gateway.execution.fields import OfMessage, part
 from gateway.schema.counters import ViewerState
-from gateway.schema.enums import Category, Surface, VideoState, Visibility
+from gateway.schema.enums import Category, CommentOrder, Surface, VideoState, Visibility
 from gateway.schema.fetching import batched
 from gateway.schema.nodes import Node
-from gateway.schema.outcomes import UserError, ask_or_degrade, attempt, present, required, user_errors_field
+from gateway.schema.outcomes import ask_or_degrade, present, required
 from gateway.schema.pages import PageInfo, Place, ends_of, page_info, page_size
 from gateway.schema.playback import Playback
 from gateway.schema.scalars import BigInt, DateTime, big, id_of, moment, number_of
 from gateway.schema.users import User
-from mesh.interceptors.request_id import new_request_id
 
 if TYPE_CHECKING:
+    from gateway.schema.comments import Comment, CommentConnection
     from gateway.schema.sounds import Sound
 
 MOST_VIDEOS = 50
@@ -109,6 +108,12 @@ class Video(OfMessage, Node):
         shown=lambda counters: big(counters.reposts),
         description="How many show it to others; null when that is not known at this moment.",
     )
+    comment_count: BigInt | None = batched(
+        lambda loaders: loaders.counters,
+        key=lambda video: video.message.video_id,
+        shown=lambda counters: big(counters.comments),
+        description="How many published comments it has, replies included; null when that is not known at this moment.",
+    )
     counts_approximate: bool | None = batched(
         lambda loaders: loaders.counters,
         key=lambda video: video.message.video_id,
@@ -128,6 +133,55 @@ class Video(OfMessage, Node):
         description="How to play it.",
         directives=(Cost(weight="3"),),
     )
+
+    @strawberry.field(
+        description="Its comments, the pinned one first, each with the first of its replies down to `levels` levels; null when they are not known at "
+        "this moment.",
+        directives=[Cost(weight=CALL_EACH_WEIGHT), ListSize(assumed_size=20, slicing_arguments=["first"], sized_fields=["edges"])],
+    )
+    async def comments(
+        self,
+        info: GatewayInfo,
+        *,
+        order: CommentOrder = CommentOrder.TOP,
+        first: int = 20,
+        after: str | None = None,
+        levels: int = 2,
+        children: int = 3,
+    ) -> Annotated[CommentConnection, strawberry.lazy("gateway.schema.comments")] | None:
+        from gateway.schema.comments import comments_of  # noqa: PLC0415 - the two types name each other
+
+        return await comments_of(info, self.message.video_id, order, first=first, after=after, levels=levels, children=children)
+
+    @strawberry.field(
+        description="What answers one of its comments, oldest first; null when the comment is not there for this viewer.",
+        directives=[Cost(weight=CALL_EACH_WEIGHT), ListSize(assumed_size=20, slicing_arguments=["first"], sized_fields=["edges"])],
+    )
+    async def replies(
+        self,
+        info: GatewayInfo,
+        comment_id: strawberry.ID,
+        *,
+        first: int = 20,
+        after: str | None = None,
+        levels: int = 1,
+        children: int = 3,
+    ) -> Annotated[CommentConnection, strawberry.lazy("gateway.schema.comments")] | None:
+        from gateway.schema.comments import replies_of  # noqa: PLC0415 - the two types name each other
+
+        number = number_of(comment_id)
+        return await replies_of(info, self.message.video_id, number, first=first, after=after, levels=levels, children=children)
+
+    @strawberry.field(
+        description="One of its comments after everything above it, the top of the thread first; null when it is not there for this viewer.",
+        directives=[Cost(weight=CALL_EACH_WEIGHT), ListSize(assumed_size=5)],
+    )
+    async def comment_path(
+        self, info: GatewayInfo, comment_id: strawberry.ID
+    ) -> list[Annotated[Comment, strawberry.lazy("gateway.schema.comments")]] | None:
+        from gateway.schema.comments import path_of  # noqa: PLC0415 - the two types name each other
+
+        return await path_of(info, self.message.video_id, number_of(comment_id))
 
     @strawberry.field(description="A token for reportWatch when the video is shown elsewhere than in the feed.")
     async def view_token(self, info: GatewayInfo, surface: Surface) -> str | None:
@@ -190,101 +244,3 @@ class VideoQuery:
             raise Fault("BAD_USER_INPUT", f"at most {MOST_VIDEOS} ids")
         found = await info.context.loaders.video.load_many([number_of(one) for one in ids])
         return [Video.of(video) if (video := required(one)) is not None else None for one in found]
-
-
-@strawberry.input(description="What others may do with a video.")
-class SwitchesInput:
-    allow_comments: bool
-    allow_duet: bool
-    allow_stitch: bool
-    allow_download: bool
-
-    def message(self) -> video_service_pb2.Switches:
-        """As a message."""
-        return video_service_pb2.Switches(**vars(self))
-
-
-@strawberry.input(description="What a creator says of a draft when it is published.")
-class PublishVideoInput:
-    request_id: strawberry.ID
-    video_id: strawberry.ID
-    caption: str
-    hashtags: list[str] | None = None
-    category: Category | None = None
-    language: str | None = None
-    visibility: Visibility | None = None
-    switches: SwitchesInput | None = None
-    sound_id: strawberry.ID | None = None
-
-
-@strawberry.input(description="Changes of a video; null leaves a field as it is, requestId makes it repeatable for 24 h.")
-class UpdateVideoInput:
-    request_id: strawberry.ID | None = None
-    video_id: strawberry.ID
-    caption: str | None = None
-    hashtags: list[str] | None = None
-    category: Category | None = None
-    visibility: Visibility | None = None
-    switches: SwitchesInput | None = None
-    expected_version: BigInt | None = None
-
-
-@strawberry.input(description="Which video to delete.")
-class DeleteVideoInput:
-    video_id: strawberry.ID
-
-
-@strawberry.type(description="The video after the call, or why nothing happened.")
-class VideoPayload:
-    video: Video | None
-    user_errors: list[UserError] = user_errors_field()
-
-
-@strawberry.type(description="The id of what is gone, or why nothing happened.")
-class DeleteVideoPayload:
-    deleted_video_id: strawberry.ID | None
-    user_errors: list[UserError] = user_errors_field()
-
-
-def _category(category: Category | None) -> category_pb2.Category.ValueType:
-    return category_pb2.Category.ValueType(category.value if category is not None else 0)
-
-
-@strawberry.type
-class VideoMutation:
-    @strawberry.mutation(description="Publish a draft, at any time after startUpload: it is public once playable and allowed.")
-    async def publish_video(self, info: GatewayInfo, input: PublishVideoInput) -> VideoPayload | None:
-        request = video_service_pb2.PublishVideoRequest(
-            request_id=input.request_id,
-            video_id=number_of(input.video_id),
-            caption=input.caption,
-            hashtags=input.hashtags or (),
-            category=_category(input.category),
-            language=input.language or "",
-            visibility=video_service_pb2.Visibility.ValueType(input.visibility.value if input.visibility is not None else 0),
-            switches=input.switches.message() if input.switches is not None else None,
-            sound_id=number_of(input.sound_id) if input.sound_id is not None else 0,
-        )
-        answer, errors = await attempt(info.context.clients.videos.PublishVideo(request))
-        return VideoPayload(video=Video.of(answer.video) if answer is not None else None, user_errors=errors)
-
-    @strawberry.mutation(description="Change a video; a changed caption or hashtag is assessed again.")
-    async def update_video(self, info: GatewayInfo, input: UpdateVideoInput) -> VideoPayload | None:
-        request = video_service_pb2.UpdateVideoRequest(
-            request_id=input.request_id if input.request_id is not None else new_request_id(),
-            video_id=number_of(input.video_id),
-            caption=input.caption,
-            hashtags=video_service_pb2.HashtagList(hashtags=input.hashtags) if input.hashtags is not None else None,
-            category=_category(input.category) if input.category is not None else None,
-            visibility=video_service_pb2.Visibility.ValueType(input.visibility.value) if input.visibility is not None else None,
-            switches=input.switches.message() if input.switches is not None else None,
-            expected_version=input.expected_version or 0,
-        )
-        answer, errors = await attempt(info.context.clients.videos.UpdateVideo(request))
-        return VideoPayload(video=Video.of(answer.video) if answer is not None else None, user_errors=errors)
-
-    @strawberry.mutation(description="Delete a video for everyone.")
-    async def delete_video(self, info: GatewayInfo, input: DeleteVideoInput) -> DeleteVideoPayload | None:
-        request = video_service_pb2.DeleteVideoRequest(video_id=number_of(input.video_id))
-        answer, errors = await attempt(info.context.clients.videos.DeleteVideo(request))
-        return DeleteVideoPayload(deleted_video_id=input.video_id if answer is not None else None, user_errors=errors)

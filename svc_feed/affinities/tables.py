@@ -23,3 +23,18 @@ class ViewerEngagement:
     acted_at_ms: int = 0
     expires_at_ms: int = 0
     version: int = 0
+
+
+@table("viewer_comments", guard=Guard.PLAIN)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewerComment:
+    """A comment that a person wrote while they consented, under the creator of the video; the version is the comment's. Old rows expire."""
+
+    viewer_id: Partition[int]
+    creator_id: Clustering[int]
+    comment_id: Clustering[int]
+    active: bool = False
+    """False for what is not published any more; the row stays to keep older news away."""
+    acted_at_ms: int = 0
+    expires_at_ms: int = 0
+    version: int = 0

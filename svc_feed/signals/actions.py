@@ -16,6 +16,7 @@ from mesh.errors import Aborted
 from mesh.events.event import Event, EventMaker
 from mesh.stores.tables.errors import TablesError
 from mesh.telemetry import Telemetry
+from svc_feed.consents.actions import Withdrawals
 from svc_feed.metrics import STAGE_FAILURES, WATCH_REPORTS, outcome_name
 from svc_feed.signals import rules
 from svc_feed.signals.convert import impressions_to_proto, watch_to_proto
@@ -51,6 +52,7 @@ class SignalActions:
         clock: Clock,
         telemetry: Telemetry,
         tell_s: float,
+        withdrawals: Withdrawals,
         on_tally: Callable[[LedgerEntry], None] = lambda _: None,
     ) -> None:
         self._store = store
@@ -60,6 +62,7 @@ class SignalActions:
         self._events = events
         self._clock = clock
         self._tell_s = tell_s
+        self._withdrawals = withdrawals
         self._on_tally = on_tally
 
     def mint(self, offer: Offer, watcher: Watcher) -> str:
@@ -216,25 +219,34 @@ class SignalActions:
         return outcome
 
     async def _remember(self, watcher: Watcher, token: ViewToken, report: Report, offered: LedgerEntry) -> None:
-        await self._store.remember(
-            WatchedVideo(
-                viewer_id=watcher.history_id,
-                offered_at_ms=token.minted_at_ms,
-                token_id=token.token_id,
-                video_id=token.video_id,
-                creator_id=token.creator_id,
-                category=token.category,
-                hashtags=token.hashtags,
-                share=offered.share_sum,
-                watched_at_ms=min(report.at_ms, self._clock.now_ms()),
-                expires_at_ms=token.minted_at_ms + HISTORY_LIFE_MS,
-                version=offered.version,
-            )
+        watched = WatchedVideo(
+            viewer_id=watcher.history_id,
+            offered_at_ms=token.minted_at_ms,
+            token_id=token.token_id,
+            video_id=token.video_id,
+            creator_id=token.creator_id,
+            category=token.category,
+            hashtags=token.hashtags,
+            share=offered.share_sum,
+            watched_at_ms=min(report.at_ms, self._clock.now_ms()),
+            expires_at_ms=token.minted_at_ms + HISTORY_LIFE_MS,
+            version=offered.version,
         )
+        await self._store.remember(watched)
+        # After it is written: a withdrawal that is heard of at this moment drops what it finds.
+        if watched.watched_at_ms <= await self._withdrawals.until_ms(watched.viewer_id):
+            await self._store.forget(watched)
+
+    async def forget(self, viewer_id: int, *, until_ms: int) -> None:
+        """Drop what a person watched until a moment; safe to repeat."""
+        await self._store.forget_until(viewer_id, until_ms=until_ms)
 
     async def history(self, watcher: Watcher) -> list[WatchedVideo]:
         """What a consenting person watched lately, newest offer first, a video once for each offer; empty for everybody else."""
-        return await self._store.history(watcher.history_id) if watcher.history_id else []
+        if not watcher.history_id:
+            return []
+        rows, until_ms = await asyncio.gather(self._store.history(watcher.history_id), self._withdrawals.until_ms(watcher.history_id))
+        return [row for row in rows if row.watched_at_ms > until_ms]
 
     async def tallies(self, video_ids: Sequence[int]) -> list[LedgerEntry]:
         """The tallies of videos, in no order."""

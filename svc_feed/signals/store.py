@@ -15,6 +15,8 @@ from svc_feed.signals.tokens import ViewToken
 HISTORY_PAGE = 1000
 HISTORY_ROWS = 3_000
 """Offers that are remembered as seen: more would take a page too long to read."""
+_DELETED_AT_ONCE = 100
+"""Rows with their hashtags stay far below what one write may weigh."""
 TALLY_VIDEOS = 1000 // SHARDS
 """Videos whose tallies fit into one read of at most 1,000 keys."""
 
@@ -98,6 +100,22 @@ class SignalStore:
     async def remember(self, watched: WatchedVideo) -> None:
         """Write what a person watched; an older state of the same offer changes nothing."""
         await self._tables.put(watched)
+
+    async def forget(self, watched: WatchedVideo) -> None:
+        """Take away what a person watched of one offer, in the version that it carries."""
+        await self._tables.delete(watched)
+
+    async def forget_until(self, viewer_id: int, *, until_ms: int) -> None:
+        """Take away everything that a person watched until a moment."""
+        after = ""
+        while True:
+            page = await self._tables.scan(WatchedVideo, viewer_id, after=after, limit=_DELETED_AT_ONCE)
+            old = [row for row in page.rows if row.watched_at_ms <= until_ms]
+            if old:
+                await self._tables.delete(*old)
+            after = page.next
+            if not after:
+                return
 
     async def history(self, viewer_id: int) -> list[WatchedVideo]:
         """The last HISTORY_ROWS offers that a person watched, newest first."""

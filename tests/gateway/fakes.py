@@ -17,10 +17,19 @@ from clipmesh.feed.v1 import feed_service_pb2_grpc, signal_service_pb2_grpc
 from clipmesh.feed.v1 import signal_service_pb2 as signals
 from clipmesh.rights.v1 import publication_service_pb2, review_service_pb2_grpc
 from clipmesh.rights.v1 import review_service_pb2 as reviews
+from clipmesh.social.v1 import comment_service_pb2 as comments
+from clipmesh.social.v1 import (
+    comment_service_pb2_grpc,
+    engagement_service_pb2_grpc,
+    graph_service_pb2_grpc,
+    identity_service_pb2_grpc,
+    notification_service_pb2_grpc,
+    profile_service_pb2_grpc,
+)
 from clipmesh.social.v1 import engagement_service_pb2 as engagement
-from clipmesh.social.v1 import engagement_service_pb2_grpc, graph_service_pb2_grpc, identity_service_pb2_grpc, profile_service_pb2_grpc
 from clipmesh.social.v1 import graph_service_pb2 as graph
 from clipmesh.social.v1 import identity_service_pb2 as identity
+from clipmesh.social.v1 import notification_service_pb2 as notifications
 from clipmesh.social.v1 import profile_service_pb2 as profiles
 from clipmesh.sound.v1 import catalogue_service_pb2 as sounds
 from clipmesh.sound.v1 import catalogue_service_pb2_grpc
@@ -36,7 +45,9 @@ from mesh.errors import NotFound
 from mesh.ids import EPOCH_MS, SERVICES
 from mesh.server import Access, ServedService
 from mesh.testing.rpc import Served, serve
+from tests.gateway.commented import CommentFakes
 from tests.gateway.engaging import EngagementFakes
+from tests.gateway.notifying import FakeInbox, NotificationFakes
 
 CREATED_AT_MS = 1_760_000_000_000
 SIGNING_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -75,7 +86,7 @@ class Called:
 
 
 @dataclass(slots=True)
-class Fakes(EngagementFakes):
+class Fakes(CommentFakes, EngagementFakes, NotificationFakes):
     """What the services know, and what they were asked."""
 
     calls: list[Called] = field(default_factory=list)
@@ -86,6 +97,7 @@ class Fakes(EngagementFakes):
     people: dict[int, profiles.Profile] = field(default_factory=dict)
     sounds: dict[int, sounds.Sound] = field(default_factory=dict)
     uploads: dict[int, uploads.Upload] = field(default_factory=dict)
+    inbox: FakeInbox = field(default_factory=FakeInbox)
     sessions: list[int] = field(default_factory=lambda: [70, 71, 72])
     privacy: profiles.Privacy = field(
         default_factory=lambda: profiles.Privacy(
@@ -347,7 +359,12 @@ _SERVED: Mapping[str, tuple[tuple[Any, Callable[[Any, Any], None]], ...]] = {
             engagement.DESCRIPTOR.services_by_name["EngagementService"],
             engagement_service_pb2_grpc.add_EngagementServiceServicer_to_server,
         ),
+        (comments.DESCRIPTOR.services_by_name["CommentService"], comment_service_pb2_grpc.add_CommentServiceServicer_to_server),
         (graph.DESCRIPTOR.services_by_name["GraphService"], graph_service_pb2_grpc.add_GraphServiceServicer_to_server),
+        (
+            notifications.DESCRIPTOR.services_by_name["NotificationService"],
+            notification_service_pb2_grpc.add_NotificationServiceServicer_to_server,
+        ),
     ),
     "rights": ((reviews.DESCRIPTOR.services_by_name["ReviewService"], review_service_pb2_grpc.add_ReviewServiceServicer_to_server),),
 }

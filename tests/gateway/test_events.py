@@ -99,10 +99,11 @@ async def test_pings_come_while_nothing_changes(opened: Opening, fakes: Fakes) -
 
 async def test_a_token_that_ends_ends_the_stream_with_its_reason(opened: Opening, fakes: Fakes) -> None:
     fakes.upload(UPLOAD)
-    short = token(issued_at_ms=int(time.time() * 1000) - 598_500)
-    async with opened() as world, streamed(world, PROGRESS, bearer=short, id=str(UPLOAD)) as events:
-        assert (await anext(events))[0] == "next"
-        rest = [event async for event in events]
+    async with opened() as world:
+        short = token(issued_at_ms=int(time.time() * 1000) - 598_500)
+        async with streamed(world, PROGRESS, bearer=short, id=str(UPLOAD)) as events:
+            assert (await anext(events))[0] == "next"
+            rest = [event async for event in events]
     assert [name for name, _ in rest] == ["next", "complete"]
     assert rest[0][1]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
+from typing import cast
 
+import httpx
+from starlette.applications import Starlette
+
+from gateway.health import Health
 from gateway.metrics import CONNECTIONS, OPERATION_SECONDS, OPERATIONS, REFUSED
+from gateway.viewers import Viewers
+from mesh.health import Dependency
+from mesh.stores.blobs.port import BlobsUnavailable
+from mesh.telemetry import Telemetry
+from mesh.testing.clock import FakeClock
 from mesh.testing.redis_server import RedisServer
+from mesh.tokens import AccessTokenVerifier
 from tests.gateway.conftest import Opening
 from tests.gateway.world import World
 
@@ -18,7 +30,31 @@ async def test_a_gateway_without_redis_serves_on_and_says_so(world: World, redis
     assert body["data"]["forYou"]["edges"][0]["node"]["caption"] == "clip 1"
     await asyncio.sleep(1.05)
     answer = await world.http.get("/healthz")
-    assert (answer.status_code, answer.json()) == (200, {"ok": True, "degraded": ["redis"]})
+    assert (answer.status_code, answer.json()) == (200, {"ok": True, "degraded": ["redis", "stream"]})
+
+
+async def test_every_store_that_does_not_answer_is_named_in_time() -> None:
+    async def well() -> None:
+        return None
+
+    async def away() -> None:
+        raise BlobsUnavailable("away")
+
+    async def silent() -> None:
+        await asyncio.sleep(30)
+
+    health = Health(
+        dependencies={"redis": Dependency(well), "stream": Dependency(silent), "blobs": Dependency(away)},
+        verifier=cast("AccessTokenVerifier", SimpleNamespace(closed=False, stale=True)),
+        viewers=cast("Viewers", None),
+        telemetry=Telemetry(service="gateway"),
+        clock=FakeClock(),
+        development=False,
+    )
+    transport = httpx.ASGITransport(Starlette(routes=health.routes()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://edge") as client, asyncio.timeout(10):
+        answer = await client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"ok": True, "degraded": ["stream", "blobs", "revocations"]})
 
 
 async def test_metrics_are_for_this_machine_alone_outside_of_development(opened: Opening) -> None:

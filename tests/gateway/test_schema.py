@@ -10,7 +10,7 @@ import pytest
 from clipmesh.common.v1 import category_pb2, viewer_pb2
 from clipmesh.feed.v1 import signal_service_pb2
 from clipmesh.rights.v1 import publication_service_pb2, review_service_pb2
-from clipmesh.social.v1 import engagement_service_pb2, graph_service_pb2, profile_service_pb2
+from clipmesh.social.v1 import comment_service_pb2, engagement_service_pb2, graph_service_pb2, notification_service_pb2, profile_service_pb2
 from clipmesh.sound.v1 import catalogue_service_pb2
 from clipmesh.video.v1 import playback_service_pb2, upload_service_pb2, video_service_pb2
 from graphql import GraphQLNonNull, GraphQLObjectType, get_named_type, get_nullable_type, is_list_type, is_object_type
@@ -39,8 +39,11 @@ ENUMS: dict[str, tuple[Any, set[str], dict[str, str]]] = {
     "WatchOutcome": (signal_service_pb2.WatchOutcome, {"UNSPECIFIED"}, {}),
     "VerdictKind": (publication_service_pb2.VerdictKind, {"UNSPECIFIED"}, {}),
     "FollowState": (graph_service_pb2.FollowState, set(), {"UNSPECIFIED": "NONE"}),
+    "CommentOrder": (comment_service_pb2.CommentOrder, {"UNSPECIFIED"}, {}),
+    "CommentState": (comment_service_pb2.CommentState, {"UNSPECIFIED"}, {}),
     "ShareTarget": (engagement_service_pb2.ShareTarget, {"UNSPECIFIED"}, {}),
     "Audience": (profile_service_pb2.Audience, {"UNSPECIFIED"}, {}),
+    "NotificationKind": (notification_service_pb2.NotificationKind, {"UNSPECIFIED"}, {}),
     "ReviewState": (review_service_pb2.ReviewState, {"UNSPECIFIED"}, {}),
 }
 """Name -> (the proto's enum, values that clients never see, values that are called otherwise)."""
@@ -49,6 +52,8 @@ OF_OTHER_SERVICES = {
     *("User.followerCount", "User.followingCount", "User.relationship", "User.followers", "User.following", "UserEdge.node"),
     *("Video.likeCount", "Video.saveCount", "Video.shareCount", "Video.repostCount", "Video.countsApproximate", "Video.viewerState"),
     *("User.reposts", "EngagedEdge.node"),
+    *("Video.commentCount", "Video.comments", "Video.replies", "Video.commentPath", "Comment.author", "Comment.mentions"),
+    *("Notification.actors", "Notification.video"),
     *("Video.creator", "Video.sound", "Video.viewCount", "Video.viewToken", "Video.playback", "User.videos", "Account.sessions"),
     *("Sound.creator", "Sound.sourceVideo", "Sound.videos", "Upload.video", "Review.video", "Review.creator"),
 }

@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 
 import pytest
+from clipmesh.social.v1 import comment_service_pb2 as comment_pb
 from clipmesh.social.v1 import engagement_service_pb2 as pb
 from clipmesh.social.v1 import events_pb2
 
 from mesh.events.applying import Applying
 from mesh.events.event import Event
 from svc_feed.affinities.rules import HALF_LIFE_MS, LIFE_MS
-from svc_feed.affinities.tables import ViewerEngagement
+from svc_feed.affinities.tables import ViewerComment, ViewerEngagement
 from svc_feed.viewers import watcher_of
 from tests.service.feed.world import ALICE, BOB, CREATOR, World, person
 
@@ -44,9 +45,41 @@ def act(
     )
 
 
-async def hear(world: World, *events: Event) -> None:
-    """Let the consumer apply events."""
-    consumer = next(one for one in world.feed.consumers if one.name == "engagements")
+def comment(
+    version: int,
+    *,
+    comment_id: int = 70,
+    author_id: int = ALICE,
+    owner_id: int = CREATOR,
+    state: comment_pb.CommentState.ValueType = comment_pb.COMMENT_STATE_PUBLISHED,
+    consent: bool = True,
+) -> Event:
+    """The event of a comment in a version of it."""
+    facts = events_pb2.CommentFacts(
+        comment_id=comment_id,
+        video_id=7,
+        video_owner_id=owner_id,
+        author_id=author_id,
+        state=state,
+        posted_at_ms=1_760_000_000_000,
+        personalisation=consent,
+    )
+    kinds = {1: events_pb2.CommentPosted, 4: events_pb2.CommentRemoved}
+    message = kinds.get(version if version == 1 else int(state), events_pb2.CommentModerated)(comment=facts)
+    return Event(
+        event_id=comment_id * 10 + version,
+        topic="social",
+        key=str(comment_id),
+        message=message,
+        occurred_at_ms=1_760_000_000_000,
+        producer="social",
+        key_version=version,
+    )
+
+
+async def hear(world: World, *events: Event, name: str = "engagements") -> None:
+    """Let a consumer apply events."""
+    consumer = next(one for one in world.feed.consumers if one.name == name)
     applying = Applying(consumer=consumer, tables=world.tables, handler_timeout_ms=10_000, telemetry=None)
     for event in events:
         await applying.apply(event.envelope(row_version=event.key_version))
@@ -93,3 +126,31 @@ async def test_repeated_and_late_events_change_nothing(world: World) -> None:
         assert isinstance(last, events_pb2.EngagementChanged)
         expected = {CREATOR} if last.active and last.personalisation else set()
         assert set(await strengths(world, user_id)) == expected
+
+
+async def test_comments_count_while_they_are_published_and_are_forgotten_without_consent(world: World) -> None:
+    hidden, removed = comment_pb.COMMENT_STATE_HIDDEN, comment_pb.COMMENT_STATE_REMOVED
+    await hear(world, comment(1), comment(1, comment_id=80), comment(1, comment_id=90, owner_id=ALICE), name="comments")
+    await hear(world, act(1))
+    assert await strengths(world) == {CREATOR: pytest.approx(7.0)}
+    await hear(world, comment(2, state=hidden), comment(1), name="comments")
+    assert await strengths(world) == {CREATOR: pytest.approx(4.0)}
+    # What removal leaves says nothing of consent: the row goes, and an older event does not bring it back.
+    await hear(world, comment(3, comment_id=80, state=removed, consent=False), comment(1, comment_id=80), name="comments")
+    assert await strengths(world) == {CREATOR: pytest.approx(1.0)}
+    assert [row.comment_id for row in (await world.tables.walk(ViewerComment)).rows] == [70]
+    await hear(world, comment(1, comment_id=100, author_id=BOB, consent=False), name="comments")
+    assert await strengths(world, BOB) == {}
+
+
+async def test_any_order_of_a_comments_events_ends_alike(world: World) -> None:
+    states = (comment_pb.COMMENT_STATE_HELD, comment_pb.COMMENT_STATE_PUBLISHED, comment_pb.COMMENT_STATE_HIDDEN)
+    for number in range(INTERLEAVINGS):
+        author_id = 10**12 + number
+        events = [comment(version, comment_id=10**6 + number, author_id=author_id, state=states[version % 3]) for version in range(1, 5)]
+        dice = random.Random(number)
+        order = [event for event in events for _ in range(dice.choice([1, 1, 2]))]
+        dice.shuffle(order)
+        await hear(world, *order, name="comments")
+        # The newest of them published it.
+        assert await strengths(world, author_id) == {CREATOR: pytest.approx(3.0)}

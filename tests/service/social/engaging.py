@@ -20,7 +20,7 @@ from mesh.events.event import EventMaker
 from mesh.events.rows import EVENT_TABLES
 from mesh.ids import Ids, NodeLease, open_ids
 from mesh.permits import Permits
-from mesh.sealing import PersonSealer
+from mesh.sealing import KeptKeys, PersonSealer
 from mesh.stores.tables import open_tables
 from mesh.stores.tables.port import Tables
 from mesh.stores.tables.requests import RequestLog, RequestRecord
@@ -32,6 +32,8 @@ from svc_social.engagement.wiring import Engagement, wire
 from svc_social.graph import store as graph_store
 from svc_social.graph.wiring import relations_on
 from svc_social.identity.actions import Profiles
+from svc_social.identity.keyed import IdentityKeys
+from svc_social.identity.people import People
 from svc_social.identity.store import ROW_TYPES, AccountStore, NameStore, PersonKeyStore
 from svc_social.identity.tables import Account
 
@@ -128,7 +130,8 @@ class World:
         return (await self.stub(user_id).Repost(request)).state
 
     async def collection(self, user_id: int, name: str = "Dances", *, request_id: str = "") -> pb.Collection:
-        """A new collection."""
+        """A new collection, of a person who has a key."""
+        await keys_on(self.tables).create(user_id)
         request = pb.CreateCollectionRequest(request_id=request_id or fresh_id(), name=name)
         return (await self.stub(user_id).CreateCollection(request)).collection
 
@@ -151,7 +154,7 @@ class World:
 
     async def person(self, user_id: int, *, is_private: bool = False) -> None:
         """An account."""
-        await self.tables.insert(Account(user_id=user_id, handle=f"p{user_id}", is_private=is_private))
+        await self.tables.insert(Account(user_id=user_id, is_private=is_private))
 
     async def events(self) -> list[EventEnvelope]:
         """Every event in the outbox, in the order of the relay."""
@@ -201,16 +204,23 @@ def ids_of(videos: Iterable[pb.EngagedVideo]) -> list[int]:
     return [video.video_id for video in videos]
 
 
+def keys_on(tables: Tables) -> PersonKeyStore:
+    """The keys of people."""
+    return PersonKeyStore(tables=tables, clock=FakeClock(NOW_MS), wrapping_key=b"w" * 32)
+
+
 async def instance(stack: AsyncExitStack, tables: Tables, clock: FakeClock) -> Instance:
     """One process over `tables` with a clock of its own."""
     ids = await open_ids(tables, service="social", clock=clock, lease_ms=10**12)
     stack.push_async_callback(ids.close)
     events = EventMaker(producer="social", next_id=ids.next, clock=clock)
+    sealer, requests = PersonSealer(keys=KeptKeys(keys_on(tables), clock=clock)), RequestLog(tables, clock, body_key=b"b" * 32)
     profiles = Profiles(
         accounts=AccountStore(tables=tables),
         names=NameStore(tables=tables),
-        sealer=PersonSealer(keys=PersonKeyStore(tables=tables, clock=clock, wrapping_key=b"w" * 32)),
-        requests=RequestLog(tables, clock),
+        words=People(sealer=sealer),
+        keys=IdentityKeys.from_secrets(email_hash_key=b"e" * 32, sealing_key=b"s" * 32),
+        requests=requests,
         next_id=ids.next,
         clock=clock,
         events=events,
@@ -224,6 +234,8 @@ async def instance(stack: AsyncExitStack, tables: Tables, clock: FakeClock) -> I
         page_token_key=b"p" * 32,
         profiles=profiles,
         relations=relations_on(tables),
+        sealer=sealer,
+        named_requests=requests,
         rates=Rates(window_ms=WINDOW_MS, busy_per_s=BUSY_PER_S),
     )
     served = await stack.enter_async_context(serve(*engagement.services, service="social", clock=clock))

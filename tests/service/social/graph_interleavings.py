@@ -60,6 +60,7 @@ class Interleaved:
             (1, Direction.FOLLOWING): 1,
             (2, Direction.FOLLOWERS): 0,
             (2, Direction.FOLLOWING): 0,
+            **{(number, Direction.ASKING): 0 for number in range(3)},
         }
         assert {key: others for key, others in expected[1].items() if others} == {
             (0, ListKind.FOLLOWERS): [1],

@@ -93,9 +93,7 @@ class Frail:
 async def person(world: World, *, is_private: bool = False) -> int:
     """A new account without the trouble of signing up."""
     user_id = next(_ids) + 10**15
-    await world.tables.insert(
-        Account(user_id=user_id, handle=f"p{user_id}", is_private=is_private, created_at_ms=world.clock.now_ms() - 1_000)
-    )
+    await world.tables.insert(Account(user_id=user_id, is_private=is_private, created_at_ms=world.clock.now_ms() - 1_000))
     return user_id
 
 

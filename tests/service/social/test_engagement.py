@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from clipmesh.common.v1 import permit_pb2
@@ -13,8 +13,10 @@ from clipmesh.social.v1 import events_pb2
 
 from mesh.client import RpcFailed
 from mesh.ids import decode
-from mesh.stores.tables.port import TablesUnavailable
-from svc_social.engagement.store import ActStore
+from mesh.sealing import KEPT_MS
+from mesh.stores.tables.port import Tables, TablesUnavailable
+from svc_social.engagement.store import ActStore, CollectionStore
+from svc_social.engagement.tables import Collection
 from tests.service.social.engaging import (
     ALICE,
     BOB,
@@ -27,6 +29,7 @@ from tests.service.social.engaging import (
     World,
     fresh_id,
     ids_of,
+    keys_on,
     open_engaging,
 )
 
@@ -82,7 +85,9 @@ async def test_an_act_has_one_event_with_what_was_before(world: World) -> None:
     await world.like(ALICE)
     world.clock.advance(1_000)
     await world.unlike(ALICE)
-    first, second = sorted(await messages(world), key=lambda message: message.acted_at_ms)
+    world.clock.advance(1_000)
+    await world.like(ALICE)
+    first, second, third = sorted(await messages(world), key=lambda message: message.acted_at_ms)
     assert first == events_pb2.EngagementChanged(
         video_id=VIDEO,
         creator_id=CREATOR,
@@ -91,6 +96,7 @@ async def test_an_act_has_one_event_with_what_was_before(world: World) -> None:
         active=True,
         acted_at_ms=first.acted_at_ms,
         personalisation=True,
+        first_acted_at_ms=first.acted_at_ms,
     )
     assert second == events_pb2.EngagementChanged(
         video_id=VIDEO,
@@ -100,10 +106,12 @@ async def test_an_act_has_one_event_with_what_was_before(world: World) -> None:
         acted_at_ms=first.acted_at_ms + 1_000,
         personalisation=True,
         before=events_pb2.ActBefore(active=True, acted_at_ms=first.acted_at_ms),
+        first_acted_at_ms=first.acted_at_ms,
     )
+    assert (third.acted_at_ms, third.first_acted_at_ms) == (first.acted_at_ms + 2_000, first.acted_at_ms)
     envelopes = await world.events()
     assert {event.key for event in envelopes} == {f"{VIDEO}:{ALICE}:1"}
-    assert [decode(event.key_version).at_ms for event in envelopes] == [first.acted_at_ms, second.acted_at_ms]
+    assert [decode(event.key_version).at_ms for event in envelopes] == [first.acted_at_ms, second.acted_at_ms, third.acted_at_ms]
     assert {tuple(event.subject_ids) for event in envelopes} == {(ALICE, CREATOR)}
 
 
@@ -288,6 +296,41 @@ async def test_collections_are_made_named_deleted_and_listed(world: World) -> No
     with pytest.raises(RpcFailed) as late:
         await world.collection(ALICE, "  Dances ", request_id="one")
     assert late.value.reason == "COLLECTION_NOT_FOUND", "a late repeat makes nothing anew"
+
+
+async def test_deleted_collections_are_not_read_again(world: World) -> None:
+    kept = await world.collection(ALICE, "kept")
+    for number in range(5):
+        gone = await world.collection(ALICE, f"gone {number}")
+        await world.stub(ALICE).DeleteCollection(pb.DeleteCollectionRequest(collection_id=gone.collection_id))
+    read: list[Collection] = []
+
+    class Watched:
+        """Tables that note which collections a scan reads."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.tables, name)
+
+        async def scan(self, row_type: Any, *key: Any, **how: Any) -> Any:
+            page = await world.tables.scan(row_type, *key, **how)
+            read.extend(page.rows)
+            return page
+
+    store = CollectionStore(tables=cast(Tables, Watched()))
+    assert [row.collection_id for row in await store.all(ALICE)] == [kept.collection_id]
+    assert [row.collection_id for row in read] == [kept.collection_id]
+    assert len([row for row in (await world.tables.walk(Collection)).rows if row.collection_id < 0 and not row.name_sealed]) == 5
+
+
+async def test_an_erased_person_has_no_collections(world: World) -> None:
+    made = await world.collection(ALICE)
+    await keys_on(world.tables).destroy(ALICE)
+    world.instances[0].clock.advance(KEPT_MS)
+    assert not (await world.stub(ALICE).ListCollections(pb.ListCollectionsRequest())).collections
+    rename = pb.RenameCollectionRequest(request_id=fresh_id(), collection_id=made.collection_id, name="Mine")
+    with pytest.raises(RpcFailed) as refused:
+        await world.stub(ALICE).RenameCollection(rename)
+    assert refused.value.reason == "SIGN_IN_REQUIRED"
 
 
 async def test_nobody_sees_or_touches_a_collection_of_somebody_else(world: World) -> None:

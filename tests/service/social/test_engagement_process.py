@@ -31,7 +31,7 @@ def app(folder: Path, redis: RedisServer) -> SocialApp:
         redis=redis.url,
         password_memory_kib=1024,
     )
-    process = process_for("social", named=NAMED, settings=settings)
+    process = process_for("social", named=NAMED, settings=settings, addresses={"rights": "unix:nowhere.sock"})
     keys = IdentityKeys.from_secrets(email_hash_key=NAMED["email_hash_key"], sealing_key=NAMED["sealing_key"])
     return SocialApp(process=process, settings=settings, keys=keys)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from clipmesh.social.v1 import graph_service_pb2 as pb
@@ -10,9 +11,9 @@ from clipmesh.social.v1 import profile_service_pb2 as profile_pb
 from clipmesh.social.v1.events_pb2 import BondChanged
 
 from mesh.client import RpcFailed
-from svc_social.graph.rules import MOST_FOLLOWING
+from svc_social.graph.rules import MOST_ASKING, MOST_FOLLOWING
 from svc_social.graph.tables import MONTH_MS, Bond, Direction, Edge
-from svc_social.identity.tables import Account, AccountState, NameKind, Reservation
+from svc_social.identity.tables import Account, AccountState
 from tests.service.social.graph_world import (
     FOLLOWING,
     NONE,
@@ -159,10 +160,9 @@ async def test_whoever_is_blocked_finds_nobody(world: World) -> None:
 
 
 async def test_a_blocked_person_finds_no_profile_and_the_blocker_still_does(world: World) -> None:
-    anna, ben = await people(world, 2)
+    anna, ben = await world.sign_up("anna"), await world.sign_up("ben")
     both = profile_pb.BatchGetProfilesRequest(user_ids=[anna, ben])
-    handle = profile_pb.GetProfileByHandleRequest(handle=f"p{anna}")
-    await world.tables.insert(Reservation(kind=NameKind.HANDLE, name=f"p{anna}", owner_id=anna, confirmed=True))
+    handle = profile_pb.GetProfileByHandleRequest(handle="anna")
     assert (await world.profiles(ben).GetProfileByHandle(handle)).profile.user_id == anna
     await act(world, "Block", anna, ben)
     assert [one.user_id for one in (await world.profiles(ben).BatchGetProfiles(both)).profiles] == [ben]
@@ -245,6 +245,23 @@ async def test_who_follows_very_many_follows_no_more(world: World) -> None:
     # Whom one follows already one may follow again, and make room.
     assert (await act(world, "Follow", anna, carl)).follow == FOLLOWING
     assert (await act(world, "Unfollow", anna, carl)).follow == NONE
+
+
+async def test_who_asks_very_many_asks_no_more_and_an_answer_makes_room(world: World) -> None:
+    anna, ben = await people(world, 2)
+    carl, dora = [await person(world, is_private=True) for _ in range(2)]
+    assert (await act(world, "Follow", anna, carl)).follow == REQUESTED
+    await catch_up(world, [anna, carl])
+    (asking,) = [row for row in await world.rows(Edge) if row.user_id == anna and row.direction is Direction.ASKING and not row.other_id]
+    assert asking.size == 1
+    await world.tables.transition(replace(asking, size=MOST_ASKING), expected_version=asking.version)
+    assert await refused(world, "Follow", anna, dora) == "TOO_MANY_FOLLOW_REQUESTS"
+    # Whom one asks already one may ask again, and whoever asks nobody's leave is followed.
+    assert (await act(world, "Follow", anna, carl)).follow == REQUESTED
+    assert (await act(world, "Follow", anna, ben)).follow == FOLLOWING
+    assert (await act(world, "ApproveFollow", carl, anna)).followed_by == FOLLOWING
+    await catch_up(world, [anna, ben, carl])
+    assert (await act(world, "Follow", anna, dora)).follow == REQUESTED
 
 
 async def test_nobody_lets_in_who_follows_very_many(world: World) -> None:

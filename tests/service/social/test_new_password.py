@@ -57,6 +57,25 @@ async def test_a_repeat_whose_first_answer_was_lost_changes_nothing_more(world: 
     assert await world.rows(Credential) == before
 
 
+async def test_a_late_repeat_ends_no_session_of_the_new_password(world: World) -> None:
+    await world.sign_up("alice")
+    here, there = await world.sign_in(), await world.sign_in()
+    await world.identity_in(here).ChangePassword(change())
+    later = await world.exchange(await world.authorize(password=NEW))
+    await world.identity_in(here).ChangePassword(change(address="198.51.100.9"))
+    assert await living(world) == {session_of(here), session_of(later)}
+    # Nor after yet another change, of which it knows nothing.
+    last = "battery staple the third"
+    await world.identity_in(later).ChangePassword(change(last, current=NEW, request_id="c2"))
+    newest = await world.exchange(await world.authorize(password=last))
+    with pytest.raises(Unauthenticated):
+        await world.identity_in(here).ChangePassword(change(address="198.51.100.9"))
+    await world.identity_in(later).ChangePassword(change(address="198.51.100.9"))
+    assert await living(world) == {session_of(later), session_of(newest)}
+    assert await world.refresh(newest.refresh_token)
+    assert session_of(there) not in await living(world)
+
+
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [

@@ -9,9 +9,11 @@ from typing import Any, cast
 
 import pytest
 from clipmesh.social.v1 import identity_service_pb2 as pb
+from clipmesh.social.v1 import profile_service_pb2
 
 from mesh.client import RpcFailed
 from mesh.errors import Unauthenticated
+from mesh.sealing import KEPT_MS
 from mesh.stores.tables.port import Tables, TablesUnavailable
 from svc_social.identity.session_tables import Session, SessionEnd, SessionOfPerson
 from svc_social.identity.tables import Credential, PersonKey
@@ -31,9 +33,9 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.tables, name)
 
-    async def get(self, row_type: Any, *key: Any) -> Any:
+    async def get_many(self, row_type: Any, keys: Any) -> Any:
         self.keys_read += row_type is PersonKey
-        return await self.tables.get(row_type, *key)
+        return await self.tables.get_many(row_type, keys)
 
     async def scan(self, row_type: Any, *key: Any, **how: Any) -> Any:
         if row_type is SessionOfPerson and "ending" in self.fails:
@@ -154,7 +156,20 @@ async def test_a_page_of_sessions_reads_its_persons_key_once(watched: tuple[Worl
     await world.sign_up("alice")
     pairs = [await world.exchange(await world.authorize(), device=f"Browser {number}") for number in range(5)]
     pairs.append(await world.sign_in())
+    world.clock.advance(KEPT_MS)
     tables.keys_read = 0
     page = await world.identity_in(pairs[0]).ListSessions(pb.ListSessionsRequest())
     assert [one.device for one in page.sessions] == ["", *(f"Browser {number}" for number in reversed(range(5)))]
     assert tables.keys_read == 1
+
+
+async def test_a_page_of_twenty_profiles_reads_their_keys_once(watched: tuple[World, Watched]) -> None:
+    world, tables = watched
+    people = [await world.sign_up(f"person{number}") for number in range(20)]
+    world.clock.advance(KEPT_MS)
+    tables.keys_read = 0
+    request = profile_service_pb2.BatchGetProfilesRequest(user_ids=people)
+    for _ in range(2):
+        page = (await world.profiles().BatchGetProfiles(request)).profiles
+        assert [one.handle for one in page] == [f"person{number}" for number in range(20)]
+    assert tables.keys_read == 1, "and the same page again none"

@@ -52,7 +52,7 @@ async def test_only_a_change_that_everybody_sees_is_said_to_everybody(world: Wor
         await update(world, alice, "p2", is_private=True)
     changed = [event for event in await world.events() if event.type.endswith("ProfileChanged")]
     assert [(event.key, event.key_version) for event in changed] == [(str(alice), 3)]
-    profile = events_pb2.ProfileChanged.FromString(changed[0].payload).profile
+    profile = events_pb2.ProfileChanged.FromString(changed[0].payload).facts
     assert (profile.is_private, profile.version) == (True, 3)
 
 

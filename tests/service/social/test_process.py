@@ -58,7 +58,8 @@ async def test_keys_and_revocations_reach_a_verifier_over_the_stream(
         oauth_redirects=(REDIRECT,),
         password_memory_kib=1024,
     )
-    process = process_for("social", named={**NAMED, "page_token_key": b"p" * 32, "archive_key": b"a" * 32}, settings=settings)
+    named = {**NAMED, "page_token_key": b"p" * 32, "archive_key": b"a" * 32}
+    process = process_for("social", named=named, settings=settings, addresses={"rights": "unix:nowhere.sock"})
     app = SocialApp(process=process, settings=settings, keys=IdentityKeys.from_secrets(**NAMED))
     redis = open_redis(redis_server.url)
     verifier = AccessTokenVerifier(clock=SystemClock())
@@ -108,6 +109,7 @@ def environment(folder: Path, redis_url: str, **more: str) -> dict[str, str]:
     (folder / "secrets.json").write_text(json.dumps(secrets))
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("CLIPMESH_")},
+        "CLIPMESH_RIGHTS_ADDRESS": "unix:nowhere.sock",
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "CLIPMESH_SECRETS": "secrets.json",
         "CLIPMESH_TABLES": f"sqlite:///{folder}",

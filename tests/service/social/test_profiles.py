@@ -59,7 +59,8 @@ async def test_a_change_replaces_what_is_present_and_is_said_once(world: World) 
     assert (await world.profiles(alice).UpdateProfile(request)).profile == profile
     changed = [event for event in await world.events() if event.type.endswith("ProfileChanged")]
     assert [(event.key, event.key_version) for event in changed] == [(str(alice), 2)]
-    assert events_pb2.ProfileChanged.FromString(changed[0].payload).profile == profile
+    facts = events_pb2.ProfileFacts(user_id=alice, created_at_ms=profile.created_at_ms, version=2)
+    assert events_pb2.ProfileChanged.FromString(changed[0].payload).facts == facts
     account = (await world.profiles(alice).GetMyAccount(pb.GetMyAccountRequest())).account
     assert list(account.languages) == ["de"]
 

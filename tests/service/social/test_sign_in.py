@@ -78,6 +78,25 @@ async def test_ten_failures_close_an_account_for_a_quarter_of_an_hour_even_for_t
         await world.sign_in()
 
 
+@pytest.mark.parametrize("login", ["alice", "nobody"])
+async def test_failures_by_handle_and_by_address_count_apart_and_forms_of_one_login_together(world: World, login: str) -> None:
+    await world.sign_up("alice")
+    for number in range(10):
+        with pytest.raises(Unauthenticated):
+            await world.authorize((login, f"@{login}", login.upper())[number % 3], password="wrong password")
+    for form in (login, f"@{login}", f" {login} "):
+        with pytest.raises(ResourceExhausted):
+            await world.authorize(form, password="wrong password")
+    # Who knows a handle keeps nobody out who signs in by their address, and does not learn whose address it is.
+    if login == "alice":
+        assert await world.authorize("alice@example.org")
+    else:
+        with pytest.raises(Unauthenticated):
+            await world.authorize("nobody@example.org")
+    with pytest.raises(ResourceExhausted):
+        await world.authorize(login)
+
+
 async def test_parallel_guesses_do_not_slip_through_the_limit(world: World) -> None:
     await world.sign_up("alice")
     guesses = [world.authorize(password=f"wrong password {n}") for n in range(30)]

@@ -72,7 +72,9 @@ async def test_a_new_person_has_an_account_its_names_and_one_event(world: World)
         1,
     )
     assert list(event.subject_ids) == [answer.user_id]
-    assert events_pb2.AccountCreated.FromString(event.payload).profile == mine.account.profile
+    assert events_pb2.AccountCreated.FromString(event.payload).facts == events_pb2.ProfileFacts(
+        user_id=answer.user_id, created_at_ms=world.clock.now_ms(), version=1
+    )
     assert {(row.kind, row.confirmed, row.owner_id) for row in await world.rows(Reservation)} == {
         (NameKind.HANDLE, True, answer.user_id),
         (NameKind.EMAIL, True, answer.user_id),
@@ -80,9 +82,9 @@ async def test_a_new_person_has_an_account_its_names_and_one_event(world: World)
     assert await world.rows(SignUpIntent) == []
 
 
-async def test_address_birth_date_and_password_stand_nowhere_in_clear(world: World, tmp_path: object) -> None:
-    await world.sign_up("alice")
-    clear = (b"alice@example.org", b"1990-05-17", PASSWORD.encode())
+async def test_names_address_birth_date_and_password_stand_nowhere_in_clear(world: World, tmp_path: object) -> None:
+    await world.sign_up("alice", display_name="Wonder Land")
+    clear = (b"alice", b"Wonder", b"example.org", b"1990-05-17", PASSWORD.encode())
     for row_type in EVERYTHING:
         for row in await world.rows(row_type):
             stored = repr(row).encode()
@@ -212,7 +214,7 @@ async def cut_off(world: World, *, after_account: bool) -> int:
     intent = SignUpIntent(
         shard=user_id % 16,
         user_id=user_id,
-        handle="alice",
+        handle_name=KEYS.handle_name("alice"),
         email_hash=KEYS.email_hash("alice@example.org"),
         started_at_ms=world.clock.now_ms(),
         version=world.clock.now_ms() + 1,

@@ -12,4 +12,6 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 PERSONAL_FIELD_NUMBER: _builtins.int
 personal: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
-"""personal marks a field whose value tells of a person: the archive keeps it sealed only, never where it is read for training or statistics."""
+"""personal marks a field with words of a person, or that tell of one: wherever they are kept they are sealed by the person's key, events never
+carry them, and the archive leaves them out where it is read for training or statistics.
+"""

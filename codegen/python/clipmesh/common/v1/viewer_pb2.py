@@ -22,29 +22,32 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from clipmesh.common.v1 import personal_pb2 as clipmesh_dot_common_dot_v1_dot_personal__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63lipmesh/common/v1/viewer.proto\x12\x12\x63lipmesh.common.v1\"\xb0\x05\n\rViewerContext\x12\x17\n\x07user_id\x18\x01 \x01(\x03R\x06userId\x12.\n\x05roles\x18\x02 \x03(\x0e\x32\x18.clipmesh.common.v1.RoleR\x05roles\x12\x36\n\x08\x61ge_band\x18\x03 \x01(\x0e\x32\x1b.clipmesh.common.v1.AgeBandR\x07\x61geBand\x12>\n\x08\x63onsents\x18\x04 \x03(\x0e\x32\".clipmesh.common.v1.ConsentPurposeR\x08\x63onsents\x12\x16\n\x06region\x18\x05 \x01(\tR\x06region\x12\x45\n\rregion_source\x18\x06 \x01(\x0e\x32 .clipmesh.common.v1.RegionSourceR\x0cregionSource\x12\x42\n\x0c\x64\x65vice_class\x18\x07 \x01(\x0e\x32\x1f.clipmesh.common.v1.DeviceClassR\x0b\x64\x65viceClass\x12\x45\n\rnetwork_class\x18\x08 \x01(\x0e\x32 .clipmesh.common.v1.NetworkClassR\x0cnetworkClass\x12\x1c\n\tlanguages\x18\t \x03(\tR\tlanguages\x12\x1b\n\tsave_data\x18\n \x01(\x08R\x08saveData\x12\x1d\n\nsession_id\x18\x0b \x01(\tR\tsessionId\x12\x16\n\x06handle\x18\x0c \x01(\tR\x06handle\x12+\n\x11\x61\x64\x64ress_pseudonym\x18\r \x01(\tR\x10\x61\x64\x64ressPseudonym\x12(\n\x10login_session_id\x18\x0e \x01(\x03R\x0eloginSessionId\x12+\n\x11login_unconfirmed\x18\x0f \x01(\x08R\x10loginUnconfirmed\"\x88\x01\n\x13SignedViewerContext\x12\x18\n\x07\x63ontext\x18\x01 \x01(\x0cR\x07\x63ontext\x12\"\n\rexpires_at_ms\x18\x02 \x01(\x03R\x0b\x65xpiresAtMs\x12\x15\n\x06key_id\x18\x03 \x01(\tR\x05keyId\x12\x1c\n\tsignature\x18\x04 \x01(\x0cR\tsignature*e\n\x07\x41geBand\x12\x18\n\x14\x41GE_BAND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41GE_BAND_13_TO_15\x10\x01\x12\x15\n\x11\x41GE_BAND_16_TO_17\x10\x02\x12\x12\n\x0e\x41GE_BAND_ADULT\x10\x03*\xa0\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x10\n\x0cROLE_CREATOR\x10\x02\x12\x16\n\x12ROLE_RIGHTS_HOLDER\x10\x03\x12\x12\n\x0eROLE_MODERATOR\x10\x04\x12\x10\n\x0cROLE_ANALYST\x10\x05\x12\x11\n\rROLE_OPERATOR\x10\x06\x12\x0e\n\nROLE_ADMIN\x10\x07*\x8e\x01\n\x0e\x43onsentPurpose\x12\x1f\n\x1b\x43ONSENT_PURPOSE_UNSPECIFIED\x10\x00\x12#\n\x1f\x43ONSENT_PURPOSE_PERSONALISATION\x10\x01\x12\x1d\n\x19\x43ONSENT_PURPOSE_ANALYTICS\x10\x02\x12\x17\n\x13\x43ONSENT_PURPOSE_ADS\x10\x03*\x8b\x01\n\x0b\x44\x65viceClass\x12\x1c\n\x18\x44\x45VICE_CLASS_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44\x45VICE_CLASS_PHONE\x10\x01\x12\x17\n\x13\x44\x45VICE_CLASS_TABLET\x10\x02\x12\x18\n\x14\x44\x45VICE_CLASS_DESKTOP\x10\x03\x12\x13\n\x0f\x44\x45VICE_CLASS_TV\x10\x04*\x9f\x01\n\x0cNetworkClass\x12\x1d\n\x19NETWORK_CLASS_UNSPECIFIED\x10\x00\x12\x16\n\x12NETWORK_CLASS_SLOW\x10\x01\x12\x14\n\x10NETWORK_CLASS_3G\x10\x02\x12\x14\n\x10NETWORK_CLASS_4G\x10\x03\x12\x14\n\x10NETWORK_CLASS_5G\x10\x04\x12\x16\n\x12NETWORK_CLASS_WIFI\x10\x05*{\n\x0cRegionSource\x12\x1d\n\x19REGION_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13REGION_SOURCE_FIXED\x10\x01\x12\x17\n\x13REGION_SOURCE_PROXY\x10\x02\x12\x1a\n\x16REGION_SOURCE_DATABASE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63lipmesh/common/v1/viewer.proto\x12\x12\x63lipmesh.common.v1\x1a!clipmesh/common/v1/personal.proto\"\xb6\x05\n\rViewerContext\x12\x17\n\x07user_id\x18\x01 \x01(\x03R\x06userId\x12.\n\x05roles\x18\x02 \x03(\x0e\x32\x18.clipmesh.common.v1.RoleR\x05roles\x12\x36\n\x08\x61ge_band\x18\x03 \x01(\x0e\x32\x1b.clipmesh.common.v1.AgeBandR\x07\x61geBand\x12>\n\x08\x63onsents\x18\x04 \x03(\x0e\x32\".clipmesh.common.v1.ConsentPurposeR\x08\x63onsents\x12\x16\n\x06region\x18\x05 \x01(\tR\x06region\x12\x45\n\rregion_source\x18\x06 \x01(\x0e\x32 .clipmesh.common.v1.RegionSourceR\x0cregionSource\x12\x42\n\x0c\x64\x65vice_class\x18\x07 \x01(\x0e\x32\x1f.clipmesh.common.v1.DeviceClassR\x0b\x64\x65viceClass\x12\x45\n\rnetwork_class\x18\x08 \x01(\x0e\x32 .clipmesh.common.v1.NetworkClassR\x0cnetworkClass\x12\x1c\n\tlanguages\x18\t \x03(\tR\tlanguages\x12\x1b\n\tsave_data\x18\n \x01(\x08R\x08saveData\x12\x1d\n\nsession_id\x18\x0b \x01(\tR\tsessionId\x12\x1c\n\x06handle\x18\x0c \x01(\tB\x04\x88\xb5\x18\x01R\x06handle\x12+\n\x11\x61\x64\x64ress_pseudonym\x18\r \x01(\tR\x10\x61\x64\x64ressPseudonym\x12(\n\x10login_session_id\x18\x0e \x01(\x03R\x0eloginSessionId\x12+\n\x11login_unconfirmed\x18\x0f \x01(\x08R\x10loginUnconfirmed\"\x88\x01\n\x13SignedViewerContext\x12\x18\n\x07\x63ontext\x18\x01 \x01(\x0cR\x07\x63ontext\x12\"\n\rexpires_at_ms\x18\x02 \x01(\x03R\x0b\x65xpiresAtMs\x12\x15\n\x06key_id\x18\x03 \x01(\tR\x05keyId\x12\x1c\n\tsignature\x18\x04 \x01(\x0cR\tsignature*e\n\x07\x41geBand\x12\x18\n\x14\x41GE_BAND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41GE_BAND_13_TO_15\x10\x01\x12\x15\n\x11\x41GE_BAND_16_TO_17\x10\x02\x12\x12\n\x0e\x41GE_BAND_ADULT\x10\x03*\xa0\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x10\n\x0cROLE_CREATOR\x10\x02\x12\x16\n\x12ROLE_RIGHTS_HOLDER\x10\x03\x12\x12\n\x0eROLE_MODERATOR\x10\x04\x12\x10\n\x0cROLE_ANALYST\x10\x05\x12\x11\n\rROLE_OPERATOR\x10\x06\x12\x0e\n\nROLE_ADMIN\x10\x07*\x8e\x01\n\x0e\x43onsentPurpose\x12\x1f\n\x1b\x43ONSENT_PURPOSE_UNSPECIFIED\x10\x00\x12#\n\x1f\x43ONSENT_PURPOSE_PERSONALISATION\x10\x01\x12\x1d\n\x19\x43ONSENT_PURPOSE_ANALYTICS\x10\x02\x12\x17\n\x13\x43ONSENT_PURPOSE_ADS\x10\x03*\x8b\x01\n\x0b\x44\x65viceClass\x12\x1c\n\x18\x44\x45VICE_CLASS_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44\x45VICE_CLASS_PHONE\x10\x01\x12\x17\n\x13\x44\x45VICE_CLASS_TABLET\x10\x02\x12\x18\n\x14\x44\x45VICE_CLASS_DESKTOP\x10\x03\x12\x13\n\x0f\x44\x45VICE_CLASS_TV\x10\x04*\x9f\x01\n\x0cNetworkClass\x12\x1d\n\x19NETWORK_CLASS_UNSPECIFIED\x10\x00\x12\x16\n\x12NETWORK_CLASS_SLOW\x10\x01\x12\x14\n\x10NETWORK_CLASS_3G\x10\x02\x12\x14\n\x10NETWORK_CLASS_4G\x10\x03\x12\x14\n\x10NETWORK_CLASS_5G\x10\x04\x12\x16\n\x12NETWORK_CLASS_WIFI\x10\x05*{\n\x0cRegionSource\x12\x1d\n\x19REGION_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13REGION_SOURCE_FIXED\x10\x01\x12\x17\n\x13REGION_SOURCE_PROXY\x10\x02\x12\x1a\n\x16REGION_SOURCE_DATABASE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clipmesh.common.v1.viewer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AGEBAND']._serialized_start=885
-  _globals['_AGEBAND']._serialized_end=986
-  _globals['_ROLE']._serialized_start=989
-  _globals['_ROLE']._serialized_end=1149
-  _globals['_CONSENTPURPOSE']._serialized_start=1152
-  _globals['_CONSENTPURPOSE']._serialized_end=1294
-  _globals['_DEVICECLASS']._serialized_start=1297
-  _globals['_DEVICECLASS']._serialized_end=1436
-  _globals['_NETWORKCLASS']._serialized_start=1439
-  _globals['_NETWORKCLASS']._serialized_end=1598
-  _globals['_REGIONSOURCE']._serialized_start=1600
-  _globals['_REGIONSOURCE']._serialized_end=1723
-  _globals['_VIEWERCONTEXT']._serialized_start=56
-  _globals['_VIEWERCONTEXT']._serialized_end=744
-  _globals['_SIGNEDVIEWERCONTEXT']._serialized_start=747
-  _globals['_SIGNEDVIEWERCONTEXT']._serialized_end=883
+  _globals['_VIEWERCONTEXT'].fields_by_name['handle']._loaded_options = None
+  _globals['_VIEWERCONTEXT'].fields_by_name['handle']._serialized_options = b'\210\265\030\001'
+  _globals['_AGEBAND']._serialized_start=926
+  _globals['_AGEBAND']._serialized_end=1027
+  _globals['_ROLE']._serialized_start=1030
+  _globals['_ROLE']._serialized_end=1190
+  _globals['_CONSENTPURPOSE']._serialized_start=1193
+  _globals['_CONSENTPURPOSE']._serialized_end=1335
+  _globals['_DEVICECLASS']._serialized_start=1338
+  _globals['_DEVICECLASS']._serialized_end=1477
+  _globals['_NETWORKCLASS']._serialized_start=1480
+  _globals['_NETWORKCLASS']._serialized_end=1639
+  _globals['_REGIONSOURCE']._serialized_start=1641
+  _globals['_REGIONSOURCE']._serialized_end=1764
+  _globals['_VIEWERCONTEXT']._serialized_start=91
+  _globals['_VIEWERCONTEXT']._serialized_end=785
+  _globals['_SIGNEDVIEWERCONTEXT']._serialized_start=788
+  _globals['_SIGNEDVIEWERCONTEXT']._serialized_end=924
 # @@protoc_insertion_point(module_scope)

@@ -253,7 +253,7 @@ class ViewerContext(_message.Message):
     session_id: _builtins.str
     """session_id names the anonymous or signed-in browser session, opaque, at most 64 characters; empty means none."""
     handle: _builtins.str
-    """handle is the person's handle when signed in, for logs and credits of own acts."""
+    """handle is the person's handle when signed in, for credits of own acts; not for logs."""
     address_pseudonym: _builtins.str
     """address_pseudonym names the network an anonymous viewer asks from: a keyed hash, that only the gateway can make, of the day and the IPv4
     address or the /64 of the IPv6 address. Empty for signed-in viewers. It is personal data for as long as it lasts: it paces anonymous

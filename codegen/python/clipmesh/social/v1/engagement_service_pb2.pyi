@@ -36,6 +36,8 @@ class _EngagementKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Engage
     """Passed it on."""
     ENGAGEMENT_KIND_REPOST: _EngagementKind.ValueType  # 4
     """Shows it to others."""
+    ENGAGEMENT_KIND_COMMENT: _EngagementKind.ValueType  # 5
+    """Wrote a comment; counted from the events of comments, and no act of this service."""
 
 class EngagementKind(_EngagementKind, metaclass=_EngagementKindEnumTypeWrapper):
     """EngagementKind is what a person does with a video."""
@@ -50,6 +52,8 @@ ENGAGEMENT_KIND_SHARE: EngagementKind.ValueType  # 3
 """Passed it on."""
 ENGAGEMENT_KIND_REPOST: EngagementKind.ValueType  # 4
 """Shows it to others."""
+ENGAGEMENT_KIND_COMMENT: EngagementKind.ValueType  # 5
+"""Wrote a comment; counted from the events of comments, and no act of this service."""
 Global___EngagementKind: _TypeAlias = EngagementKind  # noqa: Y015
 
 class _ShareTarget:
@@ -126,6 +130,7 @@ class Counters(_message.Message):
     SHARES_FIELD_NUMBER: _builtins.int
     REPOSTS_FIELD_NUMBER: _builtins.int
     APPROXIMATE_FIELD_NUMBER: _builtins.int
+    COMMENTS_FIELD_NUMBER: _builtins.int
     video_id: _builtins.int
     """video_id is the video."""
     likes: _builtins.int
@@ -138,6 +143,8 @@ class Counters(_message.Message):
     """reposts is how many people show it to others."""
     approximate: _builtins.bool
     """approximate is true while so much happens that the counts lag behind, at most a minute."""
+    comments: _builtins.int
+    """comments is how many published comments it has, replies included."""
     def __init__(
         self,
         *,
@@ -147,10 +154,11 @@ class Counters(_message.Message):
         shares: _builtins.int = ...,
         reposts: _builtins.int = ...,
         approximate: _builtins.bool = ...,
+        comments: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approximate", b"approximate", "likes", b"likes", "reposts", b"reposts", "saves", b"saves", "shares", b"shares", "video_id", b"video_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approximate", b"approximate", "comments", b"comments", "likes", b"likes", "reposts", b"reposts", "saves", b"saves", "shares", b"shares", "video_id", b"video_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -76,6 +76,26 @@ class _SocialErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Soc
     """The secret of a mailed link is unknown, used or older than 30 minutes."""
     SOCIAL_ERROR_REASON_NOT_AT_THIS_AGE: _SocialErrorReason.ValueType  # 62
     """The rules for the person's age forbid this setting."""
+    SOCIAL_ERROR_REASON_ACCOUNT_BANNED: _SocialErrorReason.ValueType  # 63
+    """The account was shut out by those who run the place."""
+    SOCIAL_ERROR_REASON_TOO_MANY_FOLLOW_REQUESTS: _SocialErrorReason.ValueType  # 64
+    """The person asks to follow as many people as one may; unanswered ones have to be taken back first."""
+    SOCIAL_ERROR_REASON_UNKNOWN_TIME_ZONE: _SocialErrorReason.ValueType  # 80
+    """No such time zone."""
+    SOCIAL_ERROR_REASON_NOTIFICATION_KIND_REQUIRED: _SocialErrorReason.ValueType  # 81
+    """What concerns the safety of an account cannot be kept out of the inbox."""
+    SOCIAL_ERROR_REASON_COMMENT_NOT_FOUND: _SocialErrorReason.ValueType  # 100
+    """No such comment for this viewer."""
+    SOCIAL_ERROR_REASON_COMMENT_NOT_ALLOWED: _SocialErrorReason.ValueType  # 101
+    """The creator of the video does not let this viewer comment."""
+    SOCIAL_ERROR_REASON_TEXT_NOT_ALLOWED: _SocialErrorReason.ValueType  # 102
+    """The rules of the place forbid the text."""
+    SOCIAL_ERROR_REASON_TOO_MANY_MENTIONS: _SocialErrorReason.ValueType  # 103
+    """A text names at most 10 people with @."""
+    SOCIAL_ERROR_REASON_TOO_MANY_REPLIES: _SocialErrorReason.ValueType  # 104
+    """A comment has at most 10,000 replies."""
+    SOCIAL_ERROR_REASON_COMMENT_NOT_PINNABLE: _SocialErrorReason.ValueType  # 105
+    """Only a published comment at the top of a thread is put first."""
 
 class SocialErrorReason(_SocialErrorReason, metaclass=_SocialErrorReasonEnumTypeWrapper):
     """SocialErrorReason are the named reasons of svc_social; the prefix is stripped when they are shown."""
@@ -134,4 +154,24 @@ SOCIAL_ERROR_REASON_INVALID_MAIL_TOKEN: SocialErrorReason.ValueType  # 61
 """The secret of a mailed link is unknown, used or older than 30 minutes."""
 SOCIAL_ERROR_REASON_NOT_AT_THIS_AGE: SocialErrorReason.ValueType  # 62
 """The rules for the person's age forbid this setting."""
+SOCIAL_ERROR_REASON_ACCOUNT_BANNED: SocialErrorReason.ValueType  # 63
+"""The account was shut out by those who run the place."""
+SOCIAL_ERROR_REASON_TOO_MANY_FOLLOW_REQUESTS: SocialErrorReason.ValueType  # 64
+"""The person asks to follow as many people as one may; unanswered ones have to be taken back first."""
+SOCIAL_ERROR_REASON_UNKNOWN_TIME_ZONE: SocialErrorReason.ValueType  # 80
+"""No such time zone."""
+SOCIAL_ERROR_REASON_NOTIFICATION_KIND_REQUIRED: SocialErrorReason.ValueType  # 81
+"""What concerns the safety of an account cannot be kept out of the inbox."""
+SOCIAL_ERROR_REASON_COMMENT_NOT_FOUND: SocialErrorReason.ValueType  # 100
+"""No such comment for this viewer."""
+SOCIAL_ERROR_REASON_COMMENT_NOT_ALLOWED: SocialErrorReason.ValueType  # 101
+"""The creator of the video does not let this viewer comment."""
+SOCIAL_ERROR_REASON_TEXT_NOT_ALLOWED: SocialErrorReason.ValueType  # 102
+"""The rules of the place forbid the text."""
+SOCIAL_ERROR_REASON_TOO_MANY_MENTIONS: SocialErrorReason.ValueType  # 103
+"""A text names at most 10 people with @."""
+SOCIAL_ERROR_REASON_TOO_MANY_REPLIES: SocialErrorReason.ValueType  # 104
+"""A comment has at most 10,000 replies."""
+SOCIAL_ERROR_REASON_COMMENT_NOT_PINNABLE: SocialErrorReason.ValueType  # 105
+"""Only a published comment at the top of a thread is put first."""
 Global___SocialErrorReason: _TypeAlias = SocialErrorReason  # noqa: Y015

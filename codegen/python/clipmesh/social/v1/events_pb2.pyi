@@ -4,10 +4,10 @@ isort:skip_file
 """
 
 from clipmesh.common.v1 import viewer_pb2 as _viewer_pb2
+from clipmesh.social.v1 import comment_service_pb2 as _comment_service_pb2
 from clipmesh.social.v1 import engagement_service_pb2 as _engagement_service_pb2
 from clipmesh.social.v1 import graph_service_pb2 as _graph_service_pb2
 from clipmesh.social.v1 import identity_service_pb2 as _identity_service_pb2
-from clipmesh.social.v1 import profile_service_pb2 as _profile_service_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -24,24 +24,62 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class ProfileFacts(_message.Message):
+    """ProfileFacts is what events say of a profile: no words. Who needs those asks ProfileService, which has them while the person wants them read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    VERIFIED_FIELD_NUMBER: _builtins.int
+    IS_PRIVATE_FIELD_NUMBER: _builtins.int
+    CREATED_AT_MS_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.int
+    """user_id is the person."""
+    verified: _builtins.bool
+    """verified is the mark given by staff."""
+    is_private: _builtins.bool
+    """is_private is true when follows need approval."""
+    created_at_ms: _builtins.int
+    """created_at_ms is when the account was made, milliseconds since the Unix epoch."""
+    version: _builtins.int
+    """version is the version of the profile that this tells of."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.int = ...,
+        verified: _builtins.bool = ...,
+        is_private: _builtins.bool = ...,
+        created_at_ms: _builtins.int = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_ms", b"created_at_ms", "is_private", b"is_private", "user_id", b"user_id", "verified", b"verified", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProfileFacts: _TypeAlias = ProfileFacts  # noqa: Y015
+
+@_typing.final
 class AccountCreated(_message.Message):
     """AccountCreated says that a person signed up; topic social, key user_id."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PROFILE_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def profile(self) -> _profile_service_pb2.Profile:
-        """profile is the new person's public part."""
+    def facts(self) -> Global___ProfileFacts:
+        """facts are the new person's."""
 
     def __init__(
         self,
         *,
-        profile: _profile_service_pb2.Profile | None = ...,
+        facts: Global___ProfileFacts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -49,27 +87,53 @@ Global___AccountCreated: _TypeAlias = AccountCreated  # noqa: Y015
 
 @_typing.final
 class ProfileChanged(_message.Message):
-    """ProfileChanged says that a public profile changed; topic social, key user_id."""
+    """ProfileChanged says that a public profile changed, in words or facts; topic social, key user_id."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PROFILE_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def profile(self) -> _profile_service_pb2.Profile:
-        """profile is the profile after the change."""
+    def facts(self) -> Global___ProfileFacts:
+        """facts are those after the change."""
 
     def __init__(
         self,
         *,
-        profile: _profile_service_pb2.Profile | None = ...,
+        facts: Global___ProfileFacts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProfileChanged: _TypeAlias = ProfileChanged  # noqa: Y015
+
+@_typing.final
+class BanChanged(_message.Message):
+    """BanChanged says that a person was shut out or let in again; topic social, key user_id. Sessions that end by it are told as SessionRevoked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    BANNED_AT_MS_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.int
+    """user_id is the person."""
+    banned_at_ms: _builtins.int
+    """banned_at_ms is since when, milliseconds since the Unix epoch; 0 when the person is let in again."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.int = ...,
+        banned_at_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["banned_at_ms", b"banned_at_ms", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BanChanged: _TypeAlias = BanChanged  # noqa: Y015
 
 @_typing.final
 class ConsentsChanged(_message.Message):
@@ -152,6 +216,38 @@ class SessionRevoked(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SessionRevoked: _TypeAlias = SessionRevoked  # noqa: Y015
+
+@_typing.final
+class RefreshTokenReused(_message.Message):
+    """RefreshTokenReused says that a refresh token was used a second time, so that somebody has a copy of it: its session was ended. Topic social, key
+    session id.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    DETECTED_AT_MS_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.int
+    """session_id is the session that was ended."""
+    user_id: _builtins.int
+    """user_id is whose session it was."""
+    detected_at_ms: _builtins.int
+    """detected_at_ms is when."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.int = ...,
+        user_id: _builtins.int = ...,
+        detected_at_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detected_at_ms", b"detected_at_ms", "session_id", b"session_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefreshTokenReused: _TypeAlias = RefreshTokenReused  # noqa: Y015
 
 @_typing.final
 class BondChanged(_message.Message):
@@ -256,6 +352,7 @@ class EngagementChanged(_message.Message):
     SHARE_TARGET_FIELD_NUMBER: _builtins.int
     PERSONALISATION_FIELD_NUMBER: _builtins.int
     BEFORE_FIELD_NUMBER: _builtins.int
+    FIRST_ACTED_AT_MS_FIELD_NUMBER: _builtins.int
     video_id: _builtins.int
     """video_id is the video."""
     creator_id: _builtins.int
@@ -276,6 +373,8 @@ class EngagementChanged(_message.Message):
     """share_target is where the share went."""
     personalisation: _builtins.bool
     """personalisation is true when the person allowed at that moment that acts shape what is shown to them."""
+    first_acted_at_ms: _builtins.int
+    """first_acted_at_ms is when the person first did this with the video, however often it was taken back since; 0 means not known."""
     @_builtins.property
     def before(self) -> Global___ActBefore:
         """before is the act that this one replaces; absent when it is the first."""
@@ -294,10 +393,11 @@ class EngagementChanged(_message.Message):
         share_target: _engagement_service_pb2.ShareTarget.ValueType = ...,
         personalisation: _builtins.bool = ...,
         before: Global___ActBefore | None = ...,
+        first_acted_at_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["before", b"before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acted_at_ms", b"acted_at_ms", "active", b"active", "before", b"before", "collection_id", b"collection_id", "creator_id", b"creator_id", "kind", b"kind", "personalisation", b"personalisation", "share_id", b"share_id", "share_target", b"share_target", "user_id", b"user_id", "video_id", b"video_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acted_at_ms", b"acted_at_ms", "active", b"active", "before", b"before", "collection_id", b"collection_id", "creator_id", b"creator_id", "first_acted_at_ms", b"first_acted_at_ms", "kind", b"kind", "personalisation", b"personalisation", "share_id", b"share_id", "share_target", b"share_target", "user_id", b"user_id", "video_id", b"video_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -332,3 +432,237 @@ class ActBefore(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ActBefore: _TypeAlias = ActBefore  # noqa: Y015
+
+@_typing.final
+class CommentFacts(_message.Message):
+    """CommentFacts is a comment as consumers hear of it, after the change: who and what, never the text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMENT_ID_FIELD_NUMBER: _builtins.int
+    VIDEO_ID_FIELD_NUMBER: _builtins.int
+    VIDEO_OWNER_ID_FIELD_NUMBER: _builtins.int
+    AUTHOR_ID_FIELD_NUMBER: _builtins.int
+    THREAD_ID_FIELD_NUMBER: _builtins.int
+    PARENT_ID_FIELD_NUMBER: _builtins.int
+    ANSWERS_ID_FIELD_NUMBER: _builtins.int
+    ANSWERED_AUTHOR_ID_FIELD_NUMBER: _builtins.int
+    MENTIONED_IDS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    STANDS_FIELD_NUMBER: _builtins.int
+    FIRST_SHOWN_FIELD_NUMBER: _builtins.int
+    POSTED_AT_MS_FIELD_NUMBER: _builtins.int
+    PERSONALISATION_FIELD_NUMBER: _builtins.int
+    comment_id: _builtins.int
+    """comment_id is the comment."""
+    video_id: _builtins.int
+    """video_id is the video."""
+    video_owner_id: _builtins.int
+    """video_owner_id is who made the video."""
+    author_id: _builtins.int
+    """author_id is who wrote the comment, also when it was removed."""
+    thread_id: _builtins.int
+    """thread_id is the comment at the top of the thread; the comment itself there."""
+    parent_id: _builtins.int
+    """parent_id is the comment that it stands below; 0 at the top."""
+    answers_id: _builtins.int
+    """answers_id is the comment that it answers; 0 at the top."""
+    answered_author_id: _builtins.int
+    """answered_author_id is who wrote what it answers; 0 at the top, and when that was removed."""
+    state: _comment_service_pb2.CommentState.ValueType
+    """state is where it stands."""
+    stands: _builtins.bool
+    """stands is true while it has a place in its thread: published, or removed with replies."""
+    first_shown: _builtins.bool
+    """first_shown is true in the one event of the comment with which everybody could see it first: posted, or approved."""
+    posted_at_ms: _builtins.int
+    """posted_at_ms is when it was written."""
+    personalisation: _builtins.bool
+    """personalisation is true when the author allowed, when writing, that acts shape what is shown to them."""
+    @_builtins.property
+    def mentioned_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """mentioned_ids are the people whom the text names, without the author and without people of whom one blocks the other."""
+
+    def __init__(
+        self,
+        *,
+        comment_id: _builtins.int = ...,
+        video_id: _builtins.int = ...,
+        video_owner_id: _builtins.int = ...,
+        author_id: _builtins.int = ...,
+        thread_id: _builtins.int = ...,
+        parent_id: _builtins.int = ...,
+        answers_id: _builtins.int = ...,
+        answered_author_id: _builtins.int = ...,
+        mentioned_ids: _abc.Iterable[_builtins.int] | None = ...,
+        state: _comment_service_pb2.CommentState.ValueType = ...,
+        stands: _builtins.bool = ...,
+        first_shown: _builtins.bool = ...,
+        posted_at_ms: _builtins.int = ...,
+        personalisation: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_author_id", b"answered_author_id", "answers_id", b"answers_id", "author_id", b"author_id", "comment_id", b"comment_id", "first_shown", b"first_shown", "mentioned_ids", b"mentioned_ids", "parent_id", b"parent_id", "personalisation", b"personalisation", "posted_at_ms", b"posted_at_ms", "stands", b"stands", "state", b"state", "thread_id", b"thread_id", "video_id", b"video_id", "video_owner_id", b"video_owner_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommentFacts: _TypeAlias = CommentFacts  # noqa: Y015
+
+@_typing.final
+class CommentPosted(_message.Message):
+    """CommentPosted says that a comment was written, published or held; topic social, key comment_id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def comment(self) -> Global___CommentFacts:
+        """comment is the comment; nobody but author and creator knows of it before first_shown."""
+
+    def __init__(
+        self,
+        *,
+        comment: Global___CommentFacts | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommentPosted: _TypeAlias = CommentPosted  # noqa: Y015
+
+@_typing.final
+class CommentEdited(_message.Message):
+    """CommentEdited says that a text was replaced; topic social, key comment_id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMENT_FIELD_NUMBER: _builtins.int
+    ADDED_MENTIONED_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def comment(self) -> Global___CommentFacts:
+        """comment is the comment."""
+
+    @_builtins.property
+    def added_mentioned_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """added_mentioned_ids are the people whom the new text names and the old one did not."""
+
+    def __init__(
+        self,
+        *,
+        comment: Global___CommentFacts | None = ...,
+        added_mentioned_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_mentioned_ids", b"added_mentioned_ids", "comment", b"comment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommentEdited: _TypeAlias = CommentEdited  # noqa: Y015
+
+@_typing.final
+class CommentModerated(_message.Message):
+    """CommentModerated says that the creator of the video hid or approved a comment; topic social, key comment_id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMENT_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    before: _comment_service_pb2.CommentState.ValueType
+    """before is where it stood before."""
+    @_builtins.property
+    def comment(self) -> Global___CommentFacts:
+        """comment is the comment."""
+
+    def __init__(
+        self,
+        *,
+        comment: Global___CommentFacts | None = ...,
+        before: _comment_service_pb2.CommentState.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "comment", b"comment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommentModerated: _TypeAlias = CommentModerated  # noqa: Y015
+
+@_typing.final
+class CommentRemoved(_message.Message):
+    """CommentRemoved says that a comment lost text and author, or that a removed one got or lost its place with its replies; topic social, key
+    comment_id.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def comment(self) -> Global___CommentFacts:
+        """comment is the comment."""
+
+    def __init__(
+        self,
+        *,
+        comment: Global___CommentFacts | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommentRemoved: _TypeAlias = CommentRemoved  # noqa: Y015
+
+@_typing.final
+class CommentLiked(_message.Message):
+    """CommentLiked says that a person likes a comment or takes that back; topic social, key comment_id:user_id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMENT_ID_FIELD_NUMBER: _builtins.int
+    THREAD_ID_FIELD_NUMBER: _builtins.int
+    VIDEO_ID_FIELD_NUMBER: _builtins.int
+    AUTHOR_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    ACTED_AT_MS_FIELD_NUMBER: _builtins.int
+    FIRST_ACTED_AT_MS_FIELD_NUMBER: _builtins.int
+    comment_id: _builtins.int
+    """comment_id is the comment."""
+    thread_id: _builtins.int
+    """thread_id is the comment at the top of the thread."""
+    video_id: _builtins.int
+    """video_id is the video."""
+    author_id: _builtins.int
+    """author_id is who wrote the comment."""
+    user_id: _builtins.int
+    """user_id is who acted."""
+    active: _builtins.bool
+    """active is false when it was taken back."""
+    acted_at_ms: _builtins.int
+    """acted_at_ms is when."""
+    first_acted_at_ms: _builtins.int
+    """first_acted_at_ms is when the person first liked the comment, however often that was taken back since."""
+    def __init__(
+        self,
+        *,
+        comment_id: _builtins.int = ...,
+        thread_id: _builtins.int = ...,
+        video_id: _builtins.int = ...,
+        author_id: _builtins.int = ...,
+        user_id: _builtins.int = ...,
+        active: _builtins.bool = ...,
+        acted_at_ms: _builtins.int = ...,
+        first_acted_at_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acted_at_ms", b"acted_at_ms", "active", b"active", "author_id", b"author_id", "comment_id", b"comment_id", "first_acted_at_ms", b"first_acted_at_ms", "thread_id", b"thread_id", "user_id", b"user_id", "video_id", b"video_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommentLiked: _TypeAlias = CommentLiked  # noqa: Y015

@@ -125,7 +125,8 @@ class GraphServiceServicer:
 
     def Follow(self, request, context):
         """Follow makes the viewer follow a person, or ask to when the account is private; following twice is following once.
-        Reasons: SELF_FOLLOW, ACCOUNT_NOT_FOUND (absent, or blocks the viewer), UNBLOCK_FIRST, TOO_MANY_FOLLOWS, REQUEST_ID_REUSED, CONFLICT.
+        Reasons: SELF_FOLLOW, ACCOUNT_NOT_FOUND (absent, or blocks the viewer), UNBLOCK_FIRST, TOO_MANY_FOLLOWS,
+        TOO_MANY_FOLLOW_REQUESTS, REQUEST_ID_REUSED, CONFLICT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

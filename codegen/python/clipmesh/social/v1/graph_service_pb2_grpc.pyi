@@ -20,7 +20,8 @@ class GraphServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     Follow: _aio.UnaryUnaryMultiCallable[_graph_service_pb2.FollowRequest, _graph_service_pb2.FollowResponse]
     """Follow makes the viewer follow a person, or ask to when the account is private; following twice is following once.
-    Reasons: SELF_FOLLOW, ACCOUNT_NOT_FOUND (absent, or blocks the viewer), UNBLOCK_FIRST, TOO_MANY_FOLLOWS, REQUEST_ID_REUSED, CONFLICT.
+    Reasons: SELF_FOLLOW, ACCOUNT_NOT_FOUND (absent, or blocks the viewer), UNBLOCK_FIRST, TOO_MANY_FOLLOWS,
+    TOO_MANY_FOLLOW_REQUESTS, REQUEST_ID_REUSED, CONFLICT.
     """
     Unfollow: _aio.UnaryUnaryMultiCallable[_graph_service_pb2.UnfollowRequest, _graph_service_pb2.UnfollowResponse]
     """Unfollow ends the viewer's follow of a person, or takes the request back; who follows not stays as it is.
@@ -91,7 +92,8 @@ class GraphServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_graph_service_pb2.FollowRequest, _abc.Awaitable[_graph_service_pb2.FollowResponse]],
     ) -> _abc.Awaitable[_graph_service_pb2.FollowResponse]:
         """Follow makes the viewer follow a person, or ask to when the account is private; following twice is following once.
-        Reasons: SELF_FOLLOW, ACCOUNT_NOT_FOUND (absent, or blocks the viewer), UNBLOCK_FIRST, TOO_MANY_FOLLOWS, REQUEST_ID_REUSED, CONFLICT.
+        Reasons: SELF_FOLLOW, ACCOUNT_NOT_FOUND (absent, or blocks the viewer), UNBLOCK_FIRST, TOO_MANY_FOLLOWS,
+        TOO_MANY_FOLLOW_REQUESTS, REQUEST_ID_REUSED, CONFLICT.
         """
 
     @_abc_1.abstractmethod

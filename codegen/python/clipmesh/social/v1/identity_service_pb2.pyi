@@ -532,6 +532,54 @@ class GrantRoleResponse(_message.Message):
 Global___GrantRoleResponse: _TypeAlias = GrantRoleResponse  # noqa: Y015
 
 @_typing.final
+class SetBanRequest(_message.Message):
+    """SetBanRequest says who is banned."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    BANNED_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.int
+    """user_id is the person."""
+    banned: _builtins.bool
+    """banned is true to shut out and false to let in again."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.int = ...,
+        banned: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["banned", b"banned", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetBanRequest: _TypeAlias = SetBanRequest  # noqa: Y015
+
+@_typing.final
+class SetBanResponse(_message.Message):
+    """SetBanResponse is how the account stands now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BANNED_AT_MS_FIELD_NUMBER: _builtins.int
+    banned_at_ms: _builtins.int
+    """banned_at_ms is since when the person is banned, milliseconds since the Unix epoch; 0 when they are not."""
+    def __init__(
+        self,
+        *,
+        banned_at_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["banned_at_ms", b"banned_at_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetBanResponse: _TypeAlias = SetBanResponse  # noqa: Y015
+
+@_typing.final
 class LoginSession(_message.Message):
     """LoginSession is one application in which a person is signed in."""
 

@@ -75,6 +75,11 @@ class IdentityServiceStub:
                 request_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GrantRoleRequest.SerializeToString,
                 response_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GrantRoleResponse.FromString,
                 _registered_method=True)
+        self.SetBan = channel.unary_unary(
+                '/clipmesh.social.v1.IdentityService/SetBan',
+                request_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.SetBanRequest.SerializeToString,
+                response_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.SetBanResponse.FromString,
+                _registered_method=True)
         self.ListSessions = channel.unary_unary(
                 '/clipmesh.social.v1.IdentityService/ListSessions',
                 request_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.ListSessionsRequest.SerializeToString,
@@ -131,7 +136,7 @@ class IdentityServiceServicer:
 
     def Authorize(self, request, context):
         """Authorize checks a password and gives an authorization code bound to a PKCE challenge (RFC 6749 4.1, RFC 7636).
-        Reasons: WRONG_CREDENTIALS, TOO_MANY_ATTEMPTS, UNKNOWN_CLIENT, REDIRECT_NOT_ALLOWED, PKCE_REQUIRED.
+        Reasons: WRONG_CREDENTIALS, TOO_MANY_ATTEMPTS, ACCOUNT_BANNED, UNKNOWN_CLIENT, REDIRECT_NOT_ALLOWED, PKCE_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -176,6 +181,14 @@ class IdentityServiceServicer:
 
     def GrantRole(self, request, context):
         """GrantRole gives or takes a role of an account; operators and admins only.
+        Reasons: ACCOUNT_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetBan(self, request, context):
+        """SetBan shuts a person out, with the end of every session, or lets them in again; operators and admins only.
         Reasons: ACCOUNT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -287,6 +300,11 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.GrantRole,
                     request_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GrantRoleRequest.FromString,
                     response_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GrantRoleResponse.SerializeToString,
+            ),
+            'SetBan': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetBan,
+                    request_deserializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.SetBanRequest.FromString,
+                    response_serializer=clipmesh_dot_social_dot_v1_dot_identity__service__pb2.SetBanResponse.SerializeToString,
             ),
             'ListSessions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSessions,
@@ -546,6 +564,33 @@ class IdentityService:
             '/clipmesh.social.v1.IdentityService/GrantRole',
             clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GrantRoleRequest.SerializeToString,
             clipmesh_dot_social_dot_v1_dot_identity__service__pb2.GrantRoleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetBan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clipmesh.social.v1.IdentityService/SetBan',
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.SetBanRequest.SerializeToString,
+            clipmesh_dot_social_dot_v1_dot_identity__service__pb2.SetBanResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -22,7 +22,7 @@ class IdentityServiceStub:
     """
     Authorize: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.AuthorizeRequest, _identity_service_pb2.AuthorizeResponse]
     """Authorize checks a password and gives an authorization code bound to a PKCE challenge (RFC 6749 4.1, RFC 7636).
-    Reasons: WRONG_CREDENTIALS, TOO_MANY_ATTEMPTS, UNKNOWN_CLIENT, REDIRECT_NOT_ALLOWED, PKCE_REQUIRED.
+    Reasons: WRONG_CREDENTIALS, TOO_MANY_ATTEMPTS, ACCOUNT_BANNED, UNKNOWN_CLIENT, REDIRECT_NOT_ALLOWED, PKCE_REQUIRED.
     """
     ExchangeCode: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.ExchangeCodeRequest, _identity_service_pb2.ExchangeCodeResponse]
     """ExchangeCode turns a code and its verifier into tokens; a code works once, its repeat ends the session.
@@ -40,6 +40,10 @@ class IdentityServiceStub:
     """GetSession tells whether a session lives and what its person consents to, for verifiers of tokens that hear nothing on the topic keys."""
     GrantRole: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.GrantRoleRequest, _identity_service_pb2.GrantRoleResponse]
     """GrantRole gives or takes a role of an account; operators and admins only.
+    Reasons: ACCOUNT_NOT_FOUND.
+    """
+    SetBan: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.SetBanRequest, _identity_service_pb2.SetBanResponse]
+    """SetBan shuts a person out, with the end of every session, or lets them in again; operators and admins only.
     Reasons: ACCOUNT_NOT_FOUND.
     """
     ListSessions: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.ListSessionsRequest, _identity_service_pb2.ListSessionsResponse]
@@ -93,7 +97,7 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_identity_service_pb2.AuthorizeRequest, _abc.Awaitable[_identity_service_pb2.AuthorizeResponse]],
     ) -> _abc.Awaitable[_identity_service_pb2.AuthorizeResponse]:
         """Authorize checks a password and gives an authorization code bound to a PKCE challenge (RFC 6749 4.1, RFC 7636).
-        Reasons: WRONG_CREDENTIALS, TOO_MANY_ATTEMPTS, UNKNOWN_CLIENT, REDIRECT_NOT_ALLOWED, PKCE_REQUIRED.
+        Reasons: WRONG_CREDENTIALS, TOO_MANY_ATTEMPTS, ACCOUNT_BANNED, UNKNOWN_CLIENT, REDIRECT_NOT_ALLOWED, PKCE_REQUIRED.
         """
 
     @_abc_1.abstractmethod
@@ -147,6 +151,16 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_identity_service_pb2.GrantRoleRequest, _abc.Awaitable[_identity_service_pb2.GrantRoleResponse]],
     ) -> _abc.Awaitable[_identity_service_pb2.GrantRoleResponse]:
         """GrantRole gives or takes a role of an account; operators and admins only.
+        Reasons: ACCOUNT_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def SetBan(
+        self,
+        request: _identity_service_pb2.SetBanRequest,
+        context: _aio.ServicerContext[_identity_service_pb2.SetBanRequest, _abc.Awaitable[_identity_service_pb2.SetBanResponse]],
+    ) -> _abc.Awaitable[_identity_service_pb2.SetBanResponse]:
+        """SetBan shuts a person out, with the end of every session, or lets them in again; operators and admins only.
         Reasons: ACCOUNT_NOT_FOUND.
         """
 

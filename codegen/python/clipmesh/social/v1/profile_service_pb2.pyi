@@ -148,12 +148,15 @@ class Account(_message.Message):
     LANGUAGES_FIELD_NUMBER: _builtins.int
     PRIVACY_FIELD_NUMBER: _builtins.int
     EMAIL_VERIFIED_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
     email: _builtins.str
     """email is the address."""
     age_band: _viewer_pb2.AgeBand.ValueType
     """age_band is the band of the person's age."""
     email_verified: _builtins.bool
     """email_verified is true when the person proved that the address is theirs."""
+    region: _builtins.str
+    """region is the ISO 3166-1 alpha-2 code of where the person says to live, for data residency alone; empty means not said."""
     @_builtins.property
     def profile(self) -> Global___Profile:
         """profile is the public part."""
@@ -185,10 +188,11 @@ class Account(_message.Message):
         languages: _abc.Iterable[_builtins.str] | None = ...,
         privacy: Global___Privacy | None = ...,
         email_verified: _builtins.bool = ...,
+        region: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["privacy", b"privacy", "profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_band", b"age_band", "consents", b"consents", "email", b"email", "email_verified", b"email_verified", "languages", b"languages", "privacy", b"privacy", "profile", b"profile", "roles", b"roles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_band", b"age_band", "consents", b"consents", "email", b"email", "email_verified", b"email_verified", "languages", b"languages", "privacy", b"privacy", "profile", b"profile", "region", b"region", "roles", b"roles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -415,12 +419,15 @@ class UpdateProfileRequest(_message.Message):
     BIO_FIELD_NUMBER: _builtins.int
     LANGUAGES_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
     display_name: _builtins.str
     """display_name replaces the display name, 1 to 50 characters."""
     bio: _builtins.str
     """bio replaces the bio, at most 160 characters."""
     request_id: _builtins.str
     """request_id makes the call repeatable for 24 h; 1 to 64 characters."""
+    region: _builtins.str
+    """region replaces the region that the person says to live in: ISO 3166-1 alpha-2, empty to say it no longer."""
     @_builtins.property
     def languages(self) -> Global___LanguageList:
         """languages replaces the languages."""
@@ -432,21 +439,76 @@ class UpdateProfileRequest(_message.Message):
         bio: _builtins.str | None = ...,
         languages: Global___LanguageList | None = ...,
         request_id: _builtins.str = ...,
+        region: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bio", b"_bio", "_display_name", b"_display_name", "bio", b"bio", "display_name", b"display_name", "languages", b"languages"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bio", b"_bio", "_display_name", b"_display_name", "_region", b"_region", "bio", b"bio", "display_name", b"display_name", "languages", b"languages", "region", b"region"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bio", b"_bio", "_display_name", b"_display_name", "bio", b"bio", "display_name", b"display_name", "languages", b"languages", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bio", b"_bio", "_display_name", b"_display_name", "_region", b"_region", "bio", b"bio", "display_name", b"display_name", "languages", b"languages", "region", b"region", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bio: _TypeAlias = _typing.Literal["bio"]  # noqa: Y015
     _WhichOneofArgType__bio: _TypeAlias = _typing.Literal["_bio", b"_bio"]  # noqa: Y015
     _WhichOneofReturnType__display_name: _TypeAlias = _typing.Literal["display_name"]  # noqa: Y015
     _WhichOneofArgType__display_name: _TypeAlias = _typing.Literal["_display_name", b"_display_name"]  # noqa: Y015
+    _WhichOneofReturnType__region: _TypeAlias = _typing.Literal["region"]  # noqa: Y015
+    _WhichOneofArgType__region: _TypeAlias = _typing.Literal["_region", b"_region"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__bio) -> _WhichOneofReturnType__bio | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__display_name) -> _WhichOneofReturnType__display_name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__region) -> _WhichOneofReturnType__region | None: ...
 
 Global___UpdateProfileRequest: _TypeAlias = UpdateProfileRequest  # noqa: Y015
+
+@_typing.final
+class ChangeHandleRequest(_message.Message):
+    """ChangeHandleRequest is another handle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    HANDLE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id makes the call repeatable for 24 h; 1 to 64 characters."""
+    handle: _builtins.str
+    """handle is 2 to 24 of a-z, 0-9, _ and . (upper case is folded); unique. At most 3 changes in 30 days."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        handle: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["handle", b"handle", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeHandleRequest: _TypeAlias = ChangeHandleRequest  # noqa: Y015
+
+@_typing.final
+class ChangeHandleResponse(_message.Message):
+    """ChangeHandleResponse is the profile after the change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def profile(self) -> Global___Profile:
+        """profile is the viewer's."""
+
+    def __init__(
+        self,
+        *,
+        profile: Global___Profile | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeHandleResponse: _TypeAlias = ChangeHandleResponse  # noqa: Y015
 
 @_typing.final
 class LanguageList(_message.Message):

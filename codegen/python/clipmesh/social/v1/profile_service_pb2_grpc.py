@@ -55,6 +55,11 @@ class ProfileServiceStub:
                 request_serializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdateProfileRequest.SerializeToString,
                 response_deserializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdateProfileResponse.FromString,
                 _registered_method=True)
+        self.ChangeHandle = channel.unary_unary(
+                '/clipmesh.social.v1.ProfileService/ChangeHandle',
+                request_serializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.ChangeHandleRequest.SerializeToString,
+                response_deserializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.ChangeHandleResponse.FromString,
+                _registered_method=True)
         self.UpdatePrivacy = channel.unary_unary(
                 '/clipmesh.social.v1.ProfileService/UpdatePrivacy',
                 request_serializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdatePrivacyRequest.SerializeToString,
@@ -106,6 +111,14 @@ class ProfileServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ChangeHandle(self, request, context):
+        """ChangeHandle gives the viewer another handle; the old one is kept for the viewer for 30 days, then anybody may take it.
+        Reasons: HANDLE_TAKEN, HANDLE_NOT_ALLOWED, TOO_MANY_ATTEMPTS, REQUEST_ID_REUSED, CONFLICT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdatePrivacy(self, request, context):
         """UpdatePrivacy changes who may see the viewer and who may answer them.
         Reasons: NOT_AT_THIS_AGE, REQUEST_ID_REUSED, CONFLICT.
@@ -150,6 +163,11 @@ def add_ProfileServiceServicer_to_server(servicer, server):
                     servicer.UpdateProfile,
                     request_deserializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdateProfileRequest.FromString,
                     response_serializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdateProfileResponse.SerializeToString,
+            ),
+            'ChangeHandle': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeHandle,
+                    request_deserializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.ChangeHandleRequest.FromString,
+                    response_serializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.ChangeHandleResponse.SerializeToString,
             ),
             'UpdatePrivacy': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdatePrivacy,
@@ -276,6 +294,33 @@ class ProfileService:
             '/clipmesh.social.v1.ProfileService/UpdateProfile',
             clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdateProfileRequest.SerializeToString,
             clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdateProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeHandle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clipmesh.social.v1.ProfileService/ChangeHandle',
+            clipmesh_dot_social_dot_v1_dot_profile__service__pb2.ChangeHandleRequest.SerializeToString,
+            clipmesh_dot_social_dot_v1_dot_profile__service__pb2.ChangeHandleResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -28,6 +28,10 @@ class ProfileServiceStub:
     """UpdateProfile changes the viewer's own profile.
     Reasons: INVALID_TEXT, REQUEST_ID_REUSED, CONFLICT.
     """
+    ChangeHandle: _aio.UnaryUnaryMultiCallable[_profile_service_pb2.ChangeHandleRequest, _profile_service_pb2.ChangeHandleResponse]
+    """ChangeHandle gives the viewer another handle; the old one is kept for the viewer for 30 days, then anybody may take it.
+    Reasons: HANDLE_TAKEN, HANDLE_NOT_ALLOWED, TOO_MANY_ATTEMPTS, REQUEST_ID_REUSED, CONFLICT.
+    """
     UpdatePrivacy: _aio.UnaryUnaryMultiCallable[_profile_service_pb2.UpdatePrivacyRequest, _profile_service_pb2.UpdatePrivacyResponse]
     """UpdatePrivacy changes who may see the viewer and who may answer them.
     Reasons: NOT_AT_THIS_AGE, REQUEST_ID_REUSED, CONFLICT.
@@ -74,6 +78,16 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_profile_service_pb2.UpdateProfileResponse]:
         """UpdateProfile changes the viewer's own profile.
         Reasons: INVALID_TEXT, REQUEST_ID_REUSED, CONFLICT.
+        """
+
+    @_abc_1.abstractmethod
+    def ChangeHandle(
+        self,
+        request: _profile_service_pb2.ChangeHandleRequest,
+        context: _aio.ServicerContext[_profile_service_pb2.ChangeHandleRequest, _abc.Awaitable[_profile_service_pb2.ChangeHandleResponse]],
+    ) -> _abc.Awaitable[_profile_service_pb2.ChangeHandleResponse]:
+        """ChangeHandle gives the viewer another handle; the old one is kept for the viewer for 30 days, then anybody may take it.
+        Reasons: HANDLE_TAKEN, HANDLE_NOT_ALLOWED, TOO_MANY_ATTEMPTS, REQUEST_ID_REUSED, CONFLICT.
         """
 
     @_abc_1.abstractmethod
