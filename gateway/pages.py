@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -34,8 +34,13 @@ _TITLES = {
     "/review": ("review", "Review desk · Clipmesh"),
     "/signup": ("signup", "Create an account · Clipmesh"),
     "/callback": ("callback", "Signing in · Clipmesh"),
+    "/@{handle}": ("profile", "Clipmesh"),
+    "/notifications": ("notifications", "Inbox · Clipmesh"),
+    "/settings": ("settings", "Settings · Clipmesh"),
+    "/reset-password": ("reset", "Set a new password · Clipmesh"),
+    "/verify-email": ("verify", "Confirm your address · Clipmesh"),
 }
-"""Path -> name of the page below web/pages, and its title."""
+"""Pattern of a path -> name of the page below web/pages, and its title."""
 
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:]{2,45}\](:\d{1,5})?", re.ASCII)
 
@@ -78,6 +83,7 @@ class _Site:
     version: str
     static: Mapping[str, _File]
     pages: Mapping[str, _File]
+    """By the pattern of their path."""
     signin: str
 
 
@@ -85,9 +91,12 @@ def routes(*, uploads: str = "") -> list[BaseRoute]:
     """The pages and their files; `uploads` is the origin that files are sent to, empty when it is our own."""
     site = _load()
 
-    async def page(request: Request) -> Response:
-        headers = {**page_headers(request.headers.get("host", ""), uploads=uploads), "cache-control": "no-cache"}
-        return _answer(request, site.pages[request.url.path], headers)
+    def page(file: _File) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            headers = {**page_headers(request.headers.get("host", ""), uploads=uploads), "cache-control": "no-cache"}
+            return _answer(request, file, headers)
+
+        return answer
 
     async def static(request: Request) -> Response:
         file = site.static.get(request.path_params["path"]) if request.path_params["version"] == site.version else None
@@ -96,7 +105,7 @@ def routes(*, uploads: str = "") -> list[BaseRoute]:
         return _answer(request, file, {"x-content-type-options": "nosniff", "cache-control": FOREVER})
 
     return [
-        *(Route(path, page, methods=["GET"]) for path in _TITLES),
+        *(Route(path, page(file), methods=["GET"]) for path, file in site.pages.items()),
         Route("/static/{version}/{path:path}", static, methods=["GET"]),
     ]
 

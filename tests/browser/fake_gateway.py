@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import uvicorn
-from graphql import GraphQLSchema, build_schema, graphql, parse, subscribe
+from graphql import GraphQLError, GraphQLSchema, build_schema, graphql, parse, subscribe
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -22,11 +22,14 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway import pages
+from gateway.execution.manifest import page_documents
 from tests.browser.fake_media import grown
 from tests.browser.fake_root import Root, password_fits
 from tests.browser.fake_world import World
 
 SDL = Path(pages.__file__).with_name("schema.graphql")
+LISTED = frozenset(text for _, text in page_documents())
+"""What a gateway lets pages ask that takes listed documents alone (CLIPMESH_GRAPHQL_ALLOWED=pages): everything else they ask would fail there."""
 GRACE_S = 10.0
 """How long a refresh token that was spent is taken once more, for an answer that was lost."""
 TYPES = {
@@ -46,11 +49,14 @@ class FakeGateway:
     def __init__(self, *, media: Path) -> None:
         self._media = media
         self._schema: GraphQLSchema = build_schema(SDL.read_text())
+        # Answers in pieces need another executor, and pages do not ask for them.
+        self._schema.directives = tuple(one for one in self._schema.directives if one.name not in {"defer", "stream"})
         self._codes: dict[str, str] = {}
         self._refresh: dict[str, str] = {}
         self._spent: dict[str, tuple[str, float]] = {}
         self.world = World(media=tuple(sorted(path.name for path in media.iterdir())))
         self.origin = ""
+        self.sockets: set[WebSocket] = set()
 
     def fresh_world(self) -> World:
         """An empty world in the place of the old one."""
@@ -102,6 +108,7 @@ class FakeGateway:
 
     async def _graphql(self, request: Request) -> Response:
         body = await request.json()
+        assert body["query"] in LISTED, body["query"]
         self.world.calls.append((body["operationName"], body["variables"]))
         root = Root(self.world, self._viewer(request.headers.get("authorization", "")))
         result = await graphql(self._schema, body["query"], root_value=root, variable_values=body["variables"])
@@ -110,6 +117,7 @@ class FakeGateway:
     async def _socket(self, socket: WebSocket) -> None:
         await socket.accept(subprotocol="graphql-transport-ws")
         running: dict[str, asyncio.Task[None]] = {}
+        self.sockets.add(socket)
         with contextlib.suppress(WebSocketDisconnect):
             while True:
                 message = await socket.receive_json()
@@ -122,14 +130,22 @@ class FakeGateway:
                         running[message["id"]] = asyncio.create_task(self._follow(socket, message["id"], message["payload"]))
                     case "complete" if message["id"] in running:
                         running.pop(message["id"]).cancel()
+        self.sockets.discard(socket)
         for task in running.values():
             task.cancel()
         await asyncio.gather(*running.values(), return_exceptions=True)
 
     async def _follow(self, socket: WebSocket, id: str, payload: dict[str, Any]) -> None:
-        def field(root: World, info: Any, uploadId: str) -> AsyncIterator[dict[str, Any]]:  # noqa: N803
-            return root.states(uploadId)
+        def field(root: World, info: Any, **arguments: Any) -> AsyncIterator[dict[str, Any]]:
+            match info.field_name:
+                case "uploadProgress":
+                    return root.states(arguments["uploadId"])
+                case "videoCounters":
+                    return root.counters(arguments["videoId"])
+                case _:
+                    return root.talk.follow(arguments.get("after"))
 
+        assert payload["query"] in LISTED, payload["query"]
         begun = subscribe(
             self._schema,
             parse(payload["query"]),
@@ -139,13 +155,27 @@ class FakeGateway:
         )
         results = await begun if inspect.isawaitable(begun) else begun
         assert isinstance(results, AsyncIterator), results
-        async for result in results:
+        async for result in self._told(socket, id, results):
             await socket.send_json({"id": id, "type": "next", "payload": result.formatted})
             if self.world.rehearsed > 0:
                 self.world.rehearsed -= 1
                 await socket.close(1012)
                 return
         await socket.send_json({"id": id, "type": "complete"})
+
+    async def _told(self, socket: WebSocket, id: str, results: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """The results; a refusal is told as the protocol wants it."""
+        try:
+            async for result in results:
+                yield result
+        except GraphQLError as error:
+            await socket.send_json({"id": id, "type": "error", "payload": [error.formatted]})
+            raise asyncio.CancelledError from error
+
+    async def cut(self) -> None:
+        """Close every socket, as a gateway does that goes away."""
+        for one in list(self.sockets):
+            await one.close(1012)
 
     async def _form(self, request: Request) -> Response:
         hidden = "".join(f'<input type="hidden" name="{name}" value="{value}">' for name, value in request.query_params.items())

@@ -8,46 +8,58 @@ from typing import Any
 
 from graphql import GraphQLError
 
+from tests.browser.fake_people import PeopleFields, engaged
+from tests.browser.fake_talk import TalkFields
 from tests.browser.fake_world import PART_BYTES, PASSWORD, World, connection, now, user_error
+
+TALK = frozenset(name for name in vars(TalkFields) if not name.startswith("_")) - {"talk", "person"}
+"""Fields about comments and inboxes."""
 
 
 @dataclass(slots=True)
-class Root:
+class Root(PeopleFields):
     """One operation of one viewer."""
 
-    world: World
-    viewer: str
-
     def __getattribute__(self, name: str) -> Any:
-        found = object.__getattribute__(self, name)
         world: World = object.__getattribute__(self, "world")
+        if name in TALK:
+            account = world.people.get(object.__getattribute__(self, "viewer"))
+            found = getattr(TalkFields(talk=world.talk, person=account["user"] if account else None), name)
+        else:
+            found = object.__getattribute__(self, name)
         if world.fail.get(name):
             error = world.fail[name].pop(0)
-            return lambda info, **_: {"userErrors": [error], "outcomes": [], "parts": []}
+            lost = dict.fromkeys(("changed", "taken", "verified"), False)
+            return lambda info, **_: {"userErrors": [error], "outcomes": [], "parts": [], **lost}
         return found
-
-    def _account(self) -> dict[str, Any]:
-        if self.viewer not in self.world.people:
-            raise GraphQLError("sign in first", extensions={"code": "UNAUTHENTICATED"})
-        return self.world.people[self.viewer]
 
     def me(self, info: Any) -> dict[str, Any] | None:
         if not self.viewer:
             return None
-        account = self._account()
+        account = self.must_sign_in()
         user = {**account["user"], "videos": lambda info, first, after=None: self._own(first, after)}
-        return {**account, "user": user}
+        sessions = list(self.world.crowd.sessions.values())
+        return {**account, "user": user, "sessions": lambda info, first, after=None: connection(sessions)}
 
     def _own(self, first: int, after: str | None) -> dict[str, Any]:
         mine = [video for video in reversed(self.world.videos.values()) if video["creator"]["handle"] == self.viewer]
         start = next((at + 1 for at, video in enumerate(mine) if f"c-{video['id']}" == after), 0)
         return connection(mine[start : start + first], more=len(mine) > start + first)
 
-    def user(self, info: Any, handle: str, id: str | None = None) -> dict[str, Any] | None:
-        if handle not in self.world.people:
+    def user(self, info: Any, handle: str | None = None, id: str | None = None) -> dict[str, Any] | None:
+        handle = handle if id is None else self.handle_of(id)
+        if handle not in self.world.people or (handle, self.viewer) in self.world.crowd.blocks:
             return None
-        theirs = [video for video in self._public() if video["creator"]["handle"] == handle]
-        return {**self.world.people[handle]["user"], "videos": lambda info, first, after=None: connection(theirs)}
+        found = self.world.people[handle]["user"]
+        shut = found["isPrivate"] and self.viewer != handle and self.world.crowd.state(self.viewer, handle) != "FOLLOWING"
+        theirs = [] if shut else [video for video in self._public() if video["creator"]["handle"] == handle]
+        return {
+            **found,
+            "videos": lambda info, first, after=None: self._own(first, after) if handle == self.viewer else connection(theirs),
+            "followers": lambda info, first, after=None: None if shut else self.followers(handle, first, after),
+            "following": lambda info, first, after=None: None if shut else self.following(handle, first, after),
+            "reposts": lambda info, first, after=None: None if shut else engaged(self.world, self.world.acted("reposted")),
+        }
 
     def _public(self) -> list[dict[str, Any]]:
         return [video for video in self.world.videos.values() if video["state"] == "READY" and video["visibility"] == "PUBLIC"]
@@ -73,7 +85,7 @@ class Root:
         return connection([upload for upload in self.world.uploads.values() if upload["owner"] == self.viewer])
 
     def reviewQueue(self, info: Any, state: str, first: int, after: str | None = None) -> dict[str, Any]:  # noqa: N802
-        if not {"MODERATOR", "ADMIN"} & set(self._account()["roles"]):
+        if not {"MODERATOR", "ADMIN"} & set(self.must_sign_in()["roles"]):
             raise GraphQLError("for moderators", extensions={"code": "FORBIDDEN"})
         return connection([review for review in self.world.reviews.values() if review["state"] == state])
 
@@ -85,7 +97,7 @@ class Root:
         return {"user": account["user"], "userErrors": []}
 
     def updateConsents(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        account = self._account()
+        account = self.must_sign_in()
         account["consents"] = list(input["consents"])
         return {"account": account, "userErrors": []}
 
@@ -96,18 +108,28 @@ class Root:
         return self._act(input, "liked", "likeCount", done=False)
 
     def save(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:
+        self.world.crowd.kept_in[input["videoId"]] = input.get("collectionId")
         return self._act(input, "saved", "saveCount", done=True)
 
     def unsave(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:
         return self._act(input, "saved", "saveCount", done=False)
 
     def share(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:
-        self._account()
+        self.must_sign_in()
         return {"shareId": "1", "userErrors": []}
+
+    def repost(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:
+        return self._act(input, "reposted", "repostCount", done=True)
+
+    def undoRepost(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        return self._act(input, "reposted", "repostCount", done=False)
 
     def _act(self, input: dict[str, Any], state: str, count: str, *, done: bool) -> dict[str, Any]:
         """One person acts in these tests: a video holds what its viewer did."""
-        self._account()
+        self.must_sign_in()
+        if input["videoId"] not in self.world.videos:
+            self.world.gone.pop(input["videoId"], None)
+            return {"videoId": input["videoId"], "viewerState": {"liked": False, "saved": False, "reposted": False}, "userErrors": []}
         video = self.world.videos[input["videoId"]]
         known = video.setdefault("viewerState", {"liked": False, "saved": False, "reposted": False})
         video[count] = str(int(video.get(count) or 0) + done - known[state])
@@ -115,7 +137,7 @@ class Root:
         return {"videoId": video["id"], "viewerState": known, "userErrors": []}
 
     def startUpload(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        self._account()
+        self.must_sign_in()
         known = self.world.by_request.get(input["requestId"])
         if known is None:
             known = self._open(input)

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.browser.fake_people import Crowd
+from tests.browser.fake_talk import Talk
+
 PART_BYTES = 256 * 1024
 PASSWORD = "correct horse battery"
 
@@ -37,6 +40,10 @@ class World:
     people: dict[str, dict[str, Any]] = field(default_factory=dict)
     videos: dict[str, dict[str, Any]] = field(default_factory=dict)
     """In the order of the feed."""
+    crowd: Crowd = field(default_factory=Crowd)
+    talk: Talk = field(default_factory=Talk)
+    gone: dict[str, str] = field(default_factory=dict)
+    """Videos that are no longer there -> the word of what somebody did with them: liked, saved."""
     uploads: dict[str, dict[str, Any]] = field(default_factory=dict)
     by_request: dict[str, str] = field(default_factory=dict)
     parts: dict[str, dict[int, bytes]] = field(default_factory=dict)
@@ -86,10 +93,15 @@ class World:
             "verified": False,
             "isPrivate": False,
             "createdAt": now(),
+            "followerCount": lambda info: str(self._edges(1, handle)),
+            "followingCount": lambda info: str(self._edges(0, handle)),
+            "relationship": lambda info: self.crowd.relationship(getattr(info.root_value, "viewer", ""), handle),
         }
         account = {
             "user": user,
             "email": f"{handle}@example.com",
+            "emailVerified": False,
+            "privacy": {"isPrivate": False, **dict.fromkeys(("comments", "duets", "stitches", "messages"), "EVERYONE")},
             "ageBand": "ADULT",
             "roles": list(roles),
             "consents": [],
@@ -97,6 +109,21 @@ class World:
         }
         self.people[handle] = account
         return account
+
+    def _edges(self, end: int, handle: str) -> int:
+        return sum(pair[end] == handle and state == "FOLLOWING" for pair, state in self.crowd.follows.items())
+
+    def session(self, device: str, *, current: bool = False) -> dict[str, Any]:
+        """A place where the viewer is signed in."""
+        session_id = str(40 + len(self.crowd.sessions))
+        made = {"id": session_id, "client": "clipmesh-web", "device": device, "createdAt": now(), "lastUsedAt": now(), "current": current}
+        self.crowd.sessions[session_id] = made
+        return made
+
+    def acted(self, word: str) -> list[str]:
+        """Videos that the viewer liked, saved or reposted, newest first."""
+        there = [one for one, video in self.videos.items() if (video.get("viewerState") or {}).get(word)]
+        return [*reversed(there), *(one for one, what in self.gone.items() if what == word)]
 
     def video(self, handle: str, caption: str, **changes: Any) -> dict[str, Any]:
         """A published clip; its media are one of the folders in turn."""
@@ -136,9 +163,32 @@ class World:
             "videoCount": "1",
         }
         made["sound"]["videos"] = lambda info, first, after=None: connection([made])
+        made.update(self._said(str(made["id"])))
         made.update(changes)
         self.videos[made["id"]] = made
         return made
+
+    def _said(self, id: str) -> dict[str, Any]:
+        """Fields of a video about its comments."""
+
+        def comments(info: Any, order: str, first: int, levels: int, children: int, after: str | None = None) -> dict[str, Any]:
+            found = [one for one in self.talk.comments.values() if one["videoId"] == id and one["level"] == 1 and self.talk.stands(one)]
+            found = found if order == "OLDEST" else found[::-1]
+            found.sort(key=lambda one: (not one["pinned"], -int(one["likeCount"]) if order == "TOP" else 0))
+            return self.talk.page(found, first, after, levels, children)
+
+        def replies(info: Any, commentId: str, first: int, levels: int, children: int, after: str | None = None) -> dict[str, Any]:  # noqa: N803
+            return self.talk.page(self.talk.children(commentId), first, after, levels, children, "r")
+
+        def path(info: Any, commentId: str) -> list[dict[str, Any]] | None:  # noqa: N803
+            found: list[dict[str, Any]] = []
+            one = self.talk.comments.get(commentId)
+            while one:
+                found.insert(0, self.talk.shaped(one, 1, 1))
+                one = self.talk.comments.get(one["parentId"] or "")
+            return found or None
+
+        return {"commentCount": lambda info: self.talk.count(id), "comments": comments, "replies": replies, "commentPath": path}
 
     def playback(self, number: int) -> dict[str, Any]:
         """Addresses of one of the folders."""
@@ -206,6 +256,18 @@ class World:
             video["playback"] = self.playback(1)
             video["state"] = {"PROCESSING": "DRAFT", "ASSESSING": "READY"}.get(video["state"], video["state"])
         self.tell()
+
+    async def counters(self, video_id: str) -> AsyncIterator[dict[str, Any]]:
+        """The counts of a video now and whenever they changed."""
+        told: dict[str, Any] | None = None
+        while True:
+            moved, video = self.talk.moved, self.videos[video_id]
+            counts: dict[str, Any] = {f"{name}Count": str(video.get(f"{name}Count") or 0) for name in ("like", "save", "share", "repost")}
+            counts |= {"videoId": video_id, "approximate": False, "commentCount": self.talk.count(video_id)}
+            if counts != told:
+                told = counts
+                yield {"videoCounters": counts}
+            await moved.wait()
 
     async def states(self, upload_id: str) -> AsyncIterator[dict[str, Any]]:
         """An upload now and after every change."""

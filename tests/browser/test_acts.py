@@ -77,6 +77,36 @@ async def test_a_save_works_by_keyboard_and_a_page_opened_later_knows_it(page: P
     await expect(on_screen(page).get_by_role("button", name="Save")).to_have_attribute("aria-pressed", "true")
 
 
+async def test_a_repost_is_done_and_undone(page: Page, world: World) -> None:
+    video_id = await open_feed(page, world)
+    repost = on_screen(page).get_by_role("button", name="Repost")
+    await repost.click()
+    await expect(repost).to_have_attribute("aria-pressed", "true")
+    await until(lambda: world.videos[video_id]["viewerState"]["reposted"])
+    world.fail["undoRepost"] = [user_error("RATE_LIMITED")]
+    await repost.click()
+    await expect(page.get_by_text("That was too fast.")).to_be_visible()
+    await expect(repost).to_have_attribute("aria-pressed", "true")
+
+
+async def test_a_maker_is_followed_on_every_clip_at_once(page: Page, world: World) -> None:
+    first, _, third = fill(world, 3)
+    world.person("carol")
+    await page.goto("/")
+    await Visits.sign_in(page, "carol")
+    await page.goto("/")
+    await Visits.present(page)
+    maker = world.videos[first]["creator"]["handle"]
+    assert world.videos[third]["creator"]["handle"] == maker
+    await on_screen(page).get_by_role("button", name=f"Follow @{maker}").click()
+    await until(lambda: world.crowd.state("carol", maker) == "FOLLOWING")
+    await expect(page.locator(f'.clip[data-video="{third}"] .follow')).to_have_text(f"Following @{maker}")
+    world.fail["unfollow"] = [user_error("RATE_LIMITED")]
+    await on_screen(page).get_by_role("button", name=f"Following @{maker}").click()
+    await expect(page.get_by_text("That was too fast.")).to_be_visible()
+    await expect(on_screen(page).get_by_role("button", name=f"Following @{maker}")).to_be_visible()
+
+
 async def test_presses_in_a_row_end_as_the_person_left_them(page: Page, world: World) -> None:
     video_id = await open_feed(page, world)
     like = on_screen(page).get_by_role("button", name="Like")
@@ -95,10 +125,15 @@ async def test_a_stranger_is_asked_to_sign_in(page: Page, world: World) -> None:
     assert calls(world, "Like") == []
 
 
-async def test_a_copied_link_is_told_as_a_share(page: Page, world: World) -> None:
+async def test_a_copied_link_is_told_as_a_share_and_counted_at_once(page: Page, world: World) -> None:
     video_id = await open_feed(page, world)
+    world.videos[video_id]["shareCount"] = "4"
+    await page.reload()
+    await Visits.present(page)
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    await on_screen(page).get_by_role("button", name="Copy link").click()
+    share_button = on_screen(page).get_by_role("button", name="Copy link")
+    await share_button.click()
+    await expect(share_button).to_contain_text("5")
     await until(lambda: calls(world, "Share") == ["Share"])
     (share,) = [variables for name, variables in world.calls if name == "Share"]
     assert (share["input"]["videoId"], share["input"]["target"]) == (video_id, "LINK")

@@ -63,6 +63,15 @@ def stock(world: World) -> None:
         world.video("carla", caption, hashtags=["calm", "averyverylonghashtag" * 2], viewCount=str(10**number))
     world.video("carla", "Draft", state="DRAFT", progressPercent=30)
     world.video("carla", "Broken", state="FAILED", failureCode="UNSUPPORTED_CODEC", playback=None)
+    fan = world.person("fan")["user"]
+    fan["displayName"] = "Averyveryverylongname" * 3
+    world.crowd.follow("fan", "carla", "REQUESTED")
+    world.session("Chromium on Linux", current=True)
+    world.session("Firefox on Android")
+    said = world.talk.comment(fan, "501", "Averyveryverylongwordwithoutanyspace " * 3, pinned=True)
+    world.talk.comment(world.people["carla"]["user"], "501", "An answer", answers=said["id"])
+    world.talk.comment(fan, "501", "Look at example.org", state="HELD")
+    world.talk.notify("LIKE", actors=[fan], count=42, videoId="501", video=world.videos["501"])
     world.review(world.videos["501"])
     world.review(world.videos["504"], policy="words")
 
@@ -89,6 +98,24 @@ async def open_page(page: Page, name: str, media: Path) -> None:
         case "menu":
             await page.goto("/studio")
             await page.get_by_role("button", name="Account of @carla").click()
+        case "drawer":
+            await page.goto("/?video=501&comment=8001")
+            await page.locator(".drawer .target").wait_for()
+            await page.locator(".held .comment").wait_for()
+        case "/@carla":
+            await page.goto("/@carla")
+            await page.locator(".tile").first.wait_for()
+            await page.locator("#requests .person").wait_for()
+        case "/settings":
+            await page.goto("/settings")
+            await page.locator(".session").first.wait_for()
+            await page.locator(".ways").wait_for()
+        case "/notifications":
+            await page.goto("/notifications")
+            await page.locator(".notice-row").wait_for()
+        case "/reset-password" | "/verify-email":
+            await page.goto(name)
+            await page.locator(".card :is(form, a.button):visible").first.wait_for()
         case "/signup":
             # With an account there is nothing to sign up for.
             await page.evaluate("() => localStorage.removeItem('clipmesh.signed-in')")
@@ -111,7 +138,22 @@ async def problems_of(page: Page) -> dict[str, Any]:
     }
 
 
-PAGES = ("/", "/upload", "/studio", "/studio#edit", "menu", "/review", "/signup", "sign-in")
+PAGES = (
+    "/",
+    "/upload",
+    "/studio",
+    "/studio#edit",
+    "menu",
+    "/review",
+    "drawer",
+    "/@carla",
+    "/settings",
+    "/notifications",
+    "/reset-password",
+    "/verify-email",
+    "/signup",
+    "sign-in",
+)
 
 
 @pytest.mark.timeout(120)

@@ -12,7 +12,19 @@ from starlette.applications import Starlette
 
 from gateway import pages
 
-PATHS = ("/", "/upload", "/studio", "/review", "/signup", "/callback")
+PATHS = (
+    "/",
+    "/upload",
+    "/studio",
+    "/review",
+    "/signup",
+    "/callback",
+    "/settings",
+    "/notifications",
+    "/reset-password",
+    "/verify-email",
+    "/@alice",
+)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -156,14 +156,13 @@ async def test_a_lost_answer_is_asked_for_again_while_the_old_token_is_taken(pag
     assert (world.repeated_grants, world.refused_grants) == (1, 0)
 
 
-async def test_consents_are_switched_in_the_menu_and_sign_out_revokes(page: Page, world: World) -> None:
-    account = world.person("alice")
+async def test_the_menu_leads_on_and_sign_out_revokes(page: Page, world: World) -> None:
+    world.person("alice")
     await page.goto("/studio")
     await Visits.sign_in(page, "alice")
     await page.get_by_role("button", name="Account of @alice").click()
-    await page.get_by_label("A feed of your own").check()
-    await expect(page.locator("#toasts")).to_contain_text("Saved.")
-    assert account["consents"] == ["PERSONALISATION"]
+    await expect(page.get_by_role("link", name="Your page")).to_have_attribute("href", "/@alice")
+    await expect(page.get_by_role("link", name="Settings")).to_have_attribute("href", "/settings")
     token = await refresh_token(page)
     assert len(token) > 8
     await page.get_by_role("button", name="Sign out").click()

@@ -7,6 +7,7 @@ import re
 
 from playwright.async_api import Locator, Page, expect
 
+from tests.browser.fake_gateway import LISTED
 from tests.browser.fake_world import World, user_error
 from tests.browser.visits import Visits
 
@@ -66,20 +67,24 @@ async def test_a_change_of_somebody_else_is_not_overwritten(page: Page, world: W
     assert video["caption"] == "Elsewhere"
 
 
-async def test_nobody_is_offered_an_audience_that_nobody_can_be_told_from(page: Page, world: World) -> None:
-    world.video("alice", "Close", visibility="FRIENDS")
+async def test_every_audience_is_offered(page: Page, world: World) -> None:
+    video = world.video("alice", "Close", visibility="FRIENDS")
     await open_studio(page, world)
     await expect(row(page, "Close")).to_contain_text("Friends")
     await row(page, "Close").get_by_role("button", name="Edit").click()
     choices = page.get_by_role("dialog").locator("input[name=visibility]")
     offered = await choices.evaluate_all("(all) => all.map((one) => [one.value, one.checked])")
-    assert offered == [["PUBLIC", False], ["ONLY_ME", True]]
-    world.fail["updateVideo"] = [user_error("VISIBILITY_NOT_SUPPORTED")]
+    assert offered == [["PUBLIC", False], ["FOLLOWERS", False], ["FRIENDS", True], ["ONLY_ME", False]]
+    await page.get_by_role("dialog").get_by_text("Those who follow you.").click()
+    world.fail["updateVideo"] = [user_error("PUBLIC_NEEDS_AGE")]
     await page.get_by_role("dialog").get_by_role("button", name="Save").click()
-    await expect(page.get_by_role("alert").filter(has_text="choose everyone, or only you")).to_be_visible()
+    await expect(page.get_by_role("alert").filter(has_text="choose followers, friends or only you")).to_be_visible()
+    await page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    await expect(row(page, "Close")).to_contain_text("Followers")
+    assert video["visibility"] == "FOLLOWERS"
     await page.goto("/upload")
     offered = await page.locator("input[name=visibility]").evaluate_all("(all) => all.map((one) => [one.value, one.checked])")
-    assert offered == [["PUBLIC", True], ["ONLY_ME", False]]
+    assert offered == [["PUBLIC", True], ["FOLLOWERS", False], ["FRIENDS", False], ["ONLY_ME", False]]
 
 
 async def test_the_young_are_offered_themselves_alone(page: Page, world: World) -> None:
@@ -88,14 +93,18 @@ async def test_the_young_are_offered_themselves_alone(page: Page, world: World) 
     await open_studio(page, world)
     await page.locator("#videos .item").get_by_role("button", name="Publish").click()
     dialog = page.get_by_role("dialog")
-    await expect(dialog).to_contain_text("Below 16 your clips are for yourself.")
-    await expect(dialog.locator("input[name=visibility]")).to_have_count(1)
+    await expect(dialog).to_contain_text("Below 16 no clip is for everyone.")
+    await expect(dialog.locator("input[name=visibility]")).to_have_count(3)
     await dialog.get_by_role("button", name="Publish").click()
     await expect(page.locator("#videos .item")).to_contain_text("Only me")
     assert (video["visibility"], video["state"]) == ("ONLY_ME", "READY")
     await page.goto("/upload")
     await expect(page.locator("#upload")).to_be_visible()
-    assert await page.locator("input[name=visibility]").evaluate_all("(all) => all.map((one) => one.value)") == ["ONLY_ME"]
+    assert await page.locator("input[name=visibility]").evaluate_all("(all) => all.map((one) => one.value)") == [
+        "FOLLOWERS",
+        "FRIENDS",
+        "ONLY_ME",
+    ]
 
 
 async def test_a_draft_is_published(page: Page, world: World) -> None:
@@ -125,11 +134,11 @@ async def test_processing_moves_live_and_open_uploads_can_be_ended(page: Page, w
     world.person("alice")
     await page.goto("/studio")
     await Visits.sign_in(page, "alice")
-    start = "mutation($input: StartUploadInput!) { startUpload(input: $input) { upload { id } userErrors { code } } }"
+    start = next(text for text in LISTED if text.startswith("mutation StartUpload("))
     for number in (1, 2):
         body = {
             "query": start,
-            "operationName": None,
+            "operationName": "StartUpload",
             "variables": {"input": {"requestId": f"r{number}", "sizeBytes": "100", "mimeType": "video/mp4"}},
         }
         await page.request.post("/graphql", data=body, headers={"authorization": "Bearer access-alice-x"})

@@ -4,9 +4,11 @@ import { h } from "./dom.js";
 
 /** In the order of the taxonomy. */
 const CATEGORIES = ["ANIMALS", "ART", "BEAUTY", "COMEDY", "DANCE", "DIY", "EDUCATION", "ENTERTAINMENT", "FAMILY", "FASHION", "FITNESS", "FOOD", "GAMING", "LIFESTYLE", "MUSIC", "NATURE", "NEWS", "SCIENCE", "SPORTS", "TECHNOLOGY", "TRAVEL", "VEHICLES"];
-/** Friends and followers need the follow graph; until it stands a creator chooses between everyone and nobody. @type {[string, string, string][]} */
+/** @type {[string, string, string][]} */
 const VISIBILITIES = [
   ["PUBLIC", "Everyone", "In the feed and on your page."],
+  ["FOLLOWERS", "Followers", "Those who follow you."],
+  ["FRIENDS", "Friends", "Those who follow you and whom you follow."],
   ["ONLY_ME", "Only me", "Nobody else can watch it."],
 ];
 /** @type {[string, string][]} */
@@ -17,7 +19,7 @@ const SWITCHES = [
   ["allowDownload", "Download"],
 ];
 const MOST_CHARACTERS = 2200;
-/** Ages whose clips everyone may see; below, or at an unknown age, a clip is for its creator alone. */
+/** Ages whose clips everyone may see; below, or at an unknown age, a clip is for those who are chosen. */
 const GROWN = ["AGE_16_TO_17", "ADULT"];
 
 let mayBePublic = true;
@@ -63,7 +65,7 @@ export function drawAbout(form, about, ...buttons) {
       h("label", { class: "field" }, h("span", {}, "Hashtags"), tags),
       h("label", { class: "field" }, h("span", {}, "Category"), category)),
     h("fieldset", {}, h("legend", { class: "legend" }, "Who can watch"),
-      mayBePublic ? null : h("p", { class: "quiet" }, "Below 16 your clips are for yourself."),
+      mayBePublic ? null : h("p", { class: "quiet" }, "Below 16 no clip is for everyone."),
       ...choices.map(([value, name, meaning]) => h("label", { class: "choice" }, h("input", { type: "radio", name: "visibility", value, checked: value === offered }), h("span", {}, name), h("small", {}, meaning)))),
     h("details", {}, h("summary", {}, "What others may do"),
       h("fieldset", {}, h("legend", { class: "hidden-text" }, "What others may do"), h("div", { class: "two" },

@@ -33,10 +33,10 @@ export async function ask(document, variables = {}, options = {}) {
 
 /**
  * Run a mutation whose payload has `userErrors`, and give the payload.
- * @param {string} document @param {Record<string, any>} input @returns {Promise<any>} throws ApiError for the first user error
+ * @param {string} document @param {Record<string, any>} input @param {{keepalive?: boolean}} [options] @returns {Promise<any>} throws ApiError for the first user error
  */
-export async function act(document, input) {
-  const [payload] = Object.values(await ask(document, { input }));
+export async function act(document, input, options = {}) {
+  const [payload] = Object.values(await ask(document, { input }, options));
   const errors = payload.userErrors;
   if (errors.length) {
     const facts = Object.fromEntries((errors[0].details ?? []).map((/** @type {any} */ detail) => [detail.name, detail.value]));

@@ -1,9 +1,10 @@
 /** One clip of the deck: its words and buttons, its player, and what was watched of it. */
 
-import { ActButton, tellShare } from "./acts.js";
 import { isPlayable } from "./addresses.js";
-import { h, icon, shortCount, toast } from "./dom.js";
+import { h, icon } from "./dom.js";
+import { followButton } from "./people.js";
 import { Player } from "./player.js";
+import { Rail } from "./rail.js";
 import { refusalSentence } from "./sentences.js";
 import { renewPlayback, soundName } from "./sources.js";
 import { Peek } from "./storyboard.js";
@@ -50,7 +51,8 @@ export class Clip {
     this.seekBar.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => this.drag(event));
     this.seekBar.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.seekKey(event));
     this.muteButton = h("button", { type: "button", class: "mute", onclick: () => this.host.chooseMuted(!this.host.muted()) });
-    this.stage.append(this.poster, this.surface, h("span", { class: "waiting", "aria-hidden": "true" }), this.words(maker), this.rail(), this.seekBar, this.peek.element);
+    this.rail = new Rail(video, this.muteButton);
+    this.stage.append(this.poster, this.surface, h("span", { class: "waiting", "aria-hidden": "true" }), this.words(maker), this.rail.element, this.seekBar, this.peek.element);
     this.element = h("article", { class: video.height > video.width ? "clip tall" : "clip", "aria-posinset": String(place), "aria-setsize": "-1", "aria-label": `Clip by ${maker}`, "data-video": video.id, inert: true }, this.stage);
     this.showMuted();
   }
@@ -72,29 +74,11 @@ export class Clip {
     const said = video.caption.toLowerCase();
     const tags = video.hashtags.filter((tag) => !said.includes(`#${tag}`));
     return h("div", { class: "words" },
-      video.creator ? h("a", { class: "maker", href: `/?user=${encodeURIComponent(video.creator.handle)}` }, maker) : h("span", { class: "maker" }, maker),
+      h("div", { class: "makers" }, video.creator ? h("a", { class: "maker", href: `/@${encodeURIComponent(video.creator.handle)}` }, maker) : h("span", { class: "maker" }, maker),
+        video.creator ? followButton(video.creator) : null),
       video.caption ? caption : null, more,
       tags.length ? h("div", { class: "tags" }, ...tags.map((tag) => h("span", {}, `#${tag}`))) : null,
       video.sound ? h("a", { class: "track", href: `/?sound=${video.sound.id}` }, icon("note"), h("span", {}, soundName(video.sound))) : null);
-  }
-
-  /** @returns {HTMLElement} */
-  rail() {
-    const { viewCount, likeCount, saveCount, viewerState, id } = this.entry.video;
-    const copy = async () => {
-      try {
-        await navigator.clipboard.writeText(`${location.origin}/?video=${id}`);
-        toast("Link copied.");
-        tellShare(id);
-      } catch {
-        toast("The link could not be copied.", true);
-      }
-    };
-    const like = new ActButton("like", id, viewerState?.liked ?? false, likeCount ?? null);
-    const save = new ActButton("save", id, viewerState?.saved ?? false, saveCount ?? null);
-    return h("div", { class: "rail" }, like.element, save.element, this.muteButton,
-      viewCount === null ? null : h("span", { class: "count", title: `${viewCount} views` }, icon("eye"), h("span", {}, shortCount(viewCount), h("span", { class: "hidden-text" }, " views"))),
-      h("button", { type: "button", onclick: copy, "aria-label": "Copy link" }, icon("link"), "Link"));
   }
 
   /** @returns {import("./player.js").Tell} */
@@ -144,6 +128,7 @@ export class Clip {
     this.element.inert = false;
     this.activatedAt = performance.now();
     this.showPoster();
+    this.rail.enter();
     if (this.shown) this.measure();
     if (autoplay) this.play();
     else this.element.classList.add("paused");
@@ -172,6 +157,7 @@ export class Clip {
   /** The clip left the screen. */
   leave() {
     this.active = false;
+    this.rail.leave();
     this.element.inert = true;
     this.player?.rewind();
     this.element.classList.remove("paused", "stalled");

@@ -45,9 +45,19 @@ export function fill(meter, share) {
   meter.setAttribute("aria-valuenow", String(Math.round(bounded * 100)));
 }
 
+/** @type {HTMLElement | null} */
+let toasts = null;
+
 /** @param {boolean} [bad] @param {string} sentence */
 export function toast(sentence, bad = false) {
-  const box = byId("toasts");
+  toasts ??= /** @type {HTMLElement} */ (byId("toasts"));
+  const box = toasts;
+  // What stands behind an open dialog is neither seen nor read out.
+  const host = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body;
+  if (box.parentElement !== host) {
+    host.append(box);
+    host.addEventListener("close", () => document.body.append(box), { once: true });
+  }
   const note = h("div", { class: bad ? "toast bad" : "toast" }, sentence);
   box.append(note);
   while (box.children.length > 3) box.firstElementChild?.remove();
@@ -80,4 +90,14 @@ export function size(bytes) {
   const amount = Number(bytes);
   if (amount < 1e6) return `${Math.max(1, Math.round(amount / 1e3))} kB`;
   return amount < 1e9 ? `${(amount / 1e6).toFixed(1)} MB` : `${(amount / 1e9).toFixed(2)} GB`;
+}
+
+/** @type {[number, Intl.RelativeTimeFormatUnit][]} the longest first */
+const SPANS = [[31_536_000_000, "year"], [2_592_000_000, "month"], [604_800_000, "week"], [86_400_000, "day"], [3_600_000, "hour"], [60_000, "minute"]];
+
+/** @param {string} moment ISO-8601 @param {number} [now] ms @returns {string} 3 hours ago */
+export function ago(moment, now = Date.now()) {
+  const passed = now - Date.parse(moment);
+  const [span, unit] = SPANS.find(([length]) => passed >= length) ?? [0, "second"];
+  return span ? new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(-Math.floor(passed / span), unit) : "just now";
 }

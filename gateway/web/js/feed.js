@@ -22,6 +22,7 @@ let busy = false;
 let ended = false;
 let waits = false;
 let failures = 0;
+let commentId = parameters.get("comment");
 /** What the list goes on after: everything in the deck is played or about to be. @type {string | null} */
 let after = null;
 
@@ -51,6 +52,9 @@ function take(page) {
   }
   after = page.after;
   deck.add(page.entries);
+  // A notification leads to a comment.
+  if (commentId) deck.clips[0]?.rail.openComments(commentId);
+  commentId = null;
   if (page.more) return;
   ended = true;
   finish();
@@ -98,7 +102,7 @@ function failed(error) {
 /** @param {KeyboardEvent} event */
 function key(event) {
   const target = /** @type {HTMLElement} */ (event.target);
-  if (event.ctrlKey || event.metaKey || event.altKey || target.closest("[popover]:popover-open")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || target.closest("[popover]:popover-open, dialog, textarea, select")) return;
   const onControl = target.closest("a, button, input, [role=slider]") !== null;
   const acts = /** @type {Record<string, () => void>} */ ({
     ArrowDown: () => deck.go(1),

@@ -1,22 +1,14 @@
-/** What every page does: who is signed in, the account menu with consents, sign-out. */
+/** What every page does: who is signed in, the account menu, sign-out. */
 
-import { act, ask, gql } from "./api.js";
-import { hasSession, renew, signIn, signOut } from "./auth.js";
+import { ask, gql } from "./api.js";
+import { hasSession, signIn, signOut } from "./auth.js";
 import { byId, face, h, toast } from "./dom.js";
+import { followInbox } from "./inbox.js";
 import { sentenceOf } from "./sentences.js";
 
-const ME = gql`query Me { me { email ageBand roles consents user { id handle displayName } } }`;
-const CONSENTS = gql`mutation UpdateConsents($input: UpdateConsentsInput!) {
-  updateConsents(input: $input) { account { consents } userErrors { code message field details { name value } } } }`;
+const ME = gql`query Me { me { email emailVerified ageBand roles consents user { id handle displayName } } }`;
 
-/** What each purpose means, in the order shown. @type {[string, string, string][]} */
-export const PURPOSES = [
-  ["PERSONALISATION", "A feed of your own", "What you watch and skip chooses what comes next. Without it the feed is the same as for anybody in your place."],
-  ["ANALYTICS", "Numbers for creators", "Your views count in the statistics that creators see, never with your name."],
-  ["ADS", "Ads that fit you", "Ads may be chosen by what you watch. Without it they only look at the clip beside them."],
-];
-
-/** @typedef {{email: string, ageBand: string, roles: string[], consents: string[], user: {id: string, handle: string, displayName: string}}} Account */
+/** @typedef {{email: string, emailVerified: boolean, ageBand: string, roles: string[], consents: string[], user: {id: string, handle: string, displayName: string}}} Account */
 
 /** @type {Promise<Account | null> | null} */
 let asked = null;
@@ -32,44 +24,19 @@ export function mayDecide(account) {
   return account.roles.includes("MODERATOR") || account.roles.includes("ADMIN");
 }
 
-/** Switches of the purposes. @param {string[]} granted @param {(event: Event) => void} [onchange] @returns {HTMLElement[]} */
-export function consentChoices(granted, onchange) {
-  return PURPOSES.map(([purpose, name, meaning]) =>
-    h("label", { class: "choice" }, h("input", { type: "checkbox", name: "consent", value: purpose, checked: granted.includes(purpose), onchange }), h("span", {}, name), h("small", {}, meaning)),
-  );
-}
-
-/** @param {HTMLElement} form @returns {string[]} */
-export function chosenConsents(form) {
-  return [...form.querySelectorAll("input[name=consent]:checked")].map((box) => /** @type {HTMLInputElement} */ (box).value);
-}
-
 /** @param {Account} account */
 function fillMenu(account) {
   const { handle, displayName } = account.user;
-  const form = h("form", { class: "form", "aria-label": "What we may use" }, ...consentChoices(account.consents, save));
   byId("account-menu").replaceChildren(
-    h("div", { class: "who" }, face(handle), h("div", {}, h("strong", {}, displayName), h("span", { class: "quiet" }, `@${handle}`))),
-    h("strong", {}, "What we may use"),
-    form,
+    h("div", { class: "who" }, face(handle), h("div", {}, h("strong", {}, h("bdi", {}, displayName)), h("span", { class: "quiet" }, `@${handle}`))),
+    h("a", { class: "button wide", href: `/@${encodeURIComponent(handle)}` }, "Your page"),
+    h("a", { class: "button wide", href: "/settings" }, "Settings"),
     h("button", { type: "button", class: "button wide", id: "sign-out", onclick: leave }, "Sign out"),
   );
-
-  async function save() {
-    try {
-      const { account: after } = await act(CONSENTS, { consents: chosenConsents(form) });
-      account.consents = after.consents;
-      // The access token carries the consents; the old one would go on saying the old ones.
-      await renew();
-      toast("Saved.");
-    } catch (error) {
-      form.replaceChildren(...consentChoices(account.consents, save));
-      toast(sentenceOf(error), true);
-    }
-  }
 }
 
-async function leave() {
+/** Sign out, and begin anew as a stranger. */
+export async function leave() {
   await signOut();
   location.assign("/");
 }
@@ -90,8 +57,8 @@ function showAccount(account) {
   byId("nav-review").hidden = !mayDecide(account);
 }
 
-/** Begin the page; the account appears when it is known. @returns {Promise<Account | null>} null for anonymous, also when it cannot be known */
-export async function startShell() {
+/** Begin the page; the account appears when it is known. @param {{badge?: boolean}} [options] without the badge the page follows the inbox itself @returns {Promise<Account | null>} null for anonymous, also when it cannot be known */
+export async function startShell({ badge = true } = {}) {
   addEventListener("offline", () => toast("You are offline.", true));
   addEventListener("clipmesh:signed-out", () => {
     asked = Promise.resolve(null);
@@ -99,6 +66,8 @@ export async function startShell() {
   try {
     const account = await whoAmI();
     showAccount(account);
+    byId("nav-inbox").hidden = account === null;
+    if (account && badge) followInbox(null);
     return account;
   } catch (error) {
     showAccount(null);

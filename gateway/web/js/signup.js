@@ -2,10 +2,11 @@
 
 import { act, gql } from "./api.js";
 import { signIn, signInWith } from "./auth.js";
+import { chosenConsents, consentChoices } from "./consents.js";
 import { byId } from "./dom.js";
 import { uuid } from "./random.js";
 import { sentence, sentenceOf } from "./sentences.js";
-import { chosenConsents, consentChoices, startShell } from "./shell.js";
+import { startShell } from "./shell.js";
 
 const SIGN_UP = gql`mutation SignUp($input: SignUpInput!) {
   signUp(input: $input) { user { id handle } userErrors { code message field details { name value } } } }`;

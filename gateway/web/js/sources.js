@@ -10,8 +10,9 @@ import { ask, gql } from "./api.js";
  * @typedef {object} Video
  * @property {string} id @property {string} caption @property {string[]} hashtags @property {number} durationMs @property {number} width
  * @property {number} height @property {boolean} hasAudio @property {string | null} viewCount @property {Playback | null} playback
- * @property {string | null} [likeCount] @property {string | null} [saveCount] @property {{liked: boolean, saved: boolean} | null} [viewerState] null for strangers
- * @property {{id: string, handle: string, displayName: string, verified: boolean} | null} creator
+ * @property {string | null} [likeCount] @property {string | null} [saveCount] @property {string | null} [shareCount] @property {string | null} [repostCount] @property {string | null} [commentCount]
+ * @property {{liked: boolean, saved: boolean, reposted: boolean} | null} [viewerState] null for strangers
+ * @property {(import("./people.js").Person & {verified: boolean}) | null} creator
  * @property {{id: string, title: string, creator: {handle: string} | null} | null} sound
  *
  * @typedef {{video: Video, viewToken: string | null}} Entry
@@ -21,23 +22,23 @@ import { ask, gql } from "./api.js";
 
 // The documents stand whole, so that a test can read them: fragments would be put together at run time.
 const FOR_YOU = gql`query ForYou($first: Int!, $after: String) { forYou(first: $first, after: $after) {
-  edges { cursor viewToken node { id caption hashtags durationMs width height hasAudio viewCount likeCount saveCount viewerState { liked saved }
-    creator { id handle displayName verified } sound { id title creator { handle } }
+  edges { cursor viewToken node { id caption hashtags durationMs width height hasAudio viewCount likeCount saveCount shareCount repostCount commentCount viewerState { liked saved reposted }
+    creator { id handle displayName verified isPrivate relationship { follow followedBy blocks mutes } } sound { id title creator { handle } }
     playback { refusal masterPlaylistUrl startPlaylistUrl mp4Url posterUrl storyboardUrl startLevel renditions expiresAt } } }
   pageInfo { hasNextPage } } }`;
 
-const OF_LINK = gql`query OfLink($id: ID!) { video(id: $id) { id caption hashtags durationMs width height hasAudio viewCount likeCount saveCount viewerState { liked saved } viewToken(surface: LINK)
-  creator { id handle displayName verified } sound { id title creator { handle } }
+const OF_LINK = gql`query OfLink($id: ID!) { video(id: $id) { id caption hashtags durationMs width height hasAudio viewCount likeCount saveCount shareCount repostCount commentCount viewerState { liked saved reposted } viewToken(surface: LINK)
+  creator { id handle displayName verified isPrivate relationship { follow followedBy blocks mutes } } sound { id title creator { handle } }
   playback { refusal masterPlaylistUrl startPlaylistUrl mp4Url growingPlaylistUrl posterUrl storyboardUrl startLevel renditions expiresAt } } }`;
 
 const OF_SOUND = gql`query OfSound($id: ID!, $first: Int!, $after: String) { sound(id: $id) { title creator { handle }
-  videos(first: $first, after: $after) { edges { cursor node { id caption hashtags durationMs width height hasAudio viewCount likeCount saveCount viewerState { liked saved } viewToken(surface: SOUND)
-    creator { id handle displayName verified } sound { id title creator { handle } }
+  videos(first: $first, after: $after) { edges { cursor node { id caption hashtags durationMs width height hasAudio viewCount likeCount saveCount shareCount repostCount commentCount viewerState { liked saved reposted } viewToken(surface: SOUND)
+    creator { id handle displayName verified isPrivate relationship { follow followedBy blocks mutes } } sound { id title creator { handle } }
     playback { refusal masterPlaylistUrl startPlaylistUrl mp4Url posterUrl storyboardUrl startLevel renditions expiresAt } } } pageInfo { hasNextPage } } } }`;
 
 const OF_PERSON = gql`query OfPerson($handle: String!, $first: Int!, $after: String) { user(handle: $handle) { handle displayName
-  videos(first: $first, after: $after) { edges { cursor node { id caption hashtags durationMs width height hasAudio viewCount likeCount saveCount viewerState { liked saved } viewToken(surface: PROFILE)
-    creator { id handle displayName verified } sound { id title creator { handle } }
+  videos(first: $first, after: $after) { edges { cursor node { id caption hashtags durationMs width height hasAudio viewCount likeCount saveCount shareCount repostCount commentCount viewerState { liked saved reposted } viewToken(surface: PROFILE)
+    creator { id handle displayName verified isPrivate relationship { follow followedBy blocks mutes } } sound { id title creator { handle } }
     playback { refusal masterPlaylistUrl startPlaylistUrl mp4Url posterUrl storyboardUrl startLevel renditions expiresAt } } } pageInfo { hasNextPage } } } }`;
 
 const PLAYBACK = gql`query Playback($id: ID!) { video(id: $id) {

@@ -10,10 +10,10 @@ const LONGEST_PAUSE_MS = 15_000;
  * @typedef {object} Listener
  * @property {(data: any) => void} next
  * @property {() => void} [done] the server has nothing more to tell
- * @property {(message: string) => void} [failed] the server refused; it is not asked again
+ * @property {(message: string, code: string) => void} [failed] the server refused; it is not asked again
  */
 
-/** @type {Map<string, {document: string, variables: any, listener: Listener}>} */
+/** @type {Map<string, {document: string, variables: () => any, listener: Listener}>} */
 const wanted = new Map();
 /** @type {WebSocket | null} */
 let socket = null;
@@ -23,12 +23,13 @@ let broken = 0;
 let number = 0;
 
 /**
- * Listen until the returned function is called. After a break the subscription is made again, so `next` may hear of a state twice.
- * @param {string} document @param {Record<string, any>} variables @param {Listener} listener @returns {() => void}
+ * Listen until the returned function is called. After a break the subscription is made again, so `next` may hear of a state twice;
+ * where the server can go on from a place, the variables are a function that names the newest one.
+ * @param {string} document @param {Record<string, any> | (() => Record<string, any>)} variables @param {Listener} listener @returns {() => void}
  */
 export function subscribe(document, variables, listener) {
   const id = String(++number);
-  wanted.set(id, { document, variables, listener });
+  wanted.set(id, { document, variables: typeof variables === "function" ? /** @type {() => any} */ (variables) : () => variables, listener });
   if (ready) send(id);
   else open();
   return () => {
@@ -41,7 +42,7 @@ export function subscribe(document, variables, listener) {
 /** @param {string} id */
 function send(id) {
   const { document, variables } = /** @type {any} */ (wanted.get(id));
-  socket?.send(JSON.stringify({ id, type: "subscribe", payload: { query: document, variables } }));
+  socket?.send(JSON.stringify({ id, type: "subscribe", payload: { query: document, variables: variables() } }));
 }
 
 async function open() {
@@ -96,14 +97,19 @@ function take(message) {
       return;
     case "next":
       if (message.payload.data) entry?.listener.next(message.payload.data);
-      else end(message.id, () => entry?.listener.failed?.(message.payload.errors?.[0]?.message ?? ""));
+      else end(message.id, () => entry?.listener.failed?.(...reasonOf(message.payload.errors)));
       return;
     case "error":
-      end(message.id, () => entry?.listener.failed?.(message.payload?.[0]?.message ?? ""));
+      end(message.id, () => entry?.listener.failed?.(...reasonOf(message.payload)));
       return;
     case "complete":
       end(message.id, () => entry?.listener.done?.());
   }
+}
+
+/** @param {any[] | undefined} errors @returns {[string, string]} */
+function reasonOf(errors) {
+  return [errors?.[0]?.message ?? "", errors?.[0]?.extensions?.code ?? ""];
 }
 
 /** @param {string} id @param {() => void} tell */
