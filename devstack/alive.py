@@ -26,7 +26,8 @@ NAMES = (*SERVICES, "gateway", "worker")
 async def serves(name: str, variables: Mapping[str, str]) -> bool:
     """True when the process of that name serves. A worker serves nobody: it is alive while it tells its metrics. Raises InvalidSetting."""
     if name == "gateway":
-        return await gateway_serves(f"http://127.0.0.1:{variables.get('CLIPMESH_PORT', '8080')}")
+        scheme = "https" if variables.get("CLIPMESH_HTTPS_CERT") else "http"
+        return await gateway_serves(f"{scheme}://127.0.0.1:{variables.get('CLIPMESH_PORT', '8080')}")
     settings = environment.read(ServiceSettings, variables)
     if name == "worker":
         return await _tells(settings.metrics)

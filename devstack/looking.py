@@ -122,9 +122,6 @@ def stores_of(samples: Mapping[str, Samples]) -> list[StoreStatus]:
         for labels, value in page.get("clipmesh_dependency_up", ()):
             up, down = found.setdefault(labels["dependency"], ([], []))
             (up if value else down).append(process)
-        for _, away in page.get("clipmesh_outbox_stream_away", ()):
-            up, down = found.setdefault("stream", ([], []))
-            (down if away else up).append(process)
     return [StoreStatus(name, tuple(sorted(up)), tuple(sorted(down))) for name, (up, down) in sorted(found.items())]
 
 

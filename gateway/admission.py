@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.rates import Rate, RateLimiter, Taking, address_key
+from gateway.rates import Rate, RateLimited, RateLimiter, Taking, address_key
 from gateway.viewers import Viewer
 
 BASE_COST = 20
@@ -23,8 +23,9 @@ def reading_cost(characters: int) -> int:
 class Admission:
     """The rate limits as the gateway applies them."""
 
-    def __init__(self, *, limiter: RateLimiter, user: Rate, address: Rate, sign_in: Rate) -> None:
+    def __init__(self, *, limiter: RateLimiter, user: Rate, address: Rate, sign_in: Rate, documents: Rate) -> None:
         self._limiter = limiter
+        self._documents = documents
         self._user = user
         self._address = address
         self._sign_in = sign_in
@@ -50,6 +51,14 @@ class Admission:
     async def charge_stranger(self, address: str) -> None:
         """Count a request whose token was no good. Raises RateLimited."""
         await self._limiter.take([Taking(rate=self._address, who=address_key(address))], REFUSED_COST)
+
+    async def may_keep(self, viewer: Viewer, characters: int) -> bool:
+        """Count a document that is going to be kept for this address; false when it has brought too many."""
+        try:
+            await self._limiter.take([Taking(rate=self._documents, who=address_key(viewer.address))], characters)
+        except RateLimited:
+            return False
+        return True
 
     async def charge_sign_in(self, address: str, count: int = 1) -> None:
         """Count sign-ups, sign-ins and questions for tokens. Raises RateLimited."""

@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 
-from clipmesh.social.v1 import identity_service_pb2
 from clipmesh.video.v1 import playback_service_pb2
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,11 +18,14 @@ from starlette.types import ASGIApp
 from gateway import pages
 from gateway.admission import Admission
 from gateway.browsers import Origins, SecureHeaders
+from gateway.certificates import Certificate
 from gateway.clients import Clients
 from gateway.context import Contexts
 from gateway.errors import INTERNAL_MESSAGE
 from gateway.execution.engine import Engine
+from gateway.execution.sources import document_source
 from gateway.health import Health
+from gateway.identities import sessions_of, signing_keys_of
 from gateway.listening import Listener
 from gateway.media.door import UploadDoorApp
 from gateway.media.edge import MediaEdge
@@ -40,6 +42,7 @@ from gateway.protocols.sockets import GraphQLSockets, SocketLimits
 from gateway.proxies import Proxies
 from gateway.rates import RateLimiter
 from gateway.schema.counters import COUNTERS_TOPIC
+from gateway.schema.inboxes import NOTIFICATIONS_TOPIC
 from gateway.schema.root import make_schema
 from gateway.schema.uploads import PROGRESS_TOPIC
 from gateway.settings import GatewaySettings
@@ -51,11 +54,10 @@ from mesh.access import Priority
 from mesh.app import Dependency, Process
 from mesh.auth import ViewerSigner, without_viewer
 from mesh.background import kept_going
-from mesh.blobs_at_start import BlobsAtStart
+from mesh.blobs_at_start import BlobsAtStart, ask_blobs
 from mesh.events.hints import Hints
 from mesh.events.stream import connect_stream
 from mesh.server import ServedService
-from mesh.session_checks import SessionNow
 from mesh.stores.blobs import open_blobs, upload_door
 from mesh.stores.blobs.port import Blobs
 from mesh.stores.protected.blobs import protected_blobs
@@ -99,6 +101,7 @@ class GatewayApp:
     async def start(self) -> None:
         """Open what is read, begin to listen."""
         settings = self._settings
+        certificate = Certificate.of(settings)
         listener = Listener(
             app=await self.application(),
             host=settings.host,
@@ -106,8 +109,11 @@ class GatewayApp:
             message_bytes=settings.body_bytes,
             drain_s=DRAIN_S,
             peers=self.peers,
+            certificates=certificate,
         )
         await listener.start()
+        if certificate is not None:
+            self._background({"watch-certificate": certificate.watch})
         self._listener = listener
         self._stack.push_async_callback(listener.stop)
 
@@ -118,14 +124,13 @@ class GatewayApp:
         redis = ProtectedRedis(client, telemetry=process.telemetry)
         self._stack.push_async_callback(redis.close)
         await check_redis(client)
-        self.dependencies = {"redis": Dependency(redis.ping)}
         stream = ProtectedStream(await connect_stream(settings.events, redis=client), telemetry=process.telemetry)
         self._stack.push_async_callback(stream.close)
         clients = Clients.open(process.channels)
-        verifier = AccessTokenVerifier(clock=process.clock, source=_signing_keys(clients), sessions=_sessions(clients))
+        verifier = AccessTokenVerifier(clock=process.clock, source=signing_keys_of(clients), sessions=sessions_of(clients))
         viewers = Viewers(verifier=verifier, settings=settings, cookie_key=process.secrets.named("session_cookie_key"), clock=process.clock)
         self._stack.callback(viewers.close)
-        hints = Hints(stream=stream, topics=(PROGRESS_TOPIC, COUNTERS_TOPIC))
+        hints = Hints(stream=stream, topics=(PROGRESS_TOPIC, COUNTERS_TOPIC, NOTIFICATIONS_TOPIC))
         self._background({"hear-keys": lambda: verifier.run(stream), "hear-hints": hints.run})
         admission = self._admission(redis)
         signer = ViewerSigner(secrets=process.secrets, clock=process.clock)
@@ -136,8 +141,13 @@ class GatewayApp:
         look = BlobsAtStart(blobs, ending=process.ending)
         self._stack.push_async_callback(look.close)
         await look.start()
+        self.dependencies = {
+            "redis": Dependency(redis.ping),
+            "stream": Dependency(stream.generation),
+            "blobs": Dependency(lambda: ask_blobs(blobs)),
+        }
         health = Health(
-            redis=redis,
+            dependencies=self.dependencies,
             verifier=verifier,
             viewers=viewers,
             telemetry=process.telemetry,
@@ -147,7 +157,7 @@ class GatewayApp:
         oauth = OAuth(clients=clients, viewers=viewers, admission=admission, settings=settings, page=pages.signin_page())
         routes = [
             *health.routes(),
-            *self._graphql_routes(viewers=viewers, admission=admission, contexts=contexts),
+            *self._graphql_routes(viewers=viewers, admission=admission, contexts=contexts, redis=redis),
             *oauth.routes(),
             *PublishedKeys(clients=clients, clock=process.clock).routes(),
             *await self._media_routes(clients, blobs),
@@ -161,18 +171,27 @@ class GatewayApp:
         settings = self._settings
         limiter = RateLimiter(redis=redis, clock=self.process.clock)
         self.process.telemetry.watch(COUNTING_ALONE, lambda: float(limiter.local))
-        return Admission(limiter=limiter, user=settings.user_rate, address=settings.address_rate, sign_in=settings.sign_in_rate)
+        return Admission(
+            limiter=limiter,
+            user=settings.user_rate,
+            address=settings.address_rate,
+            sign_in=settings.sign_in_rate,
+            documents=settings.documents_rate,
+        )
 
-    def _graphql_routes(self, *, viewers: Viewers, admission: Admission, contexts: Contexts) -> list[BaseRoute]:
+    def _graphql_routes(self, *, viewers: Viewers, admission: Admission, contexts: Contexts, redis: Redis) -> list[BaseRoute]:
         settings, process = self._settings, self.process
+        # Where a list says what may be asked, nobody is invited to ask anything else.
+        explores = settings.development and not settings.graphql_allowed
         engine = Engine(
             schema=make_schema(),
             limits=settings.operation_limits,
-            introspection=settings.development,
+            introspection=explores,
             cached_characters=settings.graphql_cache_characters,
             compiled=settings.graphql_compiled,
         )
-        running = Running(engine=engine, admission=admission, contexts=contexts, telemetry=process.telemetry)
+        source = document_source(settings, engine, redis=redis, clock=process.clock, admission=admission)
+        running = Running(engine=engine, admission=admission, contexts=contexts, telemetry=process.telemetry, source=source)
         self._stack.push_async_callback(running.drain, DRAIN_S)
         process.telemetry.watch(CONNECTIONS, lambda: self._connections.open)
         process.telemetry.watch(PEERS, lambda: self.peers.open)
@@ -183,7 +202,7 @@ class GatewayApp:
         def refused(priority: Priority, count: int) -> None:
             process.telemetry.count(TURNED_AWAY, count, priority=priority.name.lower())
 
-        door = Door(documents=engine.documents, origins=origins, refused=refused)
+        door = Door(documents=engine.documents, origins=origins, refused=refused, text_of=source.known)
         process.telemetry.watch(LOOP_LATE, lambda: door.valve.late_s)
         self._background({"watch-loop": door.watch})
         self.peers.door = door
@@ -203,7 +222,7 @@ class GatewayApp:
             events=events,
             body_bytes=settings.body_bytes,
             batch=settings.graphql_batch,
-            development=settings.development,
+            development=explores,
         )
         limits = SocketLimits(
             init_s=settings.socket_init_ms / 1000, operations=settings.socket_operations, message_bytes=settings.body_bytes
@@ -256,24 +275,6 @@ class GatewayApp:
             # Before connections are waited for: a stream of an hour would be cut off without its tail.
             await self.tus.close()
         await self._stack.aclose()
-
-
-def _signing_keys(clients: Clients) -> Callable[[], Awaitable[Sequence[identity_service_pb2.SigningKey]]]:
-    async def keys() -> Sequence[identity_service_pb2.SigningKey]:
-        with without_viewer():
-            answer = await clients.identity.ListSigningKeys(identity_service_pb2.ListSigningKeysRequest())
-        return answer.keys
-
-    return keys
-
-
-def _sessions(clients: Clients) -> Callable[[int], Awaitable[SessionNow]]:
-    async def session(session_id: int) -> SessionNow:
-        with without_viewer():
-            answer = await clients.identity.GetSession(identity_service_pb2.GetSessionRequest(session_id=session_id))
-        return SessionNow(active=answer.active, consents=tuple(answer.consents))
-
-    return session
 
 
 async def _problem_of(request: Request, error: Exception) -> Response:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from clipmesh.feed.v1.feed_service_pb2_grpc import FeedServiceStub
 from clipmesh.feed.v1.signal_service_pb2_grpc import SignalServiceStub
 from clipmesh.rights.v1.review_service_pb2_grpc import ReviewServiceStub
+from clipmesh.social.v1.comment_service_pb2_grpc import CommentServiceStub
 from clipmesh.social.v1.engagement_service_pb2_grpc import EngagementServiceStub
 from clipmesh.social.v1.graph_service_pb2_grpc import GraphServiceStub
 from clipmesh.social.v1.identity_service_pb2_grpc import IdentityServiceStub
+from clipmesh.social.v1.notification_service_pb2_grpc import NotificationServiceStub
 from clipmesh.social.v1.profile_service_pb2_grpc import ProfileServiceStub
 from clipmesh.sound.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 from clipmesh.video.v1.playback_service_pb2_grpc import PlaybackServiceStub
@@ -29,6 +31,14 @@ ENGAGEMENT_ACTS = frozenset(
 )
 """Acts of EngagementService: a repeat changes nothing."""
 
+COMMENT_ACTS = frozenset(
+    {
+        *("PostComment", "EditComment", "DeleteComment", "LikeComment", "UnlikeComment"),
+        *("HideComment", "ApproveComment", "PinComment", "UnpinComment", "UpdateCommentFilters"),
+    }
+)
+"""Acts of CommentService: each carries a request id."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clients:
@@ -44,6 +54,8 @@ class Clients:
     profiles: ProfileServiceStub
     graph: GraphServiceStub
     engagement: EngagementServiceStub
+    comments: CommentServiceStub
+    notifications: NotificationServiceStub
     reviews: ReviewServiceStub
 
     @classmethod
@@ -64,5 +76,9 @@ class Clients:
             profiles=channels.stub(ProfileServiceStub, "social", idempotent={"UpdateProfile", "UpdatePrivacy"}),
             graph=channels.stub(GraphServiceStub, "social", idempotent=GRAPH_ACTS),
             engagement=channels.stub(EngagementServiceStub, "social", idempotent=ENGAGEMENT_ACTS),
+            comments=channels.stub(CommentServiceStub, "social", idempotent=COMMENT_ACTS),
+            notifications=channels.stub(
+                NotificationServiceStub, "social", idempotent={"MarkNotificationsRead", "UpdateNotificationSettings"}
+            ),
             reviews=channels.stub(ReviewServiceStub, "rights", idempotent={"DecideReview"}),
         )

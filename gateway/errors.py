@@ -6,6 +6,8 @@ MeshError (of a service)
 
 Fault                                ours, or a service's with its code
 ├── TooCostly                        QUERY_TOO_COSTLY (gateway.execution.limits)
+├── PersistedQueryNotFound, PersistedQueryNotSupported, HashMismatch   (gateway.execution.persisted)
+├── NotAllowed                       DOCUMENT_NOT_ALLOWED (gateway.execution.allowed)
 └── RateLimited                      RATE_LIMITED (gateway.rates)
 everything else                      a bug: INTERNAL, its text stays inside
 """
@@ -40,6 +42,11 @@ CODES = {
 
 NAMED = {"BAD_CURSOR": "BAD_CURSOR", "CURSOR_EXPIRED": "CURSOR_EXPIRED", "INVALID_PAGE_TOKEN": "BAD_CURSOR"}
 """Reasons that are codes of their own."""
+
+OF_DOCUMENTS = frozenset(
+    {"PERSISTED_QUERY_NOT_FOUND", "PERSISTED_QUERY_NOT_SUPPORTED", "PERSISTED_QUERY_HASH_MISMATCH", "DOCUMENT_NOT_ALLOWED"}
+)
+"""Codes of documents that were asked by their hash, or that are on no list."""
 
 OUTCOMES = frozenset(
     {

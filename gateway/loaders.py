@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from clipmesh.common.v1 import permit_pb2
 from clipmesh.feed.v1 import signal_service_pb2
 from clipmesh.social.v1 import engagement_service_pb2, graph_service_pb2, profile_service_pb2
 from clipmesh.sound.v1 import catalogue_service_pb2
@@ -27,6 +28,7 @@ class Loaders:
         self._viewer_id = viewer_id
         self._tasks: set[asyncio.Task[None]] = set()
         self.video = Batched("video", self._videos, most=200, tasks=self._tasks)
+        self.permit = Batched("video", self._permits, most=200, tasks=self._tasks)
         self.playback = Batched("video", self._playbacks, most=PLAYBACKS_A_CALL, tasks=self._tasks)
         self.profile = Batched("social", self._profiles, most=200, tasks=self._tasks)
         self.relationship = Batched("social", self._relationships, most=200, tasks=self._tasks)
@@ -45,6 +47,10 @@ class Loaders:
     async def _videos(self, ids: list[int]) -> dict[int, video_service_pb2.Video]:
         answer = await self._clients.videos.BatchGetVideos(video_service_pb2.BatchGetVideosRequest(video_ids=ids))
         return {video.video_id: video for video in answer.videos}
+
+    async def _permits(self, ids: list[int]) -> dict[int, permit_pb2.SignedPermit]:
+        answer = await self._clients.videos.BatchIssuePermits(video_service_pb2.BatchIssuePermitsRequest(video_ids=ids))
+        return {permit_pb2.Permit.FromString(permit.permit).subject_id: permit for permit in answer.permits}
 
     async def _playbacks(self, ids: list[int]) -> dict[int, playback_service_pb2.Playback]:
         answer = await self._clients.playback.BatchGetPlayback(playback_service_pb2.BatchGetPlaybackRequest(video_ids=ids))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.errors import CODES, NAMED
+from gateway.errors import CODES, NAMED, OF_DOCUMENTS
 from gateway.wire.peers import REASONS
 from mesh.metrics import PRIORITIES
 from mesh.telemetry import Kind, Metric
@@ -18,10 +18,11 @@ OPERATIONS: Final = Metric(
     help="Queries and mutations, by the code of their first error; refused ones were not begun.",
     labels={
         "kind": frozenset({"query", "mutation", REFUSED}),
-        "code": frozenset({"OK", "INTERNAL", "QUERY_TOO_COSTLY", *CODES.values(), *NAMED.values()}),
+        "code": frozenset({"OK", "INTERNAL", "QUERY_TOO_COSTLY", *CODES.values(), *NAMED.values(), *OF_DOCUMENTS}),
     },
     when_it_moves="INTERNAL: find the request id in the logs. UNAVAILABLE or TIMEOUT: rpc_client_calls_total names the service. "
-    "Refused with QUERY_TOO_COSTLY or RATE_LIMITED: somebody asks too much, or a page of ours grew beyond CLIPMESH_GRAPHQL_COST.",
+    "Refused with QUERY_TOO_COSTLY or RATE_LIMITED: somebody asks too much, or a page of ours grew beyond CLIPMESH_GRAPHQL_COST. "
+    "PERSISTED_QUERY_NOT_FOUND: once a document and day; for long, Redis is away. DOCUMENT_NOT_ALLOWED: a client is newer than the list.",
 )
 OPERATION_SECONDS: Final = Metric(
     name="gateway_operation_seconds",

@@ -39,6 +39,7 @@ CALL_S = 5.0
 _SENTENCES = {
     "WRONG_CREDENTIALS": "That handle or e-mail and that password do not belong together.",
     "TOO_MANY_ATTEMPTS": "Too many attempts. Wait a while, then try again.",
+    "ACCOUNT_BANNED": "This account was shut out by those who run this place.",
 }
 _NOT_OURS = frozenset({"UNKNOWN_CLIENT", "REDIRECT_NOT_ALLOWED", "PKCE_REQUIRED"})
 """Reasons against an authorization request as it was sent by the application, whatever the person types."""

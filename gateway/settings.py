@@ -19,6 +19,7 @@ _AT_LEAST_ONE = (
     *("connections", "connections_per_address", "head_ms", "reader_ms"),
     *("graphql_batch", "socket_init_ms", "socket_operations", "socket_keepalive_ms", "socket_stall_ms", "sockets", "sockets_per_address"),
     *("rate_user_burst", "rate_user_per_s", "rate_address_burst", "rate_address_per_s", "rate_sign_in_burst", "rate_sign_in_per_minute"),
+    *("rate_documents_burst", "rate_documents_per_s", "graphql_persisted_local", "graphql_persisted_ms"),
 )
 
 
@@ -36,6 +37,10 @@ class GatewaySettings(ServiceSettings):
     """Address to listen on."""
     port: int = 8080
     """Port to listen on."""
+    https_cert: str = ""
+    """Path of the certificate chain that browsers are shown, PEM; renewed files are taken without a restart. Empty for plain HTTP."""
+    https_key: str = ""
+    """Path of its private key; nobody else may be able to read it."""
     origin: str = "http://127.0.0.1:8080"
     """Scheme, host and port as browsers write them; other origins may not act for a signed-in browser."""
     cors_origins: tuple[str, ...] = ()
@@ -75,6 +80,16 @@ class GatewaySettings(ServiceSettings):
     """Operations of one HTTP request; 1 refuses batches."""
     graphql_cache_characters: int = 500_000
     """Total length of the documents that are remembered as valid; parsed they take about 100 bytes for each."""
+    graphql_defers: int = 10
+    """Deferred fragments of a document; each costs for every object that it belongs to."""
+    graphql_persisted_characters: int = 16_000_000
+    """What Redis keeps of documents that clients ask by their hash, in characters, the least recently used leave first; 0 keeps none."""
+    graphql_persisted_local: int = 1_000_000
+    """What this process remembers of them, in characters."""
+    graphql_persisted_ms: int = 604_800_000
+    """How long a document is kept that nobody asks any more, in milliseconds; a week."""
+    graphql_allowed: tuple[str, ...] = ()
+    """The only documents that may be asked: `pages` for those of our own pages, files and folders of documents and manifests. Empty allows all."""
     graphql_compiled: bool = True
     """Compile queries to plans; false lets graphql-core run them all, with the same answers for about twice the CPU."""
 
@@ -108,6 +123,10 @@ class GatewaySettings(ServiceSettings):
     """Cost that one address may ask at once; many people may share it."""
     rate_address_per_s: int = 30_000
     """Cost that one address may ask every second."""
+    rate_documents_burst: int = 300_000
+    """Characters of documents that are kept for one address at once."""
+    rate_documents_per_s: int = 300
+    """Characters of documents that are kept for one address every second; what comes beyond that runs and is not kept."""
     rate_sign_in_burst: int = 120
     """Sign-ups and sign-ins of one address at once, tokens included."""
     rate_sign_in_per_minute: int = 60
@@ -126,6 +145,7 @@ class GatewaySettings(ServiceSettings):
             directives=self.graphql_directives,
             root_fields=self.graphql_root_fields,
             fragments=self.graphql_fragments,
+            defers=self.graphql_defers,
             cost=self.graphql_cost,
         )
 
@@ -147,6 +167,11 @@ class GatewaySettings(ServiceSettings):
         return Rate(name="address", burst=self.rate_address_burst, per_s=self.rate_address_per_s)
 
     @property
+    def documents_rate(self) -> Rate:
+        """Bucket of an address, in characters, for documents that are kept."""
+        return Rate(name="documents", burst=self.rate_documents_burst, per_s=self.rate_documents_per_s)
+
+    @property
     def sign_in_rate(self) -> Rate:
         """Stricter bucket of an address, for what costs a password hash or makes an account."""
         return Rate(name="signin", burst=self.rate_sign_in_burst, per_s=self.rate_sign_in_per_minute / 60)
@@ -156,6 +181,10 @@ class GatewaySettings(ServiceSettings):
         ServiceSettings.check(self)
         if not re.fullmatch(r"fixed:[A-Z]{2}|header:[A-Za-z0-9-]+|mmdb:.+", self.geo):
             raise ValueError(f"CLIPMESH_GEO={self.geo!r}: use fixed:CC, header:NAME or mmdb:PATH")
+        if bool(self.https_cert) != bool(self.https_key):
+            raise ValueError("CLIPMESH_HTTPS_CERT and CLIPMESH_HTTPS_KEY go together")
+        if self.https_cert and not self.origin.startswith("https:"):
+            raise ValueError(f"CLIPMESH_ORIGIN={self.origin!r} is not what browsers write under CLIPMESH_HTTPS_CERT: use https://...")
         if not _ORIGIN.fullmatch(self.origin):
             raise ValueError(f"CLIPMESH_ORIGIN={self.origin!r} is no origin: scheme://host[:port]")
         if wrong := [origin for origin in self.cors_origins if not _ORIGIN.fullmatch(origin)]:
@@ -171,6 +200,8 @@ class GatewaySettings(ServiceSettings):
                 raise ValueError(f"CLIPMESH_PROXY_NETWORKS={network!r}: {error}") from error
         if not 100 <= self.operation_ms <= 60_000:
             raise ValueError("CLIPMESH_OPERATION_MS lies between 100 and 60000")
+        if self.graphql_persisted_characters < 0 or self.graphql_defers < 0:
+            raise ValueError("CLIPMESH_GRAPHQL_PERSISTED_CHARACTERS and CLIPMESH_GRAPHQL_DEFERS cannot be negative")
         for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise ValueError(f"CLIPMESH_{name.upper()} has to be at least 1")

@@ -24,7 +24,9 @@ class SoundApp:
     async def start(self) -> None:
         """Open the stores, begin to fold video's events."""
         settings, process = self._settings, self.process
-        backbone = await Backbone.open(process, tables=settings.tables, redis=settings.redis, events=settings.events, row_types=ROW_TYPES)
+        backbone = await Backbone.open(
+            process, tables=settings.tables, redis=settings.redis, events=settings.events, blobs=settings.blobs, row_types=ROW_TYPES
+        )
         self._backbone = backbone
         await backbone.archive(settings, topics=("sound",))
         sounds = Sounds(

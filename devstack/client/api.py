@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.typing import Subprotocol
 
 from devstack.client import files, identity
+from devstack.client.connections import connections
 from devstack.client.errors import PATIENCE_S, ApiError, Patience, fault, refused, unreachable
 
 CALL_S = 30.0
@@ -45,7 +46,7 @@ class Api:
     _http: httpx.AsyncClient = field(init=False)
 
     def __post_init__(self) -> None:
-        self._http = httpx.AsyncClient(base_url=self.origin, timeout=CALL_S)
+        self._http = connections(self.origin, timeout_s=CALL_S)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -18,7 +18,7 @@ class Engines:
     """The smallest parts that uploads may have: so small that a clip of the tests has several."""
     patience_s: float = 60.0
     """How long people and tests wait for what has to come, in seconds."""
-    tail_wait_s: float = 0.5
+    tail_wait_s: float = 1.5
     """A tail that says nothing for so long has said everything, in seconds."""
 
     def url(self, variable: str, folder: Path) -> str:

@@ -22,7 +22,7 @@ SESSIONS = "{ me { sessions { edges { node { id current } } } } }"
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def stage() -> AsyncIterator[Stage]:
     with socket_folder() as folder:
-        stage = Stage.at(folder)
+        stage = Stage.at(folder, CLIPMESH_BOOTSTRAP_ROLES="otto:operator")
         await stage.system.start()
         try:
             yield stage
@@ -103,3 +103,19 @@ async def test_a_private_account_asks_who_follows(stage: Stage) -> None:
     cleo_id = payload["account"]["user"]["id"]
     followed = await dora.mutate("follow", "FollowInput", "relationship { follow }", userId=cleo_id, requestId=new_request_id())
     assert followed["relationship"] == {"follow": "REQUESTED"}
+
+
+async def test_who_is_banned_is_out_at_the_gateway_and_gets_in_no_more(stage: Stage) -> None:
+    otto, elsa = await stage.person("otto"), await stage.person("elsa")
+    elsa_id = (await elsa.query("{ me { user { id } } }"))["me"]["user"]["id"]
+    other = await elsewhere(stage, "elsa", "watch-elsa-clips")
+    with pytest.raises(ApiError) as refused:
+        await elsa.mutate("setBan", "SetBanInput", "banned", userId=elsa_id, banned=True)
+    assert refused.value.code == "FORBIDDEN"
+    assert (await otto.mutate("setBan", "SetBanInput", "banned", userId=elsa_id, banned=True))["banned"]
+    await over(other)
+    with pytest.raises(ApiError):
+        await elsa.sign_in("elsa", "watch-elsa-clips")
+    assert not (await otto.mutate("setBan", "SetBanInput", "banned", userId=elsa_id, banned=False))["banned"]
+    await elsa.sign_in("elsa", "watch-elsa-clips")
+    assert [one["current"] for one in await sessions(elsa)] == [True]

@@ -71,9 +71,11 @@ async def test_up_serves_until_it_is_asked_to_stop_and_leaves_nothing() -> None:
             assert names == ["redis", "rights", "social", "sound", "video", "feed", "worker-1", "gateway"]
             assert set(told["numbers"].values()) == {0}
             stores = {store["name"]: (len(store["up_for"]), store["down_for"]) for store in told["stores"]}
-            assert stores == {"blobs": (2, []), "redis": (6, []), "stream": (5, []), "tables": (5, []), "video": (1, [])}
+            assert stores == {"blobs": (7, []), "redis": (6, []), "stream": (6, []), "tables": (5, []), "video": (1, [])}
             assert [group["group"] for group in told["groups"]] == [
-                *("feed.engagements", "feed.videos", "social.counts", "social.engaged", "social.graph-counts", "social.graph-lists"),
+                *("feed.comments", "feed.consents", "feed.engagements", "feed.videos"),
+                *("social.comments", "social.counts", "social.engaged", "social.graph-counts", "social.graph-lists"),
+                *("social.notified-creators", "social.notified-people", "social.threads"),
                 *("sound.uses", "video.verdicts"),
             ]
             assert told["dead_letters"] == []

@@ -36,6 +36,13 @@ async def profile(api: Api, handle: str) -> dict[str, Any] | None:
     return found
 
 
+async def is_told(api: Api, what: tuple[str, list[str]]) -> bool:
+    """Whether somebody's inbox tells of something that people did."""
+    answer = await api.query("{ notifications { edges { node { kind actors { handle } } } } }")
+    nodes = [edge["node"] for edge in answer["notifications"]["edges"]]
+    return what in [(node["kind"], [actor["handle"] for actor in node["actors"]]) for node in nodes]
+
+
 async def act(api: Api, name: str, user_id: str) -> dict[str, Any]:
     """What somebody does to a person."""
     kind = f"{name[0].upper()}{name[1:]}Input"
@@ -56,6 +63,7 @@ async def test_a_follow_shows_at_once_and_counts_within_seconds(stage: Stage) ->
         return seen is not None and (seen["followerCount"], seen["followers"]["edges"]) == ("1", [{"node": {"handle": "vera"}}])
 
     await until(counted, what="the follower is counted and listed", timeout_s=5)
+    await until(lambda: is_told(ada, ("FOLLOW", ["vera"])), what="the follow is told", timeout_s=5)
     mine = await profile(ada, "vera")
     assert mine is not None
     assert mine["relationship"] == {"follow": "NONE", "followedBy": "FOLLOWING", "blocks": False}
@@ -76,8 +84,10 @@ async def test_a_block_takes_everything_away_on_the_next_request(stage: Stage, c
     with pytest.raises(ApiError) as refused:
         await act(hans, "follow", ada_id)
     assert refused.value.code == "ACCOUNT_NOT_FOUND"
-    # Nobody else notices.
+    # Nobody else notices, and followers heard of the clip.
     vera = await stage.person("vera")
+    await until(lambda: is_told(vera, ("VIDEO_PUBLISHED", ["ada"])), what="the publication is told", timeout_s=5)
+    assert not await is_told(hans, ("VIDEO_PUBLISHED", ["ada"]))
     assert await video_of(vera, video_id) is not None
 
     await act(ada, "unblock", hans_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from clipmesh.video.v1.events_pb2 import MediaFailed
 from devstack.client import ApiError, new_request_id
 from devstack.clips import BROKEN_KINDS, make_variants
 from mesh.testing.folders import socket_folder
-from tests.e2e.stage import Stage, finished, until
+from svc_video.processing.media import locate_tools
+from tests.e2e.stage import Stage, finished, until, video_of
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
@@ -96,6 +98,23 @@ async def test_what_can_be_refused_before_a_byte_is_sent_is(stage: Stage) -> Non
             await creator.mutate("startUpload", "StartUploadInput", "upload { id }", requestId=new_request_id(), **values)
         assert refused.value.code == code
         assert await asyncio.to_thread(stage.blobs, "") == before
+
+
+@pytest.mark.parametrize(("ending", "demuxer"), [(".webm", "mp4"), (".mp4", "matroska")])
+async def test_what_a_file_is_decide_its_bytes_and_not_what_it_is_called(
+    stage: Stage, clip: Path, tmp_path: Path, ending: str, demuxer: str
+) -> None:
+    creator = await stage.person("mime")
+    misnamed = tmp_path / f"clip{ending}"
+    command = [str(locate_tools().ffmpeg), "-v", "error", "-nostdin", "-i", str(clip), "-c", "copy", "-f", demuxer, str(misnamed)]
+    await asyncio.to_thread(lambda: subprocess.run(command, check=True, timeout=60))
+    upload = await creator.upload(misnamed, request_id=new_request_id())
+    last = await finished(creator, upload["id"])
+    assert (last["stage"], last["playable"], last["failureCode"]) == ("DONE", True, None)
+    video = await video_of(creator, upload["id"])
+    assert video is not None
+    answer = await creator.fetch(video["playback"]["mp4Url"])
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "video/mp4")
 
 
 async def _gone(stage: Stage, video_id: str) -> bool:

@@ -17,8 +17,7 @@ from devstack.troubles import troubles_of
 
 PAGES: dict[str, Samples] = {
     "video": {
-        "clipmesh_dependency_up": [({"dependency": "tables"}, 1.0), ({"dependency": "redis"}, 0.0)],
-        "clipmesh_outbox_stream_away": [({}, 1.0)],
+        "clipmesh_dependency_up": [({"dependency": "tables"}, 1.0), ({"dependency": "redis"}, 0.0), ({"dependency": "stream"}, 0.0)],
         "clipmesh_outbox_age_seconds": [({}, 75.0)],
         "clipmesh_store_breaker_state": [({"store": "tables", "lane": "read"}, 0.0), ({"store": "tables", "lane": "write"}, 2.0)],
         "clipmesh_store_breaker_away_seconds": [({"store": "tables", "lane": "read"}, 0.0), ({"store": "tables", "lane": "write"}, 12.4)],
@@ -30,8 +29,7 @@ PAGES: dict[str, Samples] = {
         "clipmesh_video_jobs_open": [({"kind": "first"}, 2.0), ({"kind": "further"}, 1.0)],
     },
     "feed": {
-        "clipmesh_dependency_up": [({"dependency": "tables"}, 1.0), ({"dependency": "redis"}, 1.0)],
-        "clipmesh_outbox_stream_away": [({}, 0.0)],
+        "clipmesh_dependency_up": [({"dependency": "tables"}, 1.0), ({"dependency": "redis"}, 1.0), ({"dependency": "stream"}, 1.0)],
         "clipmesh_store_breaker_state": [({"store": "redis", "lane": "read"}, 1.0)],
         "clipmesh_store_breaker_away_seconds": [({"store": "redis", "lane": "read"}, 3.0)],
         "clipmesh_limiter_waiting": [({}, 17.0)],

@@ -76,6 +76,24 @@ def test_when_every_break_is_noticed_all_is_well(runner: ModuleType, tree: Path,
     assert "1 of 1 mutants were noticed" in capsys.readouterr().out
 
 
+@pytest.mark.timeout(120)
+def test_what_needs_servers_is_left_out_loudly_unless_they_are_asked_for(
+    runner: ModuleType, tree: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in (runner.REQUIRED, *runner.SERVERS.values()):
+        monkeypatch.delenv(variable, raising=False)
+    add(tree, "adds", "test_of_two", "    return number + 3")
+    patch = tree / "tests" / "mutants" / "far.patch"
+    patch.write_text((tree / "tests" / "mutants" / "adds.patch").read_text().replace("tests/test_house.py", "tests/servers/test_house.py"))
+    assert runner.main([], root=tree) == 0
+    assert "NOT TRIED, since they need real servers (--servers starts them): far" in capsys.readouterr().out
+    assert runner.main(["far"], root=tree) == 1
+    for variable in runner.SERVERS.values():
+        monkeypatch.setenv(variable, "somewhere")
+    assert runner.main(["far"], root=tree) == 1
+    assert "far: NOT GREEN UNBROKEN" in capsys.readouterr().out
+
+
 def test_a_patch_without_its_test_and_a_name_that_is_none_are_refused(
     runner: ModuleType, tree: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
