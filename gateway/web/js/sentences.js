@@ -51,6 +51,8 @@ const SENTENCES = {
   FOLLOW_REQUEST_NOT_FOUND: "This person does not ask to follow you any more.",
   UNBLOCK_FIRST: "You block this person. Unblock them first.",
   TOO_MANY_FOLLOWS: "You follow as many people as one may. Unfollow somebody first.",
+  TOO_MANY_FOLLOW_REQUESTS: "You wait for as many answers as one may. Take a request back first.",
+  ACCOUNT_BANNED: "This account was shut out. Nobody can sign in to it.",
   TEXT_NOT_ALLOWED: "This cannot be said here.",
   TOO_MANY_MENTIONS: "Name at most ten people.",
   TOO_MANY_REPLIES: "This thread is full. Begin a new one.",
