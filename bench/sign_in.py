@@ -52,7 +52,7 @@ async def run(plan: Plan) -> Outcome:
     async with AsyncExitStack() as stack:
         stack.callback(hasher.close)
         served = await _served(stack, plan.folder, hasher)
-        person = await _sign_up(served)
+        person, *_ = [await _sign_up(served, f"person{number}") for number in range(sign_ins)]
         seconds: list[float] = []
         turns = {IDLE: _reading(served, person, reads), BUSY: _reading(served, person, reads, sign_ins=sign_ins, seconds=seconds)}
         trial = await in_turns("reads", turns, repetitions=plan.size(5, 1), warm_ups=plan.size(1, 0))
@@ -83,10 +83,10 @@ async def run(plan: Plan) -> Outcome:
 def _reading(served: Served, person: int, reads: int, *, sign_ins: int = 0, seconds: list[float] | None = None) -> Turn:
     profiles, identity = served.stub(ProfileServiceStub), served.stub(IdentityServiceStub)
 
-    async def sign_in() -> None:
+    async def sign_in(handle: str) -> None:
         await identity.Authorize(
             identity_pb.AuthorizeRequest(
-                login="alice",
+                login=handle,
                 password=_PASSWORD,
                 client_id="clipmesh-web",
                 redirect_uri=_REDIRECT,
@@ -98,7 +98,7 @@ def _reading(served: Served, person: int, reads: int, *, sign_ins: int = 0, seco
 
     async def all_in() -> None:
         began = time.perf_counter()
-        await asyncio.gather(*(sign_in() for _ in range(sign_ins)))
+        await asyncio.gather(*(sign_in(f"person{number}") for number in range(sign_ins)))
         if sign_ins and seconds is not None:
             seconds.append(time.perf_counter() - began)
 
@@ -117,9 +117,10 @@ def _reading(served: Served, person: int, reads: int, *, sign_ins: int = 0, seco
     return turn
 
 
-async def _sign_up(served: Served) -> int:
+async def _sign_up(served: Served, handle: str) -> int:
+    """An account of its own for each who signs in: so many at once on one account would be guesses."""
     request = identity_pb.SignUpRequest(
-        request_id="alice", handle="alice", email="alice@example.org", password=_PASSWORD, birth_date="1990-05-17"
+        request_id=handle, handle=handle, email=f"{handle}@example.org", password=_PASSWORD, birth_date="1990-05-17"
     )
     return (await served.stub(IdentityServiceStub).SignUp(request, timeout=_CALL_S)).user_id
 
