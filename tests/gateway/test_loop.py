@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.execution.persisted import sha256_of
-from mesh.loop_watch import HELD, watched
+from mesh.loop_watch import HELD, HELD_MS, watched
 from mesh.telemetry import Telemetry
 from tests.gateway.conftest import Opening
 from tests.gateway.parts import in_parts
 from tests.gateway.world import World, token
 from tests.hostile.requests.documents import DOCUMENTS
+from tests.pace import slower_now
 
 pytestmark = [pytest.mark.timed]
 
@@ -60,7 +61,8 @@ async def test_no_callback_holds_the_loop_for_50_ms(world: World, caplog: pytest
     # As a process does before it serves: what was made so far is walked through no more.
     gc.collect()
     gc.freeze()
-    with caplog.at_level(logging.WARNING, "clipmesh.loop"), watched(Telemetry(service="gateway")):
+    held_ms = HELD_MS * slower_now()
+    with caplog.at_level(logging.WARNING, "clipmesh.loop"), watched(Telemetry(service="gateway"), held_ms=held_ms):
         await work(world, ids)
     gc.unfreeze()
     held = [f"{record.method} for {record.duration_ms} ms" for record in caplog.records if record.message == HELD]  # type: ignore[attr-defined]
