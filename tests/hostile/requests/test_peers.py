@@ -12,8 +12,9 @@ from contextlib import AsyncExitStack
 import pytest
 import pytest_asyncio
 
+from gateway.metrics import PEERS_CUT
 from gateway.settings import GatewaySettings
-from gateway.wire.peers import PeerLimits, Peers
+from gateway.wire.peers import Cut, PeerLimits, Peers
 from tests.gateway.fakes import snowflake
 from tests.gateway.world import World, until
 from tests.hostile.requests.conftest import CONNECTIONS, READER_MS
@@ -242,6 +243,7 @@ async def test_requests_sent_at_once_are_answered_one_by_one(gate: World) -> Non
 
 
 async def test_who_asks_and_asks_and_waits_for_no_answer_is_cut_off(gate: World) -> None:
+    before = gate.app.process.telemetry.value(PEERS_CUT, why=Cut.FLOOD)
     async with connection(gate.app.port) as (_, writer):
         with contextlib.suppress(ConnectionError):
             async with asyncio.timeout(5):
@@ -249,3 +251,5 @@ async def test_who_asks_and_asks_and_waits_for_no_answer_is_cut_off(gate: World)
                 await writer.drain()
                 await until(lambda: gate.app.peers.open == 0)
         assert gate.app.peers.open == 0
+    # Not as a slow reader, which comes later.
+    assert gate.app.process.telemetry.value(PEERS_CUT, why=Cut.FLOOD) == before + 1
