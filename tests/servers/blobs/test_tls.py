@@ -69,9 +69,12 @@ async def over_tls(s3_url: str, pem: Path) -> AsyncIterator[str]:
         there, back = await asyncio.open_connection(target.hostname, target.port)
         ways = {asyncio.create_task(carry(reader, back)), asyncio.create_task(carry(there, writer))}
         lines.update(ways)
-        await asyncio.wait(ways)
-        for one in (writer, back):
-            one.transport.abort()
+        try:
+            # A client that goes without a word of TLS ends the one way with an error, and nothing would end the other.
+            await asyncio.wait(ways, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for one in (writer, back):
+                one.transport.abort()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
@@ -79,8 +82,10 @@ async def over_tls(s3_url: str, pem: Path) -> AsyncIterator[str]:
         yield f"s3://{target.netloc.rpartition('@')[0]}@127.0.0.1:{port}{target.path}?tls=1"
     finally:
         server.close()
-        await server.wait_closed()
+        for way in lines:
+            way.cancel()
         await asyncio.wait(lines) if lines else None
+        await server.wait_closed()
 
 
 @asynccontextmanager
