@@ -10,9 +10,9 @@ from pathlib import Path
 
 from bench.outcome import Outcome, Side, ratio, value
 from bench.plan import Plan
-from bench.running import free_port
 from bench.turns import Run, in_turns
 from devstack.layout import Layout
+from devstack.ports import free_port
 from devstack.system import Mode, System
 
 OURS, OTHER = "a process each", "one process"

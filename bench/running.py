@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from bench.plan import Plan
 from bench.player import DoesNotPlay, first_picture
 from devstack.client import Api, new_request_id
 from devstack.layout import Layout
+from devstack.ports import free_port
 from devstack.system import Mode, System
 from svc_video.processing.media import MediaTools
 
@@ -44,13 +44,6 @@ class Moments:
     whole_s: float
     """The MP4 of the first rendition was there, to its last byte."""
     whole_bytes: bytes
-
-
-def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

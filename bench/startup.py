@@ -12,9 +12,9 @@ from pathlib import Path
 
 from bench.outcome import Aim, Outcome, Side, value
 from bench.plan import Plan
-from bench.running import free_port
 from bench.turns import Run, Turn, in_turns
 from devstack.health import gateway_serves
+from devstack.ports import free_port
 
 AIM = Aim(value=5.0)
 NEW, USED = "new folder", "used folder"

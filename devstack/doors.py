@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import grpc
 
 from devstack.certs import files_of
 from devstack.layout import SERVICES, identity_of
+from devstack.ports import free_port
 from mesh.operating import OPERATOR
 from mesh.tls import Tls, channel_credentials, server_name
 
@@ -51,9 +50,4 @@ class Doors:
 
 def loopback_addresses(processes: Iterable[str]) -> dict[str, str]:
     """A free port on loopback for each process."""
-    with ExitStack() as held:
-        # All are held until the last is found, so that none is found twice.
-        found = {name: held.enter_context(socket.socket()) for name in processes}
-        for probe in found.values():
-            probe.bind(("127.0.0.1", 0))
-        return {name: f"127.0.0.1:{probe.getsockname()[1]}" for name, probe in found.items()}
+    return {name: f"127.0.0.1:{free_port()}" for name in processes}

@@ -11,12 +11,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from devstack.ports import free_ports, is_free
 from devstack.servers.cache import Cache
 from devstack.servers.cassandra import Cassandra
 from devstack.servers.kafka import Kafka
 from devstack.servers.keeper import Keeper
 from devstack.servers.minio import Minio
-from devstack.servers.ports import free_ports, is_free
 from devstack.servers.recipe import Place, Recipe
 from devstack.servers.redis import Redis
 from devstack.servers.server import Server

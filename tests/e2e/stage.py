@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
@@ -19,6 +18,7 @@ from devstack import logs
 from devstack.client import Api, new_request_id
 from devstack.layout import Layout
 from devstack.looking import look as look_at
+from devstack.ports import free_port
 from devstack.streams import waiting
 from devstack.system import System
 from mesh.events.incoming import open_envelope, open_payload
@@ -45,13 +45,6 @@ PLAYBACK = """playback { refusal masterPlaylistUrl dashManifestUrl mp4Url rendit
 FEED = f"""query($first: Int!, $after: String) {{ forYou(first: $first, after: $after) {{
   edges {{ cursor viewToken node {{ id caption viewCount creator {{ handle }} {PLAYBACK} }} }} pageInfo {{ hasNextPage }} servedBy }} }}"""
 VIDEO = f"query($id: ID!) {{ video(id: $id) {{ id state visibility viewCount caption {PLAYBACK} }} }}"
-
-
-def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def until(look: Callable[[], Awaitable[T]], *, what: str, timeout_s: float = SOON_S) -> T:

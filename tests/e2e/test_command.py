@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from devstack.ports import free_port
 from mesh.testing.folders import socket_folder
-from tests.e2e.stage import free_port, until
+from tests.e2e.stage import until
 from tests.fixtures.children import child
 
 pytestmark = pytest.mark.timeout(120)

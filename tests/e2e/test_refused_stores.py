@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from devstack.ports import free_port
 from mesh.clock import SystemClock
 from mesh.stores.tables import open_tables
 from mesh.testing.folders import socket_folder
-from tests.e2e.stage import free_port
 from tests.e2e.test_command import living
 from tests.fixtures.children import child
 from tests.fixtures.redis_tcp import redis_on_tcp

@@ -14,8 +14,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from devstack.client import Api
 from devstack.layout import SERVICES
 from devstack.looking import look
+from devstack.ports import free_port
 from mesh.testing.folders import socket_folder
-from tests.e2e.stage import feed, free_port, until
+from tests.e2e.stage import feed, until
 from tests.fixtures.children import child
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from devstack.clips import BROKEN_KINDS, PLAYABLE_KINDS, make_variants
+from devstack.ports import free_port
 from mesh.testing.folders import socket_folder
-from tests.e2e.stage import free_port
 from tests.fixtures.children import child
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]

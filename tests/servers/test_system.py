@@ -16,8 +16,8 @@ import pytest
 import redis as redis_driver
 
 from devstack.clips import make_clip
+from devstack.ports import free_port
 from mesh.testing.folders import socket_folder
-from tests.e2e.stage import free_port
 from tests.fixtures.children import child
 from tests.servers import swept
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from playwright.async_api import Browser
 from devstack.client import Api
 from devstack.clips import make_clip
 from devstack.layout import Layout
+from devstack.ports import free_port
 from devstack.system import System
 
 CLIPS = 4
@@ -73,11 +73,8 @@ async def town(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> A
     files = [tmp_path_factory.mktemp("sources") / f"clip-{seed}.mp4" for seed in range(11, 12 + CLIPS)]
     for seed, file in enumerate(files, 11):
         await asyncio.to_thread(make_clip, file, seed=seed, duration_s=DURATION_S, width=216, height=384)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="cm-journeys-") as folder:
-        layout = Layout(folder=Path(folder), port=port, settings={"CLIPMESH_BOOTSTRAP_ROLES": "carla:moderator"})
+        layout = Layout(folder=Path(folder), port=free_port(), settings={"CLIPMESH_BOOTSTRAP_ROLES": "carla:moderator"})
         async with System(layout=layout):
             alice = await join(layout.origin, "alice")
             try:

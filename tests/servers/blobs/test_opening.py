@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from minio.commonconfig import ENABLED, Filter
 from minio.credentials import StaticProvider
 from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 
+from devstack.ports import free_port
 from mesh.clock import SystemClock
 from mesh.settings import InvalidSetting
 from mesh.stores.blobs import open_blobs, upload_door
@@ -192,10 +192,7 @@ async def test_a_store_that_goes_away_is_unavailable_and_says_no_secret(unused_p
 
 @pytest.fixture
 def unused_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    return free_port()
 
 
 async def asked(url: str, ask: Callable[[Bucket], T]) -> T:

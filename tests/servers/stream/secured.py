@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from devstack.ports import free_ports
 from devstack.servers.cache import Cache
 from devstack.servers.kafka import Kafka
 from devstack.servers.keeper import Keeper
-from devstack.servers.ports import free_ports
 from devstack.servers.recipe import Command, Place
 from devstack.servers.server import Server
 from tests.contract.rpc.certificates import Authority, Certificate

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.servers.ports import free_ports
+from devstack.ports import free_ports
 from mesh.events.stream import StreamSettings, connect_stream
 from mesh.events.stream.port import Stream, StreamUnavailable
 from mesh.settings import InvalidSetting

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from devstack.certs import make_certs
-from devstack.servers.ports import free_ports
+from devstack.ports import free_ports
 from mesh import deadline
 from mesh.settings import InvalidSetting
 from mesh.stores.tables import open_tables

@@ -13,10 +13,10 @@ import pytest
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import Cluster, Session
 
+from devstack.ports import free_ports
 from devstack.servers.cache import Cache
 from devstack.servers.cassandra import Cassandra
 from devstack.servers.keeper import Keeper
-from devstack.servers.ports import free_ports
 from devstack.servers.recipe import Command, Place
 from devstack.servers.server import Server
 from mesh.clock import SystemClock

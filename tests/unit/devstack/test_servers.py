@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from devstack.ports import HIGHEST, LOWEST, free_ports, is_free
 from devstack.servers import keeper as keeping
 from devstack.servers import tools
 from devstack.servers.cache import VARIABLE, Cache, cache_folder
@@ -19,7 +20,6 @@ from devstack.servers.kafka import Kafka
 from devstack.servers.keeper import Keeper
 from devstack.servers.maven import fetch_jars
 from devstack.servers.minio import Minio
-from devstack.servers.ports import HIGHEST, LOWEST, free_ports, is_free
 from devstack.servers.recipe import Place
 from devstack.servers.refusals import FetchFailed, MissingTool, NotReady
 from devstack.servers.running import RECIPES, Servers

@@ -1,4 +1,4 @@
-"""Free ports of loopback for servers that may be restarted on them."""
+"""Free ports of loopback for processes that may be restarted on them."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ def free_ports(count: int) -> Sequence[int]:
                 _given.add(port)
                 found.append(port)
     return found
+
+
+def free_port() -> int:
+    """One of them."""
+    return free_ports(1)[0]
 
 
 def is_free(port: int) -> bool:
