@@ -42,7 +42,7 @@ async def playback(api: Api, video_id: str) -> dict[str, Any]:
 @pytest.mark.timeout(240)
 async def test_the_creator_alone_watches_what_is_made_already(stage: Stage, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
-    make_clip(clip, seed=5, duration_s=44.0, width=360, height=640, fps=30)
+    make_clip(clip, seed=5, duration_s=44.0, width=240, height=426, fps=24)
     creator, other = await stage.person("nora"), await stage.person("vlad")
     session = await creator.start_upload(clip, request_id=new_request_id())
     await creator.send_parts(clip, session)
@@ -63,7 +63,7 @@ async def test_the_creator_alone_watches_what_is_made_already(stage: Stage, tmp_
     assert (await finished(creator, session["id"]))["stage"] == "DONE"
     whole = await playback(creator, session["id"])
     assert (whole["refusal"], whole["growingPlaylistUrl"]) == (None, None)
-    await first_picture(creator, media_tools(), whole["mp4Url"].rpartition("/")[0] + "/360p.m3u8", tmp_path)
+    await first_picture(creator, media_tools(), whole["mp4Url"].rpartition("/")[0] + "/240p.m3u8", tmp_path)
 
     async def is_gone() -> bool:
         return (await creator.fetch(url)).status_code in {403, 404}
@@ -74,7 +74,7 @@ async def test_the_creator_alone_watches_what_is_made_already(stage: Stage, tmp_
 @pytest.mark.timeout(240)
 async def test_a_clip_that_is_deleted_while_it_grows_is_refused_at_once(stage: Stage, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
-    make_clip(clip, seed=6, duration_s=44.0, width=360, height=640, fps=30)
+    make_clip(clip, seed=6, duration_s=44.0, width=240, height=426, fps=24)
     creator = await stage.person("nora")
     session = await creator.start_upload(clip, request_id=new_request_id())
     await creator.send_parts(clip, session)

@@ -120,7 +120,7 @@ def _failing(error: type[MeshError]) -> Callable[[Any], Awaitable[Any]]:
     return fail
 
 
-_random = settings(max_examples=200, deadline=None, database=None, suppress_health_check=[*HealthCheck])
+_random = settings(max_examples=100, deadline=None, database=None, suppress_health_check=[*HealthCheck])
 
 
 async def _agree(world: World, query: Query, weather: tuple[set[str], type[MeshError]], spoiled: Any, signed_in: bool) -> Pair:

@@ -51,8 +51,8 @@ AIMS = {
 
 SERVERS = {"cql": "CLIPMESH_TEST_CASSANDRA", "kafka": "CLIPMESH_TEST_KAFKA", "s3": "CLIPMESH_TEST_S3", "upload": "CLIPMESH_TABLES"}
 """They measure a real server, whose URL this variable names."""
-LONG = {"startup", "workers"}
-"""They start two whole systems each and nothing that the others do not."""
+LONG = {"startup", "workers", "idle", "first-play"}
+"""They start one or two whole systems each."""
 
 
 def _cases() -> list[ParameterSet]:
