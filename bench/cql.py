@@ -62,7 +62,7 @@ async def run(plan: Plan) -> Outcome:
         sources=[f"{count} of each, {CONCURRENCY} at a time; Cassandra {driver.version}, one node"],
         notes=[
             "The driver sends the very statements of the engine, though without the order between them: all entries, then all conditional writes, "
-            "then all decisions.",
+            "then all decisions, each by itself. The engine sends entries and decisions of one shard together when they come at the same time.",
         ],
     )
 

@@ -91,8 +91,9 @@ class BlobRange:
 
     async def read(self) -> bytes:
         """All bytes at once, for small objects."""
+        rest = getattr(self.chunks, "rest", None)
         try:
-            return b"".join([chunk async for chunk in self.chunks])
+            return await rest() if rest is not None else b"".join([chunk async for chunk in self.chunks])
         finally:
             await self.aclose()
 

@@ -87,6 +87,19 @@ async def test_what_another_store_refuses_leaves_no_keyspace(own_cassandra_url: 
     assert await asyncio.to_thread(swept.keyspaces_of, own_cassandra_url) == []
 
 
+async def test_what_the_keyspace_refuses_is_found_before_another_store_is_touched(own_cassandra_url: str) -> None:
+    store = await open_store(own_cassandra_url, (LaterTicket,), FakeClock())
+    await store.close()
+    touched: list[str] = []
+
+    async def touch() -> None:
+        touched.append("a bucket is made")
+
+    with pytest.raises(IncompatibleTable, match="price_micros"):
+        await open_tables(own_cassandra_url, service=SERVICE, row_types=(Ticket,), clock=FakeClock(), first=touch)
+    assert touched == []
+
+
 async def test_a_data_centre_that_is_not_there_is_refused(own_cassandra_url: str) -> None:
     await refused(f"{own_cassandra_url}&dc=nowhere", InvalidSetting, "dc=nowhere", "datacenter1")
     assert await asyncio.to_thread(swept.keyspaces_of, own_cassandra_url) == []

@@ -84,8 +84,14 @@ def allow(port: int, *statements: str) -> None:
 
 async def test_who_may_not_make_the_keyspace_is_refused_and_nothing_is_made(guarded: int) -> None:
     url = f"scylla://anna:right@127.0.0.1:{guarded}/clips?replication=1"
+    others: list[str] = []
+
+    async def others_are_touched() -> None:
+        others.append("a bucket is made")
+
     with pytest.raises(InvalidSetting) as told:
-        await open_tables(url, service="rights", row_types=(), clock=SystemClock())
+        await open_tables(url, service="rights", row_types=(), clock=SystemClock(), first=others_are_touched)
+    assert others == []
     assert str(told.value) == (
         "CLIPMESH_TABLES: anna may not create or change keyspace clips_rights: grant CREATE on all keyspaces and ALL on clips_rights"
     )

@@ -60,6 +60,7 @@ class Pool(urllib3.PoolManager):
         context = ssl.create_default_context(cafile=ca or None)
         super().__init__(maxsize=_KEPT, block=False, ssl_context=context)
         self.pool_classes_by_scheme = {"http": _Plain, "https": _Tls}
+        self._of_host: dict[str, HTTPConnectionPool] = {}
 
     def urlopen(self, method: str, url: str, redirect: bool = True, **options: Any) -> BaseHTTPResponse:  # type: ignore[override]
         """One request within the line of this thread; `redirect` is not followed, as signatures are for one host."""
@@ -75,7 +76,13 @@ class Pool(urllib3.PoolManager):
     def _once(self, line: Line, method: str, url: str, options: dict[str, Any]) -> BaseHTTPResponse:
         left_s = line.left_s()
         timeout = urllib3.Timeout(connect=min(left_s, CONNECT_S), read=left_s)
-        return super().urlopen(method, url, redirect=False, timeout=timeout, retries=False, **options)
+        # Everything goes to one host: what the manager does to find the pool of any is done once.
+        scheme, _, rest = url.partition("://")
+        host, slash, path = rest.partition("/")
+        pool = self._of_host.get(host)
+        if pool is None:
+            pool = self._of_host[host] = self.connection_from_url(f"{scheme}://{host}")
+        return pool.urlopen(method, slash + path, redirect=False, assert_same_host=False, timeout=timeout, retries=False, **options)
 
 
 def hold_answer(line: Line, answer: BaseHTTPResponse) -> None:

@@ -56,7 +56,9 @@ class S3Stretch:
         self._bucket = bucket
         self._lines = lines
         self._room = room
-        self._window = memoryview(b"")
+        self._window = b""
+        self._taken = 0
+        """How much of the window was handed out."""
         self._closed = False
 
     def begin(self, line: Line, answer: BaseHTTPResponse, ends: int) -> S3Stretch:
@@ -68,12 +70,30 @@ class S3Stretch:
         return self
 
     async def __anext__(self) -> bytes:
-        if not self._window:
-            if self._at >= self._end or self._closed:
-                raise StopAsyncIteration
-            await self._lines.run(self._fetch)
-        chunk = bytes(self._window[:CHUNK_BYTES])
-        self._window = self._window[len(chunk) :]
+        if not await self._has_more():
+            raise StopAsyncIteration
+        return self._take(CHUNK_BYTES)
+
+    async def rest(self) -> bytes:
+        """All that is left, in one piece; a single window is handed out as it came."""
+        pieces = []
+        while await self._has_more():
+            pieces.append(self._take(len(self._window)))
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _has_more(self) -> bool:
+        if self._taken < len(self._window):
+            return True
+        if self._at >= self._end or self._closed:
+            return False
+        await self._lines.run(self._fetch)
+        return self._taken < len(self._window)
+
+    def _take(self, size_bytes: int) -> bytes:
+        chunk = self._window[self._taken : self._taken + size_bytes]
+        self._taken += len(chunk)
+        if self._taken == len(self._window):
+            self._window, self._taken = b"", 0
         self._room.change(-len(chunk))
         return chunk
 
@@ -95,7 +115,7 @@ class S3Stretch:
             else:
                 self._at = ends
                 if not self._closed:
-                    self._window = memoryview(window)
+                    self._window, self._taken = window, 0
                     self._room.change(len(window))
                 return
 
@@ -110,8 +130,8 @@ class S3Stretch:
         return answer, ends
 
     def _forget(self) -> None:
-        self._room.change(-len(self._window))
-        self._window = memoryview(b"")
+        self._room.change(self._taken - len(self._window))
+        self._window, self._taken = b"", 0
 
     def __del__(self) -> None:
         self._forget()

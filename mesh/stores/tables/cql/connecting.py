@@ -20,6 +20,7 @@ from cassandra.query import tuple_factory
 
 from mesh.settings import InvalidSetting
 from mesh.stores.tables.cql.address import CqlAddress
+from mesh.stores.tables.cql.loop_connection import LoopThread, on_loop
 from mesh.stores.tables.cql.session import DEFAULT_S, READS, WRITES
 from mesh.stores.tables.port import TablesUnavailable
 
@@ -31,8 +32,8 @@ _SECOND_NODE_S = 0.05
 _BACK_AFTER_S, _BACK_AT_LEAST_EVERY_S = 0.1, 1.0
 
 
-def connect(address: CqlAddress) -> tuple[Cluster, Session]:
-    """Connect; blocks. Raises InvalidSetting or TablesUnavailable."""
+def connect(address: CqlAddress, home: LoopThread) -> tuple[Cluster, Session]:
+    """Connect, on the loop that is given; blocks, in another thread than that of the loop. Raises InvalidSetting or TablesUnavailable."""
     nearest = TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=address.data_centre))
     common = {"load_balancing_policy": nearest, "row_factory": tuple_factory, "consistency_level": ConsistencyLevel.LOCAL_QUORUM}
     # A write is never sent twice by the driver: only the engine knows whether that does no harm.
@@ -55,6 +56,7 @@ def connect(address: CqlAddress) -> tuple[Cluster, Session]:
             auth_provider=PlainTextAuthProvider(address.user, address.password) if address.user else None,
             ssl_context=tls,
             execution_profiles=profiles,
+            connection_class=on_loop(home),
             reconnection_policy=ExponentialReconnectionPolicy(_BACK_AFTER_S, _BACK_AT_LEAST_EVERY_S),
             connect_timeout=_CONNECT_S,
             control_connection_timeout=_CONNECT_S,

@@ -21,7 +21,7 @@ from mesh.stores.tables.cql.settling import Settling
 from mesh.stores.tables.cql.tables import CqlTable
 from mesh.stores.tables.cql.unsettled import Unsettled
 from mesh.stores.tables.entries import SHARDS
-from mesh.stores.tables.port import Change, Insert, OutboxPage, Page, Remove, Transition
+from mesh.stores.tables.port import Change, Insert, OutboxPage, OutcomeUnknown, Page, Remove, TablesUnavailable, Transition
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -122,6 +122,21 @@ class CqlTables:
         """See the port."""
         await self._write_plain(rows, events, deletes=False)
 
+    async def put_once(self, first: Any, *rows: Any, events: Sequence[Event] = ()) -> None:
+        """See the port. Two steps: a condition holds for its own partition alone."""
+        self._session.check_open()
+        commit, put = self._calls.commit((Insert(first),), ()), self._calls.put(rows, events)
+
+        async def write() -> None:
+            await self._guarded.write(commit)
+            try:
+                await self._plain.write(put, deletes=False)
+            except OutcomeUnknown as unknown:
+                # Its token tells of the rows; that the first one stands is certain, and all that the port says.
+                raise TablesUnavailable("the rows behind a first one may not have been written") from unknown
+
+        await self._finish(write())
+
     async def delete(self, *rows: Any, events: Sequence[Event] = ()) -> None:
         """See the port."""
         await self._write_plain(rows, events, deletes=True)
@@ -131,7 +146,9 @@ class CqlTables:
             return
         self._session.check_open()
         put = self._calls.put(rows, events)
-        await self._finish(self._plain.write(put, deletes=deletes))
+        write = self._plain.write(put, deletes=deletes)
+        # Without events it is one request, which its caller cannot leave half made.
+        await (self._finish(write) if put.events else write)
 
     async def _finish(self, write: Coroutine[Any, Any, T]) -> T:
         """What a write answers; a caller that is cancelled leaves it to its fate, with every step made in order."""

@@ -148,7 +148,7 @@ class GuardedWrites:
             if attempt.happened is None:
                 await self._settle(attempt)
             if attempt.happened and not await _ended(attempt.confirmed):
-                await self._log.confirm(attempt.entries)
+                await self._log.confirm_now(attempt.entries)
             self._lanes.finished(attempt)
 
     async def _settle(self, attempt: Attempt) -> None:

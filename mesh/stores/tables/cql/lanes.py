@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import TracebackType
 
 from mesh import deadline
 from mesh.stores.tables.cql.outbox_log import Entry
@@ -52,6 +51,36 @@ class Lane:
     """Sent, and not yet decided or written down as decided."""
 
 
+class Turn:
+    """A place in a line. Entering it waits, and raises TablesUnavailable when one's turn does not come in time."""
+
+    __slots__ = ("_lane", "_lanes", "_partition")
+
+    def __init__(self, lanes: Lanes, partition: Partition) -> None:
+        self._lanes = lanes
+        self._partition = partition
+
+    async def __aenter__(self) -> Lane:
+        self._lane = lane = self._lanes.join(self._partition)
+        try:
+            if lane.users == 1:
+                await lane.turn.acquire()
+                return lane
+            async with asyncio.timeout(deadline.remaining_s(DEFAULT_S)):
+                await lane.turn.acquire()
+        except TimeoutError as error:
+            self._lanes.leave(self._partition, lane)
+            raise TablesUnavailable("the deadline passed before the write began") from error
+        except BaseException:
+            self._lanes.leave(self._partition, lane)
+            raise
+        return lane
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._lane.turn.release()
+        self._lanes.leave(self._partition, self._lane)
+
+
 class Lanes:
     """Every line that somebody stands in, or where something is left to be decided."""
 
@@ -59,24 +88,22 @@ class Lanes:
         self._lanes: dict[Partition, Lane] = {}
         self._marked: OrderedDict[Partition, None] = OrderedDict()
 
-    @asynccontextmanager
-    async def turn(self, partition: Partition) -> AsyncIterator[Lane]:
-        """Wait for one's turn. Raises TablesUnavailable when it does not come in time."""
-        lane = self._lanes.setdefault(partition, Lane())
+    def turn(self, partition: Partition) -> Turn:
+        """Wait for one's turn, and have it."""
+        return Turn(self, partition)
+
+    def join(self, partition: Partition) -> Lane:
+        """The line of a partition, with one more in it."""
+        lane = self._lanes.get(partition)
+        if lane is None:
+            lane = self._lanes[partition] = Lane()
         lane.users += 1
-        try:
-            try:
-                async with asyncio.timeout(deadline.remaining_s(DEFAULT_S)):
-                    await lane.turn.acquire()
-            except TimeoutError as error:
-                raise TablesUnavailable("the deadline passed before the write began") from error
-            try:
-                yield lane
-            finally:
-                lane.turn.release()
-        finally:
-            lane.users -= 1
-            self._sweep(partition)
+        return lane
+
+    def leave(self, partition: Partition, lane: Lane) -> None:
+        """One less in it."""
+        lane.users -= 1
+        self._sweep(partition)
 
     def _sweep(self, partition: Partition) -> None:
         lane = self._lanes.get(partition)

@@ -6,7 +6,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -41,8 +41,19 @@ def migrate(
 ) -> None:
     """Create the keyspace, new tables and new columns; blocks. `spread`: a new keyspace has copies in every data centre, else in the nearest alone.
     Raises IncompatibleTable, InvalidSetting or TablesUnavailable."""
+    _told(_Migration(cluster, session, address, keyspace, tables, spread=spread).run, address, keyspace)
+
+
+def look(
+    cluster: Cluster, session: Session, address: CqlAddress, keyspace: str, tables: Sequence[CqlTable], *, spread: bool = False
+) -> None:
+    """Raise what `migrate` would refuse, as far as that can be told without a change: before any other store is touched."""
+    _told(_Migration(cluster, session, address, keyspace, tables, spread=spread).look, address, keyspace)
+
+
+def _told(work: Callable[[], None], address: CqlAddress, keyspace: str) -> None:
     try:
-        _Migration(cluster, session, address, keyspace, tables, spread=spread).run()
+        work()
     except Unauthorized as error:
         raise InvalidSetting(
             f"CLIPMESH_TABLES: {address.user or 'the user without name'} may not create or change keyspace {keyspace}: grant CREATE on all "
@@ -68,7 +79,7 @@ class _Migration:
 
     def run(self) -> None:
         """Compare everything, then add what is missing, one process at a time."""
-        if not self._rows("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = %s", (self._keyspace,)):
+        if not self._is_there():
             self._change(self._new_keyspace())
         try:
             if not self._missing():
@@ -83,6 +94,21 @@ class _Migration:
                 for statement in statements:
                     self._change(statement)
                 self._remember(schema_name)
+
+    def look(self) -> None:
+        """Find what would be refused."""
+        if self._is_there():
+            # A registry that another process makes at this moment is compared by `run`.
+            with suppress(InvalidRequest):
+                self._missing()
+            return
+        self._new_keyspace()
+        # Rights are asked for before anything else, and no server lets anybody make this one: it says no to those alone who may make none.
+        with suppress(InvalidRequest):
+            self._rows(create_keyspace("system", data_centres=["none"], replication=1, scylla=False))
+
+    def _is_there(self) -> bool:
+        return bool(self._rows("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = %s", (self._keyspace,)))
 
     def _rows(self, text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return list(self._execute(SimpleStatement(text, consistency_level=ConsistencyLevel.LOCAL_QUORUM), values))

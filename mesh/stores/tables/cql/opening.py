@@ -12,7 +12,8 @@ from mesh.stores.tables.calls import check_names
 from mesh.stores.tables.cql.address import CqlAddress, check_home
 from mesh.stores.tables.cql.connecting import connect
 from mesh.stores.tables.cql.engine import CqlTables
-from mesh.stores.tables.cql.migrations import migrate
+from mesh.stores.tables.cql.loop_connection import LoopThread
+from mesh.stores.tables.cql.migrations import look, migrate
 from mesh.stores.tables.cql.session import CqlSession
 from mesh.stores.tables.cql.tables import CqlTable
 from mesh.stores.tables.port import Tables
@@ -24,18 +25,27 @@ _LONGEST_KEYSPACE = 48
 async def open_cql(
     address: CqlAddress, *, service: str, row_types: Sequence[type], clock: Clock, home: str, first: Callable[[], Awaitable[None]]
 ) -> Tables:
-    """The tables of `service` in its keyspaces, created and migrated once `first` has returned: global rows in that of the address, the others and
-    the outbox in that of `home`, which may be the same or empty. Raises InvalidSetting, IncompatibleTable or TablesUnavailable."""
+    """The tables of `service` in its keyspaces, looked at before `first` is called, created and migrated once it has returned: global rows in that of
+    the address, the others and the outbox in that of `home`, which may be the same or empty. Raises InvalidSetting, IncompatibleTable or
+    TablesUnavailable."""
     everywhere, here = _keyspace(address.keyspace, service), _keyspace(check_home(home, address), service)
     check_names(row_types)
     tables = {row_type: CqlTable(here if _stays(row_type) else everywhere, schema_of(row_type)) for row_type in row_types}
-    cluster, driver = await asyncio.to_thread(connect, address)
-    session = CqlSession(cluster, driver, asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    cluster, driver = await asyncio.to_thread(connect, address, LoopThread(loop))
+    session = CqlSession(cluster, driver, loop)
+    shared = [table for table in tables.values() if table.keyspace != here]
+    own = [table for table in tables.values() if table.keyspace == here]
+
+    def each(step: Callable[..., None]) -> None:
+        if shared:
+            step(cluster, driver, address, everywhere, shared, spread=True)
+        step(cluster, driver, address, here, own)
+
     try:
+        await asyncio.to_thread(each, look)
         await first()
-        if shared := [table for table in tables.values() if table.keyspace != here]:
-            await asyncio.to_thread(migrate, cluster, driver, address, everywhere, shared, spread=True)
-        await asyncio.to_thread(migrate, cluster, driver, address, here, [table for table in tables.values() if table.keyspace == here])
+        await asyncio.to_thread(each, migrate)
         # A number of its own for every start: what a process of before left undecided is told apart from what this one is doing.
         writer = secrets.randbelow(2**62) + 1
         engine = CqlTables(session=session, keyspace=here, tables=tables, clock=clock, writer=writer)

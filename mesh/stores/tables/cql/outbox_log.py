@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections import OrderedDict
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mesh.stores.tables.cql.gathering import Gathering
 from mesh.stores.tables.cql.outbox_tables import IN_FRONT_MS, OutboxCql, Place, State
 from mesh.stores.tables.cql.positions import BUCKET_MS, Positions, bucket_of, first_of
 from mesh.stores.tables.cql.session import CqlSession, MaybeWritten, Query, Values
@@ -54,6 +55,8 @@ class OutboxLog:
         self._fates: OrderedDict[int, bool | None] = OrderedDict()
         """By position: whether the write of this process happened, None while that is not known."""
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._written = Gathering(session, cql.write, partition=2, run=self.run)
+        self._confirmed = Gathering(session, cql.confirm, partition=2, run=self.run)
         self.oldest_ms = [0] * SHARDS
         """Buckets before these were dropped."""
         self._swept = [False] * SHARDS
@@ -98,6 +101,11 @@ class OutboxLog:
         if not entries:
             return
         self._remember(entries[0].place.position, True if state is State.HAPPENED else None)
+        first = entries[0]
+        if len(entries) == 1 or all(entry.shard == first.shard for entry in entries):
+            await self._register(first.shard, first.bucket_ms)
+            await self._write_shard(entries, state, origin)
+            return
         shards: dict[int, list[Entry]] = {}
         for entry in entries:
             shards.setdefault(entry.shard, []).append(entry)
@@ -111,25 +119,11 @@ class OutboxLog:
         raise MaybeWritten("some shards of the outbox did not take their entries") from errors[0]
 
     async def _write_shard(self, entries: Sequence[Entry], state: State, origin: str) -> None:
-        writes: list[tuple[Query, Values]] = []
+        rows = []
         for entry in entries:
-            content, place = entry.content, entry.place
-            row = (
-                place.position,
-                place.writer,
-                place.number,
-                state,
-                content.event_id,
-                content.topic,
-                content.key,
-                content.envelope,
-                origin,
-            )
-            writes.append((self._cql.write, (entry.shard, entry.bucket_ms, *row)))
-        if len(writes) == 1:
-            await self._session.write(*writes[0])
-        else:
-            await self._session.write_all(writes, level=self._cql.write.level)
+            content = entry.content
+            rows.append((*entry.key, state, content.event_id, content.topic, content.key, content.envelope, origin))
+        await self._written.write(rows, size_bytes=sum(len(entry.content.envelope) + len(origin) for entry in entries))
 
     async def _register(self, shard: int, bucket_ms: int) -> None:
         if (shard, bucket_ms) not in self._registered:
@@ -168,8 +162,18 @@ class OutboxLog:
             grown[shard] = self.counts[shard]
         self.waiters.committed(grown)
 
-    async def confirm(self, entries: Iterable[Entry]) -> None:
-        """Write down that a write happened. Raises TablesUnavailable."""
+    async def confirm(self, entries: Sequence[Entry]) -> None:
+        """Write down that a write happened, together with others that did. Raises TablesUnavailable."""
+        try:
+            if len(entries) == 1:
+                await self._confirmed.write([entries[0].key])
+            else:
+                await asyncio.gather(*(self._confirmed.write([entry.key]) for entry in entries))
+        except MaybeWritten as error:
+            raise TablesUnavailable(f"a decision could not be written: {error}") from error
+
+    async def confirm_now(self, entries: Sequence[Entry]) -> None:
+        """The same within the deadline of the caller. Raises TablesUnavailable."""
         await self._decide(self._cql.confirm, [entry.key for entry in entries])
 
     async def confirm_at(self, shard: int, place: Place) -> None:

@@ -16,6 +16,7 @@ from cassandra.query import BatchStatement, BatchType, PreparedStatement
 
 from mesh import deadline
 from mesh.stores.tables.cql.levels import Level
+from mesh.stores.tables.cql.loop_connection import LoopThread
 from mesh.stores.tables.port import InvalidUse, TablesUnavailable
 
 DEFAULT_S = 5.0
@@ -30,6 +31,7 @@ _GRACE_S = 0.05
 """How much longer the driver keeps a request than its caller waits: so that the caller's own time limit speaks first."""
 
 Values = Sequence[Any]
+Answer = asyncio.Future[list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,9 @@ class Query:
     text: str
     level: Level
     idempotent: bool = True
+
+    def __hash__(self) -> int:
+        return hash(self.text)
 
 
 class MaybeWritten(Exception):
@@ -52,7 +57,9 @@ class CqlSession:
         self._cluster = cluster
         self._session = session
         self._loop = loop
-        self._prepared: dict[Query, asyncio.Future[PreparedStatement]] = {}
+        self._home = LoopThread(loop)
+        self._prepared: dict[Query, PreparedStatement] = {}
+        self._preparing: dict[Query, asyncio.Future[PreparedStatement]] = {}
         self._places = asyncio.Semaphore(IN_FLIGHT)
         self._refused = False
         self._closed = False
@@ -67,13 +74,15 @@ class CqlSession:
             raise TablesUnavailable("the tables are closed")
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Let go of every connection once nothing is under way."""
         self._closed = True
+        for _ in range(IN_FLIGHT):
+            await self._places.acquire()
         await asyncio.to_thread(self._cluster.shutdown)
 
     async def read(self, query: Query, values: Values) -> list[tuple[Any, ...]]:
         """The rows of a SELECT. Raises TablesUnavailable."""
-        statement = await self._prepare(query)
+        statement = self._prepared.get(query) or await self._prepare(query)
         try:
             return await self._send(statement.bind(values), READS)
         except MaybeWritten as error:
@@ -81,7 +90,7 @@ class CqlSession:
 
     async def write(self, query: Query, values: Values) -> list[tuple[Any, ...]]:
         """Send one write; what it answers. Raises TablesUnavailable when it cannot have happened, MaybeWritten when it may have."""
-        statement = await self._prepare(query)
+        statement = self._prepared.get(query) or await self._prepare(query)
         return await self._send(statement.bind(values), WRITES)
 
     async def write_all(
@@ -93,7 +102,8 @@ class CqlSession:
         if serial is not None:
             batch.serial_consistency_level = _number(serial)
         for query, values in writes:
-            batch.add((await self._prepare(query)).bind(values))
+            statement = self._prepared.get(query) or await self._prepare(query)
+            batch.add(statement.bind(values))
         return await self._send(batch, WRITES)
 
     async def prepare(self, queries: Sequence[Query]) -> None:
@@ -102,16 +112,14 @@ class CqlSession:
         await asyncio.gather(*(self._prepare(query, within_s=START_S) for query in queries))
 
     async def _prepare(self, query: Query, *, within_s: float | None = None) -> PreparedStatement:
-        prepared = self._prepared.get(query)
-        if prepared is None:
-            prepared = self._prepared[query] = asyncio.ensure_future(asyncio.to_thread(self._prepare_now, query))
-            prepared.add_done_callback(lambda done: self._forget_failed(query, done))
-        if prepared.done() and not prepared.cancelled() and prepared.exception() is None:
-            return prepared.result()
+        preparing = self._preparing.get(query)
+        if preparing is None:
+            preparing = self._preparing[query] = asyncio.ensure_future(asyncio.to_thread(self._prepare_now, query))
+            preparing.add_done_callback(lambda done: self._keep_prepared(query, done))
         left_s = self._left_s() if within_s is None else within_s
         try:
             async with asyncio.timeout(left_s):
-                return await asyncio.shield(prepared)
+                return await asyncio.shield(preparing)
         except TimeoutError as error:
             raise TablesUnavailable("the deadline passed before anything was sent") from error
         except RequestValidationException as error:
@@ -119,9 +127,10 @@ class CqlSession:
         except Exception as error:
             raise TablesUnavailable(f"nothing was sent: {_one_line(error)}") from error
 
-    def _forget_failed(self, query: Query, prepared: asyncio.Future[PreparedStatement]) -> None:
-        if prepared.cancelled() or prepared.exception() is not None:
-            self._prepared.pop(query, None)
+    def _keep_prepared(self, query: Query, preparing: asyncio.Future[PreparedStatement]) -> None:
+        self._preparing.pop(query, None)
+        if not preparing.cancelled() and preparing.exception() is None:
+            self._prepared[query] = preparing.result()
 
     def _prepare_now(self, query: Query) -> PreparedStatement:
         statement = self._session.prepare(query.text)
@@ -148,12 +157,11 @@ class CqlSession:
                 raise TablesUnavailable(f"{IN_FLIGHT} requests are under way") from error
         else:
             await self._places.acquire()
+        answer: Answer = self._loop.create_future()
+        clock = self._loop.call_at(until, _refuse, answer, TimeoutError)
         try:
-            answer: asyncio.Future[list[tuple[Any, ...]]] = self._loop.create_future()
-            left_s = max(0.0, until - self._loop.time())
-            self._begin(statement, profile, left_s + _GRACE_S, answer)
-            async with asyncio.timeout(left_s):
-                return await answer
+            self._begin(statement, profile, max(0.0, until - self._loop.time()) + _GRACE_S, answer)
+            return await answer
         except (TimeoutError, OperationTimedOut) as error:
             raise MaybeWritten("no answer in time") from error
         except (NoHostAvailable, Unavailable) as error:
@@ -165,34 +173,33 @@ class CqlSession:
         except _ANSWERS as error:
             raise MaybeWritten(_one_line(error)) from error
         finally:
+            clock.cancel()
             self._places.release()
 
-    def _begin(self, statement: Any, profile: str, timeout_s: float, answer: asyncio.Future[list[tuple[Any, ...]]]) -> None:
-        loop = self._loop
-
-        # The driver calls back on its own thread; whoever waited may be gone by the time the loop hears of it.
-        def arrived(rows: list[tuple[Any, ...]] | None) -> None:
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(_resolve, answer, rows or [])
-
-        def failed(error: BaseException) -> None:
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(_refuse, answer, error)
-
+    def _begin(self, statement: Any, profile: str, timeout_s: float, answer: Answer) -> None:
         response: ResponseFuture = self._session.execute_async(statement, timeout=timeout_s, execution_profile=profile)
-        response.add_callbacks(arrived, failed)
+        response.add_callbacks(self._arrived, self._failed, (answer,), None, (answer,))
+
+    # The driver calls back on the loop, or in another thread when it gives up; whoever waited may be gone by then.
+    def _arrived(self, rows: list[tuple[Any, ...]] | None, answer: Answer) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._home.run(_resolve, answer, rows or [])
+
+    def _failed(self, error: BaseException, answer: Answer) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._home.run(_refuse, answer, error)
 
 
 _ANSWERS = (DriverException, ErrorMessage, ConnectionException)
 """What the driver raises once a request was sent, besides what is told apart above."""
 
 
-def _resolve(answer: asyncio.Future[list[tuple[Any, ...]]], rows: list[tuple[Any, ...]]) -> None:
+def _resolve(answer: Answer, rows: list[tuple[Any, ...]]) -> None:
     if not answer.done():
         answer.set_result(rows)
 
 
-def _refuse(answer: asyncio.Future[list[tuple[Any, ...]]], error: BaseException) -> None:
+def _refuse(answer: Answer, error: BaseException | type[BaseException]) -> None:
     if not answer.done():
         answer.set_exception(error)
 
