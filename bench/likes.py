@@ -146,7 +146,7 @@ async def run(plan: Plan) -> Outcome:
             f"grpcio {grpc.__version__}"
         ],
         notes=[
-            "A like is two durable writes: the note of its request id, then the row with its event.",
+            "A like is one read and one durable step: the note of its request id with the row and its event.",
             f"The disk is that of {plan.folder.parent}. The bare side checks no caller, verifies no permit and writes nothing.",
         ],
     )

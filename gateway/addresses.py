@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+from functools import lru_cache
 
 from mesh.clock import Clock
 
@@ -26,6 +27,7 @@ class AddressPseudonyms:
         return hmac.digest(self._key, said.encode(), hashlib.sha256)[:_PSEUDONYM_BYTES].hex()
 
 
+@lru_cache(maxsize=4_096)
 def _network(address: str) -> str:
     """An IPv4 address; the /64 of an IPv6 address, since its owner may use every address in it."""
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,8 +32,10 @@ class Origins:
     def is_own(self, connection: HTTPConnection) -> bool:
         """True for requests of our own pages, and of programs that are no browser and name no origin."""
         origin = connection.headers.get("origin")
+        if origin is None or origin == self._own:
+            return True
         scheme = {"ws": "http", "wss": "https"}.get(connection.url.scheme, connection.url.scheme)
-        return origin is None or origin in {self._own, f"{scheme}://{connection.headers.get('host', '')}"}
+        return origin == f"{scheme}://{connection.headers.get('host', '')}"
 
     def may_ask(self, connection: HTTPConnection) -> bool:
         """True for own pages and those that are configured."""
@@ -70,7 +71,8 @@ class SecureHeaders:
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
-        self._headers = _HEADERS | ({"strict-transport-security": _STRICT_TRANSPORT} if https else {})
+        headers = _HEADERS | ({"strict-transport-security": _STRICT_TRANSPORT} if https else {})
+        self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
@@ -80,11 +82,12 @@ class SecureHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-                if headers.get("content-type", "").startswith("text/html"):
-                    headers.setdefault("content-security-policy", _POLICY)
+                headers = list(message["headers"])
+                given = dict(headers)
+                headers += [one for one in self._headers if one[0] not in given]
+                if given.get(b"content-type", b"").startswith(b"text/html") and b"content-security-policy" not in given:
+                    headers.append((b"content-security-policy", _POLICY.encode()))
+                message["headers"] = headers
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 
@@ -50,6 +51,7 @@ def may_be_several(target: str) -> bool:
     return False
 
 
+@lru_cache(maxsize=4_096)
 def network_of(address: str) -> str:
     """What one customer has of the network, for counting: an IPv4 address, the /64 of an IPv6 one; other text as it is, cut short."""
     try:

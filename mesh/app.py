@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -18,6 +17,7 @@ from mesh.background import first_of
 from mesh.client import Channels, NoAddress
 from mesh.clock import Clock, open_clock
 from mesh.health import Dependency, Health
+from mesh.heap import settled_heap
 from mesh.logs import start_logs
 from mesh.loop_watch import watched
 from mesh.permits import Permits
@@ -182,10 +182,7 @@ async def serve(app: App, *, stopping: asyncio.Event) -> None:
             address = listen_address(settings, process.service)
             await server.start(address)
             _log.info("serving", extra={"address": address, "pid": os.getpid()})
-        # What start-up made stays for good: a full collection that walks through it would hold the loop for 60 to 90 ms.
-        gc.collect()
-        gc.freeze()
-        with watched(process.telemetry) if settings.watch_loop else nullcontext():
+        with settled_heap(), watched(process.telemetry) if settings.watch_loop else nullcontext():
             await first_of(stopping.wait(), process.ending.asked.wait())
         if not stopping.is_set():
             raise EndedItself(process.ending.reason)

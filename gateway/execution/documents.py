@@ -28,6 +28,7 @@ from gateway.execution.limits import OperationLimits, TooCostly, check_shape
 
 if TYPE_CHECKING:
     from gateway.execution.shapes import ObjectShape
+    from gateway.execution.variables import PlainVariables
 
 MOST_ERRORS = 10
 """Errors of one document that are told; finding more costs time and helps nobody."""
@@ -52,6 +53,8 @@ class Operation:
     """Names of the fields at the top, as often as they stand there; fragments are followed."""
     shapes: dict[tuple[bool, ...], ObjectShape | None] = field(default_factory=dict, compare=False)
     """What was compiled of it, by what its conditions said; None where graphql-core has to run it."""
+    readers: list[PlainVariables] = field(default_factory=list, compare=False)
+    """How its variables are read, once it has run."""
 
     def cost(self, variables: Mapping[str, Any]) -> int:
         """The price with raw variables."""

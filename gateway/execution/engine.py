@@ -23,6 +23,7 @@ from gateway.execution.deferring import Form, Put, run_in_parts
 from gateway.execution.documents import Document, Documents, Invalid, Operation
 from gateway.execution.limits import OperationLimits, TooCostly
 from gateway.execution.runs import Run
+from gateway.execution.variables import PlainVariables
 
 MOST_COERCION_ERRORS = 10
 
@@ -129,7 +130,13 @@ class Engine:
         return execute
 
     def _variables(self, plan: Plan) -> VariableValues:
-        definitions = plan.operation.node.variable_definitions or ()
+        operation = plan.operation
+        definitions = operation.node.variable_definitions or ()
+        if not operation.readers:
+            operation.readers.append(PlainVariables(self._schema, definitions))
+        plain = operation.readers[0].read(plan.asked.variables)
+        if plain is not None:
+            return plain
         found = get_variable_values(
             self._schema, definitions, dict(plan.asked.variables), max_errors=MOST_COERCION_ERRORS, hide_suggestions=True
         )

@@ -23,6 +23,7 @@ from gateway.execution.engine import Asked, Plan, refusal_of
 from gateway.protocols.events import EventStreams
 from gateway.protocols.negotiation import Media, accepted, is_json
 from gateway.protocols.parameters import BadRequest, asked_in_address, asked_of, body_of, json_of, request_id_of
+from gateway.protocols.requests import ClientRequest
 from gateway.protocols.running import ClientGone, Running
 from gateway.rates import RateLimited
 from gateway.viewers import Viewer, Viewers
@@ -103,7 +104,7 @@ class GraphQLHTTP:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request = Request(scope, receive)
+        request = ClientRequest(scope, receive)
         request_id = request_id_of(request.headers)
         headers = {"x-request-id": request_id, "cache-control": "no-store", **self._origins.headers(request)}
         call = _Call(request=request, takes=accepted(request.headers.get("accept")), request_id=request_id, headers=headers)
@@ -132,8 +133,7 @@ class GraphQLHTTP:
             return Response(status_code=204, headers={**call.headers, **self._origins.preflight(request), "allow": _METHODS})
         if request.method not in {"GET", "POST"}:
             raise BadRequest(f"use one of {_METHODS}", status=405, headers={"allow": _METHODS})
-        names_operation = "query" in request.query_params or "extensions" in request.query_params
-        if request.method == "GET" and self._page and not names_operation and Media.PAGE in call.takes:
+        if self._page and Media.PAGE in call.takes and request.method == "GET" and not _names_operation(request):
             return HTMLResponse(self._page, headers=call.headers | {"content-security-policy": "frame-ancestors 'none'"})
         if not any(media is not Media.PAGE for media in call.takes):
             raise BadRequest(f"answers come as {Media.GRAPHQL}, {Media.JSON} or {Media.EVENTS}", status=406)
@@ -189,6 +189,10 @@ class GraphQLHTTP:
     async def _count_stranger(self, request: Request) -> None:
         with contextlib.suppress(RateLimited):
             await self._admission.charge_stranger(self._viewers.address(request))
+
+
+def _names_operation(request: Request) -> bool:
+    return "query" in request.query_params or "extensions" in request.query_params
 
 
 def _status(errors: Sequence[GraphQLError], media: Media) -> int:

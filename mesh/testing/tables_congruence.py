@@ -138,7 +138,7 @@ class CongruenceContract:
         await self._run(tables, clock, steps)
 
     @pytest.mark.long
-    @pytest.mark.timeout(600)
+    @pytest.mark.timeout(7_200)
     @settings(_random, max_examples=2_000)
     @given(steps=st.lists(_steps, max_size=60))
     async def test_many_random_sequences_answer_as_the_model_does(self, tables: Tables, clock: FakeClock, steps: list[Step]) -> None:

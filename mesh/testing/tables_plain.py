@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from dataclasses import replace
 
 import pytest
 
-from mesh.stores.tables.port import InvalidUse, Tables
+from mesh.stores.tables.port import InvalidUse, RowExists, Tables
 from mesh.testing.clock import FakeClock
-from mesh.testing.tables_rows import Everything, Mood, Score, World, entries_after, event, versions_by_key
+from mesh.testing.tables_rows import Everything, Lease, Mood, Score, Ticket, World, entries_after, event, versions_by_key
 
 
 def score(version: int, note: str = "", *, points: int = 5, expires_at_ms: int = 0) -> Score:
@@ -88,6 +89,51 @@ class PlainContract:
         await tables.delete(score(5), events=[event(3)])
         await tables.put(events=[event(4, key_version=8)])
         assert versions_by_key(await entries_after(tables, {})) == {"k": [(1, 4), (2, 3), (3, 5), (4, 8)]}
+
+    async def test_rows_behind_a_first_one_are_put_once(self, tables: Tables) -> None:
+        await tables.put_once(Ticket(ticket_id=1, note="one"), score(4, "a"), events=[event(1)])
+        assert await tables.get(Ticket, 1) == Ticket(ticket_id=1, note="one", version=1)
+        assert await tables.get(Score, 1, 5, "a") == score(4, "a")
+        with pytest.raises(RowExists) as exists:
+            await tables.put_once(Ticket(ticket_id=1, note="two"), score(9, "b"), score(9, "c", points=6), events=[event(2)])
+        assert exists.value.row == Ticket(ticket_id=1, note="one", version=1)
+        assert (await tables.walk(Ticket)).rows == (Ticket(ticket_id=1, note="one", version=1),)
+        assert (await tables.walk(Score)).rows == (score(4, "a"),)
+        assert versions_by_key(await entries_after(tables, {})) == {"k": [(1, 4)]}
+
+    async def test_of_many_who_put_once_one_puts(self, tables: Tables) -> None:
+        async def put(version: int) -> bool:
+            try:
+                await tables.put_once(Ticket(ticket_id=1), score(version), events=[event(version)])
+            except RowExists:
+                return False
+            return True
+
+        done = await asyncio.gather(*(put(version) for version in range(1, 13)))
+        (version,) = (at for at, did in enumerate(done, 1) if did)
+        assert (await tables.walk(Score)).rows == (score(version),)
+        assert versions_by_key(await entries_after(tables, {})) == {"k": [(version, version)]}
+
+    async def test_a_first_row_that_expired_stands_in_nobodys_way(self, tables: Tables, clock: FakeClock) -> None:
+        await tables.put_once(Lease(name="a", holder="one", expires_at_ms=clock.now_ms() + 1_000), score(1, "one"))
+        clock.advance(1_000)
+        await tables.put_once(Lease(name="a", holder="two"), score(2, "two"))
+        assert await tables.get(Lease, "a") == Lease(name="a", holder="two", version=2)
+        assert await tables.get(Score, 1, 5, "a") == score(2, "two")
+
+    async def test_what_put_once_may_not_write_leaves_nothing(self, tables: Tables) -> None:
+        wrong = [
+            (Ticket(ticket_id=1), score(0)),
+            (Ticket(ticket_id=1), Ticket(ticket_id=2)),
+            (score(1), score(2)),
+            (Ticket(ticket_id=1), score(1), World(name="a", version=1)),
+        ]
+        for first, *rows in wrong:
+            with pytest.raises(InvalidUse):
+                await tables.put_once(first, *rows)
+        with pytest.raises(InvalidUse, match="key_version"):
+            await tables.put_once(Ticket(ticket_id=1), events=[event(1)])
+        assert [(await tables.walk(row_type)).rows for row_type in (Ticket, Score, World)] == [(), (), ()]
 
     async def test_an_event_without_a_row_needs_its_own_version(self, tables: Tables) -> None:
         with pytest.raises(InvalidUse, match="key_version"):

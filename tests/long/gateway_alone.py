@@ -1,6 +1,6 @@
 """A gateway as in production, over services that others serve: `python -m tests.long.gateway_alone REDIS FOLDER ADDRESSES`; what the overload test loads.
 
-It prints its port once it serves, then four times a second how many microseconds of CPU a piece of work took that never changes: how fast the machine is
+It prints its port once it serves, then ten times a second how many microseconds of CPU a piece of work took that never changes: how fast the machine is
 for it at that moment. It ends at SIGTERM.
 """
 
@@ -23,7 +23,7 @@ _UNBOUNDED = 1_000_000_000
 _NAMED = {"session_cookie_key": b"c" * 32, "blob_url_key": b"u" * 32, "page_token_key": b"p" * 32}
 
 _YARDSTICK = "{ " + "a { b } " * 60 + "}"
-_EVERY_S = 0.25
+_EVERY_S = 0.1
 
 
 async def tell_speed() -> None:

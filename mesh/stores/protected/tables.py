@@ -30,6 +30,7 @@ _TRANSITION = Operation("transition")
 _REMOVE = Operation("remove")
 _COMMIT = Operation("commit")
 _PUT = Operation("put")
+_PUT_ONCE = Operation("put_once")
 _DELETE = Operation("delete")
 _SETTLE = Operation("settle")
 # One relay reads a shard at a time: it cannot crowd anybody out, and must not be crowded out itself.
@@ -102,6 +103,10 @@ class ProtectedTables:
     async def put(self, *rows: Any, events: Sequence[Event] = ()) -> None:
         """See the port."""
         await self._writes.run(_PUT, self.engine.put, *rows, events=events)
+
+    async def put_once(self, first: Any, *rows: Any, events: Sequence[Event] = ()) -> None:
+        """See the port."""
+        await self._writes.run(_PUT_ONCE, self.engine.put_once, first, *rows, events=events)
 
     async def delete(self, *rows: Any, events: Sequence[Event] = ()) -> None:
         """See the port."""

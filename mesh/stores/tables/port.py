@@ -170,6 +170,14 @@ class Tables(Protocol):
         """
         ...
 
+    async def put_once(self, first: Any, *rows: Any, events: Sequence[Event] = ()) -> None:
+        """Insert the guarded row `first`, which must not exist, and put plain rows with their events behind it. Raises RowExists, then nothing is written.
+
+        What ends badly in any other way may have left `first` alone, without the rows: an engine may take two steps. `settle` tells of `first`; whoever
+        finds that it stands puts the rows once more, which changes nothing where they are.
+        """
+        ...
+
     async def delete(self, *rows: Any, events: Sequence[Event] = ()) -> None:
         """Delete plain rows, each with the version it carries: a put of the same or an older version does not bring the row back."""
         ...

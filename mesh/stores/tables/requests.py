@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mesh.clock import Clock
 from mesh.errors import Aborted, InvalidArgument, RequestIdReused
+from mesh.events.event import Event
 from mesh.stores.tables.port import OutcomeUnknown, RowExists, Tables
 from mesh.stores.tables.schema import Guard, Partition, table
 
@@ -81,22 +83,35 @@ class RequestLog:
 
         Raises RequestIdReused when the id came with another body, InvalidArgument when it is empty; then nothing is written.
         """
-        if not request_id:
-            raise InvalidArgument("request_id is empty", field="request_id")
-        record = RequestRecord(
-            request_key=_request_key(caller, method, request_id),
-            body_hash=self._print_of(body),
-            resource_id=new_id(),
-            expires_at_ms=self._clock.now_ms() + KEPT_MS,
-        )
+        record = self._record(caller, method, request_id, body, new_id)
         try:
-            await self._insert(record)
+            try:
+                await self._tables.insert(record)
+            except OutcomeUnknown as unknown:
+                if not await self._tables.settle(unknown.token):
+                    await self._tables.insert(record)
         except RowExists as exists:
-            first: RequestRecord = exists.row
-            if first.body_hash != record.body_hash:
-                raise RequestIdReused(f"request_id {request_id!r} was used for another request", method=method) from None
-            return Claim(first.resource_id, repeated=True)
+            return _repeat(exists.row, record, method, request_id)
         return Claim(record.resource_id, repeated=False)
+
+    async def claim_and_put(
+        self, row: Any, *, events: Sequence[Event], caller: int | str, method: str, request_id: str, body: bytes, resource_id: int
+    ) -> Claim:
+        """`claim` by a call that knows already what it is going to write: the first one puts the plain row with its events in the same step.
+
+        A repeat puts nothing; whether the row of the first call is there it has to look for, as after any claim that is repeated.
+        """
+        record = self._record(caller, method, request_id, body, lambda: resource_id)
+        try:
+            try:
+                await self._tables.put_once(record, row, events=events)
+            except OutcomeUnknown as unknown:
+                if await self._tables.settle(unknown.token):
+                    return Claim(resource_id, repeated=True)
+                await self._tables.put_once(record, row, events=events)
+        except RowExists as exists:
+            return _repeat(exists.row, record, method, request_id)
+        return Claim(resource_id, repeated=False)
 
     async def known(self, *, caller: int | str, method: str, request_id: str, body: bytes) -> Claim | None:
         """The claim of an earlier call with this request id, None when there is none; writes nothing. Lets a repeat be answered before anything is
@@ -111,12 +126,22 @@ class RequestLog:
     def _print_of(self, body: bytes) -> bytes:
         return hmac.digest(self._body_key, body, hashlib.sha256) if self._body_key else hashlib.sha256(body).digest()
 
-    async def _insert(self, record: RequestRecord) -> None:
-        try:
-            await self._tables.insert(record)
-        except OutcomeUnknown as unknown:
-            if not await self._tables.settle(unknown.token):
-                await self._tables.insert(record)
+    def _record(self, caller: int | str, method: str, request_id: str, body: bytes, new_id: Callable[[], int]) -> RequestRecord:
+        if not request_id:
+            raise InvalidArgument("request_id is empty", field="request_id")
+        return RequestRecord(
+            request_key=_request_key(caller, method, request_id),
+            body_hash=self._print_of(body),
+            resource_id=new_id(),
+            expires_at_ms=self._clock.now_ms() + KEPT_MS,
+        )
+
+
+def _repeat(first: RequestRecord, record: RequestRecord, method: str, request_id: str) -> Claim:
+    """What the record that stands says to a later one of the same request id. Raises RequestIdReused."""
+    if first.body_hash != record.body_hash:
+        raise RequestIdReused(f"request_id {request_id!r} was used for another request", method=method) from None
+    return Claim(first.resource_id, repeated=True)
 
 
 def _request_key(caller: int | str, method: str, request_id: str) -> bytes:

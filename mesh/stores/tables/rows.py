@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from mesh.stores.tables.port import InvalidUse
 from mesh.stores.tables.schema import Column, ColumnKind, Schema
@@ -54,6 +54,24 @@ def encode_value(table: str, column: Column, value: Any) -> Scalar:
     raise InvalidUse(f"{table}.{column.name}: {type(value).__name__} given, {column.python_type.__name__} declared")
 
 
+def _encoder_of(table: str, column: Column) -> Callable[[Any], Scalar]:
+    """`encode_value` for one column, which most values pass with a look at their type."""
+    kind, plain = column.kind, not issubclass(column.python_type, enum.Enum)
+    if kind is ColumnKind.INTEGER and plain:
+        return lambda value: value if type(value) is int and _MIN_INTEGER <= value <= _MAX_INTEGER else encode_value(table, column, value)
+    if kind is ColumnKind.TEXT and plain:
+        # What is ASCII is valid Unicode.
+        return lambda value: value if type(value) is str and value.isascii() else encode_value(table, column, value)
+    if kind is ColumnKind.INTEGER:
+        members: dict[Any, int] = {member: int(member) for member in cast(type[enum.IntEnum], column.python_type)}
+        return lambda value: members[value] if type(value) is column.python_type else encode_value(table, column, value)
+    if kind is ColumnKind.BLOB:
+        return lambda value: value if type(value) is bytes else encode_value(table, column, value)
+    if kind is ColumnKind.BOOLEAN:
+        return lambda value: 1 if value is True else 0 if value is False else encode_value(table, column, value)
+    return lambda value: encode_value(table, column, value)
+
+
 def _is_of_enum(column: Column, value: Any) -> bool:
     return not issubclass(column.python_type, enum.Enum) or isinstance(value, column.python_type)
 
@@ -71,6 +89,10 @@ def counted_bytes(values: Sequence[Scalar]) -> int:
     return total
 
 
+def _encoded(encoders: Sequence[Callable[[Any], Scalar]], values: Sequence[Any]) -> tuple[Scalar, ...]:
+    return tuple([encode(value) for encode, value in zip(encoders, values, strict=True)])
+
+
 class RowCodec:
     """Turns rows of one table into scalars in column order, and back."""
 
@@ -80,15 +102,15 @@ class RowCodec:
         self.version_at = self.names.index("version")
         self.expires_at = self.names.index("expires_at_ms") if schema.expires else -1
         by_name = {column.name: column for column in schema.columns}
-        self._key_columns = tuple(by_name[name] for name in schema.key)
+        self._encoders = tuple((column.name, _encoder_of(schema.name, column)) for column in schema.columns)
+        self._key_encoders = tuple(_encoder_of(schema.name, by_name[name]) for name in schema.key)
         self._decoders: tuple[tuple[int, Callable[[Any], Any]], ...] = tuple(
             (at, column.python_type) for at, column in enumerate(schema.columns) if column.python_type not in {int, float, str, bytes}
         )
 
     def encode(self, row: Any) -> tuple[Scalar, ...]:
         """The values of a row in column order; InvalidUse when one is of another type than declared."""
-        table = self.schema.name
-        values = tuple(encode_value(table, column, getattr(row, column.name)) for column in self.schema.columns)
+        values = tuple([encode(getattr(row, name)) for name, encode in self._encoders])
         self._check_partition(values)
         return values
 
@@ -102,34 +124,31 @@ class RowCodec:
 
     def key(self, values: Sequence[Scalar]) -> tuple[Scalar, ...]:
         """The full key out of values in column order: key columns come first in every table."""
-        return tuple(values[: len(self._key_columns)])
+        return tuple(values[: len(self._key_encoders)])
 
     def encode_key(self, key: Sequence[Any]) -> tuple[Scalar, ...]:
         """The scalars of a full key."""
-        if len(key) != len(self._key_columns):
+        if len(key) != len(self._key_encoders):
             raise InvalidUse(f"{self.schema.name}: the key is ({', '.join(self.schema.key)}), {len(key)} values given")
-        values = self._encode_columns(self._key_columns, key)
+        values = _encoded(self._key_encoders, key)
         self._check_partition(values)
         return values
 
     def encode_partition(self, partition: Sequence[Any]) -> tuple[Scalar, ...]:
         """The scalars of a partition key."""
-        columns = self._key_columns[: len(self.schema.partition)]
-        if len(partition) != len(columns):
+        encoders = self._key_encoders[: len(self.schema.partition)]
+        if len(partition) != len(encoders):
             raise InvalidUse(f"{self.schema.name}: the partition is ({', '.join(self.schema.partition)}), {len(partition)} values given")
-        values = self._encode_columns(columns, partition)
+        values = _encoded(encoders, partition)
         self._check_partition(values)
         return values
 
     def encode_bound(self, bound: Sequence[Any]) -> tuple[Scalar, ...]:
         """The scalars of a prefix of the clustering key."""
-        columns = self._key_columns[len(self.schema.partition) :]
-        if len(bound) > len(columns):
-            raise InvalidUse(f"{self.schema.name}: a bound has at most {len(columns)} values, {len(bound)} given")
-        return self._encode_columns(columns[: len(bound)], bound)
-
-    def _encode_columns(self, columns: Sequence[Column], values: Sequence[Any]) -> tuple[Scalar, ...]:
-        return tuple(encode_value(self.schema.name, column, value) for column, value in zip(columns, values, strict=True))
+        encoders = self._key_encoders[len(self.schema.partition) :]
+        if len(bound) > len(encoders):
+            raise InvalidUse(f"{self.schema.name}: a bound has at most {len(encoders)} values, {len(bound)} given")
+        return _encoded(encoders[: len(bound)], bound)
 
     def _check_partition(self, values: Sequence[Scalar]) -> None:
         # CQL has no empty partition key; the embedded engine refuses it too, so that a row can move.

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from clipmesh.common.v1 import permit_pb2
 
-from mesh.events.event import EventMaker
+from mesh.events.event import Event, EventMaker
 from mesh.ids import decode
 from mesh.permits import Permits
-from mesh.stores.tables.requests import RequestLog
+from mesh.stores.tables.requests import Claim, RequestLog
 from svc_social.engagement import rules
 from svc_social.engagement.actions.reading import Sight
 from svc_social.engagement.convert import change_to_event, key_of_act
@@ -77,9 +77,10 @@ class Acting:
     async def share(self, actor: Actor, *, video_id: int, permit: permit_pb2.SignedPermit, target: ShareTarget, asked: Asked) -> int:
         """The id of a share, an act of its own. Raises InvalidPermit, RequestIdReused."""
         creator_id = self._creator(actor, video_id, permit)
-        share_id = await self._claim(actor, asked, self.next_id)
-        if await self.acts.share(video_id=video_id, user_id=actor.user_id, share_id=share_id) is None:
-            act = Act(
+
+        def shared(share_id: int) -> Act:
+            at_ms = decode(share_id).at_ms
+            return Act(
                 video_id=video_id,
                 shard=rules.shard_of(actor.user_id),
                 kind=EngagementKind.SHARE,
@@ -87,12 +88,17 @@ class Acting:
                 share_id=share_id,
                 creator_id=creator_id,
                 active=True,
-                acted_at_ms=decode(share_id).at_ms,
-                first_acted_at_ms=decode(share_id).at_ms,
+                acted_at_ms=at_ms,
+                first_acted_at_ms=at_ms,
                 share_target=target,
                 version=share_id,
             )
-            await self._write(actor, None, act)
+
+        claim = await self._claim_and_write(actor, asked, None, shared(self.next_id()))
+        share_id = claim.resource_id
+        if claim.repeated and await self.acts.share(video_id=video_id, user_id=actor.user_id, share_id=share_id) is None:
+            act = shared(share_id)
+            await self.acts.write(act, self._event(actor, None, act))
         return share_id
 
     async def _change(
@@ -106,17 +112,10 @@ class Acting:
         collection_id: int,
         asked: Asked,
     ) -> Sight:
-        async with self.acts.turn(actor.user_id, video_id):
-            known = await self.acts.of_person(actor.user_id, (video_id,))
-            standing = known.get((video_id, kind))
-            so = rules.is_so(standing, active=active, collection_id=collection_id)
-            # A request that finds nothing to do claims that: its repeats must not do later what it did not do then.
-            version = await self._claim(
-                actor, asked, lambda: 0 if so else rules.version_after(standing.version if standing else 0, self.next_id())
-            )
-            if so or version <= (standing.version if standing else 0):
-                return Sight.of(video_id, known)
-            act = Act(
+        def act_after(standing: Act | None, version: int) -> Act:
+            # Told by the version, so that a repeat writes the same row.
+            at_ms = decode(version).at_ms
+            return Act(
                 video_id=video_id,
                 shard=rules.shard_of(actor.user_id),
                 kind=kind,
@@ -124,26 +123,48 @@ class Acting:
                 share_id=0,
                 creator_id=creator_id or (standing.creator_id if standing else 0),
                 active=active,
-                # Told by the version, so that a repeat writes the same row.
-                acted_at_ms=decode(version).at_ms,
-                first_acted_at_ms=(standing.first_acted_at_ms or standing.acted_at_ms) if standing else decode(version).at_ms,
+                acted_at_ms=at_ms,
+                first_acted_at_ms=(standing.first_acted_at_ms or standing.acted_at_ms) if standing else at_ms,
                 collection_id=collection_id,
                 version=version,
             )
-            await self._write(actor, standing, act)
+
+        async with self.acts.turn(actor.user_id, video_id):
+            known = await self.acts.of_person(actor.user_id, (video_id,))
+            standing = known.get((video_id, kind))
+            if rules.is_so(standing, active=active, collection_id=collection_id):
+                # A request that finds nothing to do claims that: its repeats must not do later what it did not do then.
+                await self.requests.claim(
+                    caller=actor.user_id, method=asked.method, request_id=asked.request_id, body=asked.body, new_id=lambda: 0
+                )
+                return Sight.of(video_id, known)
+            act = act_after(standing, rules.version_after(standing.version if standing else 0, self.next_id()))
+            claim = await self._claim_and_write(actor, asked, standing, act)
+            if claim.repeated:
+                # What the first call wrote, or did not come to write, stands behind what was read before its claim was found.
+                known = await self.acts.of_person(actor.user_id, (video_id,))
+                standing = known.get((video_id, kind))
+                if claim.resource_id <= (standing.version if standing else 0):
+                    return Sight.of(video_id, known)
+                act = act_after(standing, claim.resource_id)
+                await self.acts.write(act, self._event(actor, standing, act))
             return Sight.of(video_id, {**known, (video_id, kind): act})
 
-    async def _claim(self, actor: Actor, asked: Asked, new_id: Callable[[], int]) -> int:
-        claim = await self.requests.claim(
-            caller=actor.user_id, method=asked.method, request_id=asked.request_id, body=asked.body, new_id=new_id
+    async def _claim_and_write(self, actor: Actor, asked: Asked, before: Act | None, act: Act) -> Claim:
+        return await self.requests.claim_and_put(
+            act,
+            events=[self._event(actor, before, act)],
+            caller=actor.user_id,
+            method=asked.method,
+            request_id=asked.request_id,
+            body=asked.body,
+            resource_id=act.version,
         )
-        return claim.resource_id
 
-    async def _write(self, actor: Actor, before: Act | None, act: Act) -> None:
+    def _event(self, actor: Actor, before: Act | None, act: Act) -> Event:
         message = change_to_event(before, act, personalisation=actor.personalisation)
         subjects = tuple(dict.fromkeys(person for person in (act.user_id, act.creator_id) if person))
-        event = self.events.make(message, key=key_of_act(act), subject_ids=subjects, key_version=act.version)
-        await self.acts.write(act, event)
+        return self.events.make(message, key=key_of_act(act), subject_ids=subjects, key_version=act.version)
 
     def _creator(self, actor: Actor, video_id: int, permit: permit_pb2.SignedPermit) -> int:
         """Who made the video, once the permit is found good. Raises InvalidPermit."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from mesh.events.event import Event
-from mesh.stores.tables.port import Tables
+from mesh.stores.tables.port import Page, Tables
 from svc_social.engagement.rules import LISTED, shard_of
 from svc_social.engagement.tables import Act, EngagementKind
 
@@ -35,6 +35,14 @@ class ActStore:
     async def share(self, *, video_id: int, user_id: int, share_id: int) -> Act | None:
         """One share."""
         return await self.tables.get(Act, video_id, shard_of(user_id), EngagementKind.SHARE, user_id, share_id)
+
+    async def one(self, act: Act) -> Act | None:
+        """An act as it stands by now."""
+        return await self.tables.get(Act, act.video_id, act.shard, act.kind, act.user_id, act.share_id)
+
+    async def of_video(self, video_id: int, shard: int, *, after: str, limit: int) -> Page[Act]:
+        """Acts of one partition of a video, those that were taken back among them."""
+        return await self.tables.scan(Act, video_id, shard, after=after, limit=limit)
 
     async def write(self, act: Act, event: Event) -> None:
         """Write an act with its event; what stands in a larger version stays."""

@@ -22,7 +22,7 @@ from mesh.stores.tables.sqlite.reads import Range, read_many, read_one
 from mesh.stores.tables.sqlite.settling import Submissions
 from mesh.stores.tables.sqlite.statements import TableSql
 from mesh.stores.tables.sqlite.writer import GroupWriter
-from mesh.stores.tables.sqlite.writes import DropBucket, GuardedWrite, PlainWrite
+from mesh.stores.tables.sqlite.writes import DropBucket, GuardedWrite, OnceWrite, PlainWrite
 from mesh.stores.tables.waiting import OutboxWaiters
 
 R = TypeVar("R")
@@ -55,7 +55,7 @@ class SqliteTables:
         except BaseException:
             self._lock.release()
             raise
-        self._readers = Readers(path, name=f"{path.stem}-tables-read")
+        self._readers = Readers(path, name=f"{path.stem}-tables-read", loop=loop)
         self._writer = GroupWriter(
             connection=self._connection,
             outbox=outbox,
@@ -130,6 +130,12 @@ class SqliteTables:
     async def put(self, *rows: Any, events: Sequence[Event] = ()) -> None:
         """See the port."""
         await self._write_plain(rows, events, deletes=False)
+
+    async def put_once(self, first: Any, *rows: Any, events: Sequence[Event] = ()) -> None:
+        """See the port. One transaction: the rows are there when the first one is."""
+        self._submissions.check_open()
+        commit, put = self._calls.commit((Insert(first),), ()), self._calls.put(rows, events)
+        await self._submissions.run(OnceWrite(GuardedWrite(commit.table, commit.changes, ()), PlainWrite(put.rows, put.events, False)))
 
     async def delete(self, *rows: Any, events: Sequence[Event] = ()) -> None:
         """See the port."""

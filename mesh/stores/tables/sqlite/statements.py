@@ -73,6 +73,7 @@ class TableSql:
             alive.append('("expires_at_ms" = 0 OR "expires_at_ms" > ?)')
         self.alive = " AND ".join(alive) or "TRUE"
         self.select = f"{self.select_any} AND {self.alive}"
+        self._many: dict[int, str] = {}
 
     def alive_parameters(self, now_ms: int) -> tuple[int, ...]:
         """What the condition `alive` takes."""
@@ -80,6 +81,12 @@ class TableSql:
 
     def select_many(self, count: int) -> str:
         """Rows of `count` keys in one statement, looked up one by one in the primary key."""
+        known = self._many.get(count)
+        if known is None:
+            known = self._many[count] = self._select_many(count)
+        return known
+
+    def _select_many(self, count: int) -> str:
         keys = self.schema.key
         asked = ", ".join(f"{quoted(f'k{at}')}" for at in range(len(keys)))
         row = f"({', '.join('?' * len(keys))})"

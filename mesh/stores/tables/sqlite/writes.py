@@ -47,6 +47,11 @@ class GuardedWrite:
 
     def _change(self, transaction: Transaction, change: GuardedChange) -> int:
         table, codec, connection = self.table, self.table.codec, transaction.connection
+        if change.expected_version == 0 and change.values is not None:
+            # Most rows that are new stand nowhere yet: one statement finds that out and writes them.
+            at = codec.version_at
+            if connection.execute(table.insert, (*change.values[:at], 1, *change.values[at + 1 :])).rowcount:
+                return 1
         stored = connection.execute(table.select_any, change.key).fetchone()
         found = stored
         if stored is not None and codec.expires_at >= 0 and 0 < stored[codec.expires_at] <= transaction.now_ms:
@@ -87,6 +92,24 @@ class PlainWrite:
         return Done(None, transaction.outbox.append(self.events, row_version=int(first_version)))
 
 
+@dataclass(frozen=True, slots=True)
+class OnceWrite:
+    """A guarded row that must not stand yet, and the plain rows that are put when it does not."""
+
+    first: GuardedWrite
+    put: PlainWrite
+
+    @property
+    def events(self) -> tuple[PreparedEvent, ...]:
+        """Those of the plain rows."""
+        return self.put.events
+
+    def run(self, transaction: Transaction) -> Done:
+        """RowExists before anything is written."""
+        self.first.run(transaction)
+        return self.put.run(transaction)
+
+
 def _blank(table: TableSql, values: Sequence[Scalar]) -> tuple[Scalar, ...]:
     """Key and version of a row, nothing else: what was deleted is not kept."""
     kept = {*table.schema.key, "version"}
@@ -105,4 +128,4 @@ class DropBucket:
         return Done(transaction.outbox.drop_oldest(self.before_ms), {})
 
 
-Operation = GuardedWrite | PlainWrite | DropBucket
+Operation = GuardedWrite | PlainWrite | OnceWrite | DropBucket
