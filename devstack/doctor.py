@@ -19,6 +19,7 @@ from devstack.servers.refusals import MissingTool
 from devstack.servers.tools import find_go, find_java, find_maven
 from devstack.stores import STORES, shown
 from devstack.system import StartRefused
+from devstack.variables import unread
 from mesh.stores.redis_server import redis_binary
 from svc_video.processing.media import MediaError, confinement, locate_tools
 
@@ -81,6 +82,14 @@ def _engines() -> list[Finding]:
     return found
 
 
+def _settings() -> Finding:
+    strange = unread(os.environ)
+    detail = ", ".join(f"{name} (like {like})" if like else name for name, like in strange.items())
+    return Finding(
+        "settings", not strange, f"nobody reads {detail}" if strange else "all are read", "mend the name, or unset it", needed=False
+    )
+
+
 def _drivers() -> Finding:
     modules = sorted({driver for store in STORES.values() for driver in store.drivers.values() if driver})
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
@@ -113,6 +122,7 @@ def findings() -> list[Finding]:
         _redis(),
         _disk(),
         *_engines(),
+        _settings(),
         Finding(
             "processors", (os.cpu_count() or 1) >= 2, f"{os.cpu_count()}", "two are needed to watch while clips are encoded", needed=False
         ),

@@ -11,15 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clipmesh.video.v1.job_service_pb2_grpc import JobServiceStub
 from prometheus_client.parser import text_string_to_metric_families
 
 from devstack.doors import Doors
 from devstack.health import gateway_serves, metrics_of, service_serves, short_folder
+from devstack.jobs import dead_videos
 from devstack.layout import SERVICES, serving
 from devstack.operating import NothingRuns, Operating, operator_channels
 from devstack.refusals import BreakerStatus, Overload, Samples, breakers_of, overload_of
+from devstack.signs import signs_of
 from devstack.stores import EMBEDDED
 from devstack.streams import GroupLag, waiting
+from devstack.troubles import GIVEN_UP, OUTBOX_AGE, Trouble
 from mesh.client import RpcFailed
 from mesh.events.stream.port import StreamUnavailable
 from mesh.stores.redis import RedisUnavailable
@@ -88,6 +92,8 @@ class SystemStatus:
     """Of every process that tells."""
     overload: Sequence[Overload] = ()
     """Nothing where every call is made and taken at once."""
+    signs: Sequence[Trouble] = ()
+    """What is wrong though everything serves."""
 
     @property
     def good(self) -> bool:
@@ -109,10 +115,11 @@ async def look(folder: Path) -> SystemStatus:
         rows = await asyncio.gather(*asked)
         # The system's own stream answers by itself, whatever its processes do; how to ask another one only they know.
         groups = await (_groups(short / "run" / "redis.sock") if _own_stream(keepers) else _told_groups(folder))
-    letters = await _letters(folder)
-    numbers = numbers_of(samples, groups, letters)
+    letters, given_up = await asyncio.gather(_letters(folder), _given_up(folder))
+    numbers = numbers_of(samples, groups, letters, given_up)
     stores, breakers, overload = stores_of(samples), breakers_of(samples), overload_of(samples)
-    return SystemStatus(state["origin"], rows, stores, groups or (), letters or (), numbers, keepers, breakers, overload)
+    signs = [*signs_of(samples)]
+    return SystemStatus(state["origin"], rows, stores, groups or (), letters or (), numbers, keepers, breakers, overload, signs)
 
 
 def stores_of(samples: Mapping[str, Samples]) -> list[StoreStatus]:
@@ -125,8 +132,10 @@ def stores_of(samples: Mapping[str, Samples]) -> list[StoreStatus]:
     return [StoreStatus(name, tuple(sorted(up)), tuple(sorted(down))) for name, (up, down) in sorted(found.items())]
 
 
-def numbers_of(samples: Mapping[str, Samples], groups: Sequence[GroupLag] | None, letters: Sequence[LetterCount] | None) -> list[Number]:
-    """What waits, in one number each."""
+def numbers_of(
+    samples: Mapping[str, Samples], groups: Sequence[GroupLag] | None, letters: Sequence[LetterCount] | None, given_up: int | None
+) -> list[Number]:
+    """What waits or was given up, in one number each; None for what nobody told."""
     jobs: Counter[str] = Counter()
     for page in samples.values():
         for labels, value in page.get("clipmesh_video_jobs_open", ()):
@@ -136,10 +145,11 @@ def numbers_of(samples: Mapping[str, Samples], groups: Sequence[GroupLag] | None
     untold = "" if letters is not None else "a service does not answer"
     kinds = ", ".join(f"{name} {count}" for name, count in sorted(jobs.items()) if count)
     return [
-        Number(max(ages, default=0), " s", "age of the oldest event that waits for the stream"),
+        Number(max(ages, default=0), " s", OUTBOX_AGE),
         Number(-1 if groups is None else sum(group.waiting for group in groups), "", "events that wait for consumers", unheard),
         Number(-1 if letters is None else sum(letter.count for letter in letters), "", "dead letters", untold),
         Number(sum(jobs.values()), "", "media jobs that wait for a worker", kinds),
+        Number(-1 if given_up is None else given_up, "", GIVEN_UP, "" if given_up is not None else "video does not answer"),
     ]
 
 
@@ -187,6 +197,15 @@ async def _letters(folder: Path) -> list[LetterCount] | None:
     except (RpcFailed, NothingRuns, ValueError):
         return None
     return counted(found)
+
+
+async def _given_up(folder: Path) -> int | None:
+    """How many clips processing gave up; None when video does not tell."""
+    try:
+        async with operator_channels(folder) as channels:
+            return len(await dead_videos(channels.stub(JobServiceStub, "video")))
+    except (RpcFailed, NothingRuns, ValueError):
+        return None
 
 
 async def _samples(socket: Path) -> Samples:

@@ -27,8 +27,8 @@ from mesh.tls import InvalidTls
 
 READY_S = 30.0
 """How long a process may take to serve, in seconds."""
-SERVERS_READY_S = 240.0
-"""The same where stores are servers: its first start makes tables there one after the other, and servers take their time for each."""
+SERVERS_READY_S = 600.0
+"""The same where stores are servers: the first start makes a hundred tables there one after the other, and a busy server takes seconds for each."""
 RENEW_EVERY_S = 3_600.0
 """Pause between two looks whether certificates need to be renewed, in seconds."""
 _HOPELESS_ENDS = 3
@@ -84,6 +84,9 @@ class System:
             if not await gateway_serves(self.layout.origin):
                 raise StartRefused(f"no gateway answers at {self.layout.origin}")
             return
+        if not self.layout.folder.exists():
+            # Nobody runs in it who could have the port: what cannot be is refused before anything is made.
+            self._check_port()
         try:
             self.layout.prepare()
         except OSError as error:

@@ -12,6 +12,9 @@ from devstack.stores import EMBEDDED
 if TYPE_CHECKING:
     from devstack.looking import SystemStatus
 
+OUTBOX_AGE: Final = "age of the oldest event that waits for the stream"
+GIVEN_UP: Final = "clips that processing gave up"
+"""Numbers of a status that may tell of something to do."""
 LATE_OUTBOX_S: Final = 10.0
 LATE_GROUP_MS: Final = 60_000
 _STORES: Final = {
@@ -32,7 +35,7 @@ class Trouble:
 
 def troubles_of(status: SystemStatus) -> list[Trouble]:
     """The worst first; none when all is well."""
-    return [*_processes(status), *_stores(status), *_breakers(status), *_overload(status), *_events(status)]
+    return [*_processes(status), *_stores(status), *_breakers(status), *_overload(status), *_events(status), *_clips(status), *status.signs]
 
 
 def _processes(status: SystemStatus) -> Iterator[Trouble]:
@@ -81,7 +84,7 @@ def _overload(status: SystemStatus) -> Iterator[Trouble]:
 
 def _events(status: SystemStatus) -> Iterator[Trouble]:
     for number in status.numbers:
-        if number.what == "age of the oldest event that waits for the stream" and number.value > LATE_OUTBOX_S:
+        if number.what == OUTBOX_AGE and number.value > LATE_OUTBOX_S:
             yield Trouble(f"events wait {number.value:.0f} s for the stream", _STORES["stream"])
     for group in status.groups:
         if group.oldest_ms > LATE_GROUP_MS:
@@ -91,3 +94,12 @@ def _events(status: SystemStatus) -> Iterator[Trouble]:
         yield Trouble(
             f"{letters} effects are missing", "clipmesh dead-letters lists them; mend the cause, then: clipmesh dead-letters replay"
         )
+
+
+def _clips(status: SystemStatus) -> Iterator[Trouble]:
+    for number in status.numbers:
+        if number.what == GIVEN_UP and number.value > 0:
+            yield Trouble(
+                f"{number.value:.0f} clips were given up",
+                "clipmesh jobs lists them; mend the cause within 7 days, then: clipmesh jobs redo",
+            )

@@ -82,3 +82,21 @@ LOOP_LATE: Final = Metric(
     help="How late the event loop comes to what is ready, smoothed and cut at 20 ms.",
     when_it_moves="Above 0.01 for minutes: requests are turned away once 16 run; add gateways, or find what holds the loop (loop_blocked_ms).",
 )
+NO_ANSWER: Final = "none"
+"""Of a request whose client left before its answer began."""
+_DOORS: Final = frozenset({"sign-in", "tus", "upload"})
+DOOR_ANSWERS: Final = Metric(
+    name="gateway_door_answers_total",
+    kind=Kind.COUNTER,
+    help="Answers of sign-in (OAuth) and of the doors for uploads, by the first digit of their status; none: the client left before.",
+    labels={"door": _DOORS, "status": frozenset({"2xx", "3xx", "4xx", "5xx", NO_ANSWER})},
+    when_it_moves="5xx of sign-in: social is away or slow (rpc_client_calls_total). 5xx of tus or upload: look at dependency_up of blobs. More 4xx of "
+    "sign-in: somebody guesses passwords, or a client handles tokens wrongly. none of tus and upload: lines that break.",
+)
+DOOR_SECONDS: Final = Metric(
+    name="gateway_door_seconds",
+    kind=Kind.HISTOGRAM,
+    help="How long requests to these doors took, the time in which their bodies came included.",
+    labels={"door": _DOORS},
+    when_it_moves="sign-in above 1: social has more passwords to check than CPU. Uploads take as long as lines are slow.",
+)

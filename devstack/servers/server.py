@@ -9,7 +9,7 @@ from typing import Final
 
 from devstack import logs
 from devstack.servers.cache import Cache
-from devstack.servers.keeper import Keeper, end, environment_of_servers
+from devstack.servers.keeper import END_S, Keeper, end, environment_of_servers
 from devstack.servers.recipe import Place, Recipe
 from devstack.servers.refusals import NotReady
 
@@ -78,7 +78,7 @@ class Server:
             if self._process is not None:
                 end(self._process, gently=False)
 
-    def stop(self) -> bool:
+    def stop(self, *, within_s: float = END_S) -> bool:
         """Ask it to end; True when it did so by itself, False when it had to be killed."""
         with self._alone:
-            return self._process is None or end(self._process)
+            return self._process is None or end(self._process, within_s=within_s)

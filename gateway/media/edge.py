@@ -5,27 +5,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from gateway.media.answers import preflight, refuse, respond, start
 from gateway.media.conditions import entity_tag, last_modified, not_modified, range_applies
 from gateway.media.kinds import Kind, cache_control, kind_of
+from gateway.media.metrics import ANSWERS, BEGIN_SECONDS, CUT, SERVED
 from gateway.media.paths import media_path, raw_path
 from gateway.media.problems import Problem, method_not_allowed, overloaded, store_unavailable
 from gateway.media.ranges import Span, Unsatisfiable, read_range
 from gateway.media.revocations import RevocationCopy
+from gateway.protocols.connections import Connections, TooManyConnections
+from gateway.proxies import peer
 from mesh import deadline
 from mesh.clock import Clock
 from mesh.grants import Grant, GrantExpired, GrantInvalid, GrantKind, check_grant_time, verified_grant
 from mesh.stores.blobs.keys import is_key
 from mesh.stores.blobs.port import BlobInfo, BlobNotFound, BlobRange, Blobs, BlobsError, RangeNotSatisfiable
+from mesh.telemetry import Telemetry
 
 log = logging.getLogger("clipmesh.gateway.media")
 
@@ -43,6 +49,8 @@ class EdgeLimits:
     """Longest wait for the reader to take one piece, 256 KiB; a paused player asks again with a range."""
     max_open: int = 1_024
     """Responses at once; more are refused with OVERLOADED."""
+    max_open_per_address: int = 256
+    """Responses of one network at once: readers that sip take no more places than these from others. Many people may share one."""
     shared_max_age_s: int = 0
     """How long caches that viewers share may keep bytes; 0 keeps them to the viewer's own. A takedown lags this much behind in such caches."""
 
@@ -66,15 +74,24 @@ class MediaEdge:
         revocations: RevocationCopy,
         clock: Clock,
         limits: EdgeLimits | None = None,
+        address: Callable[[HTTPConnection], str] = peer,
+        telemetry: Telemetry | None = None,
     ) -> None:
-        """`verify` takes a message and a signature, and knows the key of whoever signs grants."""
+        """`verify` takes a message and a signature, and knows the key of whoever signs grants. `address` tells whose a request is."""
         self._blobs = blobs
         self._revocations = revocations
         self._clock = clock
         self._limits = limits or EdgeLimits()
-        self._open = 0
+        self._address = address
+        self._telemetry = telemetry
+        self._transfers = Connections(most=self._limits.max_open, most_per_address=self._limits.max_open_per_address)
         # A player sends the same token with every segment; a signature that held once holds.
         self._verified = lru_cache(_REMEMBERED_GRANTS)(partial(verified_grant, verify=verify))
+
+    @property
+    def open(self) -> int:
+        """Responses that are under way."""
+        return self._transfers.open
 
     def routes(self) -> list[BaseRoute]:
         """Where the edge stands."""
@@ -89,20 +106,29 @@ class MediaEdge:
         try:
             if method not in {"GET", "HEAD"}:
                 raise method_not_allowed("GET, HEAD, OPTIONS")
-            if self._open >= self._limits.max_open:
-                raise overloaded()
-        except Problem as problem:
+            with self._transfers.one(self._address(HTTPConnection(scope))):
+                await self._answer(method, scope, receive, send)
+        except (TooManyConnections, Problem) as error:
+            problem = error if isinstance(error, Problem) else overloaded()
+            self._count(problem.code)
             await refuse(send, problem, unread=receive)
-            return
-        self._open += 1
+
+    async def _answer(self, method: str, scope: Scope, receive: Receive, send: Send) -> None:
+        asked_s = time.perf_counter()
         try:
             answer = await self._prepare(raw_path(scope), Headers(scope=scope), with_body=method == "GET")
         except Problem as problem:
+            self._count(problem.code)
             await refuse(send, problem, head=method == "HEAD")
         else:
+            self._count(SERVED)
+            if self._telemetry is not None:
+                self._telemetry.observe(BEGIN_SECONDS, time.perf_counter() - asked_s)
             await self._send(answer, receive, send)
-        finally:
-            self._open -= 1
+
+    def _count(self, code: str) -> None:
+        if self._telemetry is not None:
+            self._telemetry.count(ANSWERS, code=code)
 
     def _granted(self, token: str) -> Grant:
         try:
@@ -190,8 +216,10 @@ class MediaEdge:
             await self._stream(answer.body, answer.grant, gone, send)
         # The length was promised: ending without the last piece makes the server cut the connection, which the client takes for a failure.
         except Problem as problem:
+            self._count(CUT)
             log.info("a response was cut off", extra={"reason": problem.code})
         except (TimeoutError, BlobsError) as error:
+            self._count(CUT)
             log.warning("a response was cut off", extra={"error_type": type(error).__name__})
         finally:
             gone.cancel()

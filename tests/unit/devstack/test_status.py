@@ -11,6 +11,7 @@ from rich.console import Console
 
 from devstack.looking import LetterCount, ProcessStatus, Samples, StoreStatus, SystemStatus, numbers_of, stores_of
 from devstack.refusals import BreakerStatus, Overload, breakers_of, overload_of
+from devstack.signs import SIGNS, signs_of
 from devstack.status import as_document, show
 from devstack.streams import GroupLag
 from devstack.troubles import troubles_of
@@ -27,12 +28,16 @@ PAGES: dict[str, Samples] = {
         ],
         "clipmesh_rpc_client_share": [({"service": "social"}, 0.4), ({"service": "rights"}, 1.0)],
         "clipmesh_video_jobs_open": [({"kind": "first"}, 2.0), ({"kind": "further"}, 1.0)],
+        "clipmesh_video_missing_bytes": [({"what": "SOURCE_LOST"}, 0.0), ({"what": "PLAYBACK_LOST"}, 2.0)],
+        "clipmesh_video_sweep_held": [({"way": "bucket"}, 1.0), ({"way": "rows"}, 0.0)],
+        "clipmesh_archive_age_seconds": [({}, 3_600.0)],
     },
     "feed": {
         "clipmesh_dependency_up": [({"dependency": "tables"}, 1.0), ({"dependency": "redis"}, 1.0), ({"dependency": "stream"}, 1.0)],
         "clipmesh_store_breaker_state": [({"store": "redis", "lane": "read"}, 1.0)],
         "clipmesh_store_breaker_away_seconds": [({"store": "redis", "lane": "read"}, 3.0)],
         "clipmesh_limiter_waiting": [({}, 17.0)],
+        "clipmesh_archive_age_seconds": [({}, 3_601.0)],
     },
     "worker-1": {"clipmesh_dependency_up": [({"dependency": "video"}, 1.0)]},
     "redis": {},
@@ -45,9 +50,10 @@ STATUS = SystemStatus(
     stores=stores_of(PAGES),
     groups=GROUPS,
     letters=LETTERS,
-    numbers=numbers_of(PAGES, GROUPS, LETTERS),
+    numbers=numbers_of(PAGES, GROUPS, LETTERS, 2),
     breakers=breakers_of(PAGES),
     overload=overload_of(PAGES),
+    signs=[*signs_of(PAGES)],
     keepers={"tables": "scylla://one/clipmesh", "blobs": "embedded", "events": "embedded"},
 )
 
@@ -65,12 +71,20 @@ def test_a_store_is_down_for_those_who_do_not_reach_it() -> None:
 
 
 def test_each_number_says_when_nobody_knows_it() -> None:
-    assert [(number.value, number.detail) for number in STATUS.numbers] == [(75, ""), (7, ""), (3, ""), (3, "first 2, further 1")]
-    unknown = numbers_of(PAGES, None, None)
-    assert [(number.value, number.detail) for number in unknown[1:3]] == [
+    assert [(number.value, number.detail) for number in STATUS.numbers] == [
+        (75, ""),
+        (7, ""),
+        (3, ""),
+        (3, "first 2, further 1"),
+        (2, ""),
+    ]
+    unknown = numbers_of(PAGES, None, None, None)
+    assert [(number.value, number.detail) for number in unknown if number.value < 0] == [
         (-1, "the stream does not answer"),
         (-1, "a service does not answer"),
+        (-1, "video does not answer"),
     ]
+    assert [trouble.what for trouble in troubles_of(replace(STATUS, numbers=unknown)) if "given up" in trouble.what] == []
 
 
 def test_people_and_machines_are_told_the_same() -> None:
@@ -95,6 +109,7 @@ def test_people_and_machines_are_told_the_same() -> None:
         "3 dead letters",
         "3 feed.videos: VideoPublished on video, HANDLER_TIMED_OUT",
         "3 media jobs that wait for a worker (first 2, further 1)",
+        "2 clips that processing gave up",
     ):
         assert line.split() in words, written.getvalue()
     document = json.loads(json.dumps(as_document(STATUS)))
@@ -142,6 +157,10 @@ def test_what_is_not_well_stands_first_with_what_to_do() -> None:
         "video sends 40% of its calls to social",
         "events wait 75 s for the stream",
         "3 effects are missing",
+        "2 clips were given up",
+        "2 clips lack bytes in the store of objects (PLAYBACK_LOST)",
+        "video cleans nothing up: tables and objects are not of one system (bucket)",
+        "feed archived nothing for 3601 s",
     ]
     begin = lines.index(told[0])
     assert lines[begin : begin + 2 * len(told) : 2] == told
@@ -159,6 +178,7 @@ def test_a_system_that_is_well_says_so_in_one_line_and_in_one_line_per_thing() -
         numbers=[],
         breakers=[BreakerStatus("feed", "tables", "read", "closed", 0.0, 0)],
         overload=[],
+        signs=[],
     )
     assert troubles_of(well) == []
     written = io.StringIO()
@@ -171,9 +191,23 @@ def test_a_system_that_is_well_says_so_in_one_line_and_in_one_line_per_thing() -
 
 def test_processes_that_are_down_are_one_trouble_and_a_late_group_is_one() -> None:
     dead = [replace(process, alive=False, serves=False) for process in STATUS.processes]
-    status = replace(STATUS, processes=dead, stores=[], breakers=[], overload=[], letters=[], numbers=[])
+    status = replace(STATUS, processes=dead, stores=[], breakers=[], overload=[], letters=[], numbers=[], signs=[])
     assert [trouble.what for trouble in troubles_of(status)] == ["video, feed are down"]
     late = replace(
-        STATUS, stores=[], breakers=[], overload=[], letters=[], numbers=[], groups=[GroupLag("feed.videos", ("video",), 7, 61_000)]
+        STATUS,
+        stores=[],
+        breakers=[],
+        overload=[],
+        letters=[],
+        numbers=[],
+        signs=[],
+        groups=[GroupLag("feed.videos", ("video",), 7, 61_000)],
     )
     assert [trouble.what for trouble in troubles_of(late)] == ["feed.videos is 61 s behind, 7 events"]
+
+
+def test_signs_speak_with_the_labels_that_their_gauges_have() -> None:
+    for sign in SIGNS:
+        (trouble,) = signs_of({"video-2": {f"clipmesh_{sign.metric.name}": [(dict.fromkeys(sign.metric.labels, "x"), sign.most + 1)]}})
+        assert "{" not in trouble.what + trouble.todo
+        assert [*signs_of({"video-2": {f"clipmesh_{sign.metric.name}": [(dict.fromkeys(sign.metric.labels, "x"), sign.most)]}})] == []
