@@ -19,6 +19,7 @@ from bench import (
     s3,
     sign_in,
     startup,
+    titles,
     upload,
     workers,
     writes,
@@ -28,6 +29,7 @@ from bench.plan import Bench
 BENCHES: tuple[Bench, ...] = (
     Bench(module=ladder, bound_s=1_800),
     Bench(module=overhead, bound_s=900),
+    Bench(module=titles, bound_s=3_600),
     Bench(module=first_play, bound_s=1_800),
     Bench(module=workers, bound_s=7_200),
     Bench(module=writes, bound_s=300),

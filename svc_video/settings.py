@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mesh.store_settings import StoreSettings
+from svc_video.processing.codecs import codecs_in
+from svc_video.processing.quiet import QuietHours
 from svc_video.uploads.rules import MAX_PARTS, Limits, part_count
 
 
@@ -42,6 +44,13 @@ class VideoSettings(StoreSettings):
     job_lazy: bool = False
     """True: only the first rendition is made of a clip until a viewer's line asks for another one. Saves encoding of what nobody watches; the first
     viewers on slow lines and large screens get the first rendition."""
+    job_codecs: str = ""
+    """Further codecs beside H.264: h265, vp9, av1, with commas between. Empty: none. Each costs several times the CPU of the H.264 ladder and
+    as much room again, and saves a third of the bytes for players that know it. Made when the ladder is whole and nothing more urgent waits."""
+    job_codecs_from_views: int = 0
+    """How many views a clip has to have before it gets the further codecs; 0: every clip gets them."""
+    job_off_peak: str = ""
+    """When work is done that can wait (further codecs): 02:00-06:00 Europe/Paris, in UTC where no place is named. Empty: at any time."""
 
     def check(self) -> None:
         """ValueError for numbers that do not go together."""
@@ -61,6 +70,13 @@ class VideoSettings(StoreSettings):
         for name in ("lease_ms", "retry_ms", "ageing_ms", "tier_ms"):
             if getattr(self, f"job_{name}") < 1:
                 raise ValueError(f"CLIPMESH_JOB_{name.upper()} has to be at least 1")
+        if self.job_codecs_from_views < 0:
+            raise ValueError("CLIPMESH_JOB_CODECS_FROM_VIEWS has to be at least 0")
+        for name, read in (("codecs", codecs_in), ("off_peak", QuietHours.parse)):
+            try:
+                read(getattr(self, f"job_{name}"))
+            except ValueError as error:
+                raise ValueError(f"CLIPMESH_JOB_{name.upper()}: {error}") from error
         if part_count(self.upload_max_bytes, self.upload_part_bytes) > MAX_PARTS:
             raise ValueError(
                 f"CLIPMESH_UPLOAD_PART_BYTES is too small: a file of CLIPMESH_UPLOAD_MAX_BYTES would have more than {MAX_PARTS} parts"

@@ -7,7 +7,6 @@ import contextvars
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from mesh import deadline, failpoints
 from mesh.clock import Clock
@@ -16,12 +15,15 @@ from mesh.stores.blobs.port import Blobs
 from mesh.telemetry import Telemetry, trace_context
 from svc_video.processing import rules
 from svc_video.processing.changes import Decide, JobChanges
+from svc_video.processing.codecs import codecs_in, together
 from svc_video.processing.dead import Dead, DeadVideos
 from svc_video.processing.errors import LeaseLost
 from svc_video.processing.following import Following
+from svc_video.processing.job_settings import JobSettings
 from svc_video.processing.leasing import Leased, Leasing
-from svc_video.processing.metrics import count_end, observe_commit
-from svc_video.processing.queue import JobQueue
+from svc_video.processing.metrics import count_end, observe_commit, show_queue
+from svc_video.processing.queue import ANY_RECIPE, JobQueue
+from svc_video.processing.quiet import QuietHours, opens_at_ms
 from svc_video.processing.remaking import Remaking
 from svc_video.processing.rules import VideoJobs
 from svc_video.processing.store import PAGE, JobStore
@@ -38,35 +40,6 @@ _RECONCILE_EVERY_MS = 30_000
 _BACKGROUND_TRY_S = 30.0
 _READ_AT_ONCE = 8
 _READ_S = 10.0
-
-
-class JobSettings(Protocol):
-    """The settings that jobs read."""
-
-    @property
-    def job_lease_ms(self) -> int:
-        """How long a worker holds a job without a heartbeat."""
-        ...
-
-    @property
-    def job_retry_ms(self) -> int:
-        """Pause before the second attempt; four times as long before each further one."""
-        ...
-
-    @property
-    def job_ageing_ms(self) -> int:
-        """How much longer than first renditions further ones wait before they count as equally urgent."""
-        ...
-
-    @property
-    def job_tier_ms(self) -> int:
-        """How much longer each tier of creators waits than the one before."""
-        ...
-
-    @property
-    def job_lazy(self) -> bool:
-        """Whether further renditions wait until somebody asks for one."""
-        ...
 
 
 class JobActions:
@@ -90,7 +63,10 @@ class JobActions:
         self._store = store
         self._creator_of = creator_of
         self._dead = DeadVideos(store=self._store)
-        self._queue = JobQueue(clock=clock, ageing_ms=settings.job_ageing_ms, tier_ms=settings.job_tier_ms)
+        self._codecs = codecs_in(settings.job_codecs)
+        self._codecs_from_views = settings.job_codecs_from_views
+        self._quiet = QuietHours.parse(settings.job_off_peak)
+        self._queue = JobQueue(clock=clock, ageing_ms=settings.job_ageing_ms, tier_ms=settings.job_tier_ms, quiet=self._quiet)
         self._changes = JobChanges(store=self._store, queue=self._queue, media=media, telemetry=telemetry)
         self._following = Following(store=self._store, media=media, blobs=blobs, clock=clock, close=self.close, telemetry=telemetry)
         self._leasing = Leasing(
@@ -111,6 +87,7 @@ class JobActions:
             clock=clock,
             open_jobs=self._open,
             lazy=settings.job_lazy,
+            quiet=self._quiet,
         )
         self._watching: asyncio.Task[None] | None = None
 
@@ -147,6 +124,7 @@ class JobActions:
             now_ms=now_ms,
             tier=await tier_known_by(self._creator_of, creator_id),
             lazy=lazy,
+            codecs="" if self._codecs_from_views else together(self._codecs),
         )
         await self._changes.begin(video_id, *(replace(row, trace_context=trace_context()) for row in rows))
         self._following.wake(video_id)
@@ -178,6 +156,13 @@ class JobActions:
         """Somebody would play a rendition that was left for later; never waits, again changes nothing."""
         self._remaking.ask_for_rest(video_id)
 
+    async def viewed(self, video_id: int, views: int) -> bool:
+        """A clip has so many views by now; True when that is enough for the further codecs, which it then gets, durably. Again changes nothing."""
+        if not self._codecs or views < self._codecs_from_views:
+            return False
+        await self._remaking.want_codecs(video_id, self._codecs)
+        return True
+
     async def open_videos(self) -> Sequence[int]:
         """Videos from whose jobs something is still to follow, for operators."""
         return await self._store.open_videos()
@@ -187,9 +172,9 @@ class JobActions:
         """How long a lease lasts."""
         return self._lease_ms
 
-    async def lease(self, *, worker: str, wait_ms: int) -> Leased | None:
-        """The most urgent job, waiting up to `wait_ms` of real time for one."""
-        return await self._leasing.lease(worker=worker, wait_ms=wait_ms)
+    async def lease(self, *, worker: str, wait_ms: int, recipe: str = ANY_RECIPE) -> Leased | None:
+        """The most urgent job for a worker that follows `recipe`, waiting up to `wait_ms` of real time for one."""
+        return await self._leasing.lease(worker=worker, wait_ms=wait_ms, recipe=recipe)
 
     async def heartbeat(self, *, video_id: int, job_key: str, fence: int, percent: int) -> int:
         """Keep a lease; answers when it ends now. Raises LeaseLost."""
@@ -215,7 +200,8 @@ class JobActions:
                 return ()
             changed = video
             job, now_ms = rules.held(video, job_key, fence), self._clock.now_ms()
-            rows = rules.committed(video, job, result_json=result_json, now_ms=now_ms, trace=trace_context())
+            later_ms = opens_at_ms(self._quiet, now_ms)
+            rows = rules.committed(video, job, result_json=result_json, now_ms=now_ms, later_ms=later_ms, trace=trace_context())
             failpoints.hit(Failpoint.JOB_BEFORE_COMMIT_ROW)
             return rows
 
@@ -269,6 +255,7 @@ class JobActions:
     async def _reconcile(self) -> None:
         """Rows are the truth: memory follows them whatever went wrong, and no end of a video stays untold."""
         await self._reload(await self._store.open_videos(), wake_all=False)
+        show_queue(self._telemetry, self._queue)
 
     async def _reload(self, video_ids: Sequence[int], *, wake_all: bool) -> None:
         """Read again those videos of which memory is not sure, a few at once; wakes those that are over, or all of them."""

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from svc_video.processing.needed import wanted
-from svc_video.processing.rules import KEPT_MS, PROCESSING_FAILED, VideoJobs, begun_anew, closed_anew, fresh
-from svc_video.processing.tables import PROBE_KEY, Job, JobState
+from svc_video.processing.codecs import together
+from svc_video.processing.rules import KEPT_MS, PROCESSING_FAILED, VideoJobs, begun_anew, closed_anew, follow, fresh
+from svc_video.processing.tables import PROBE_KEY, Job, JobKind, JobState, package_key
+
+_ENOUGH_MS = 3 * 24 * 3_600_000
+"""Rows have to last longer than the longest wait for quiet hours, and the work after it."""
+_MOST_SHED = 40
+"""Rows of jobs that fit into one batch beside the plan."""
 
 
 def redone(video: VideoJobs, now_ms: int, trace: str = "") -> tuple[Job, ...]:
     """Rows to write so that a video whose attempts ran out is made once more, with all its attempts again."""
     plan, *rows = begun_anew(video, now_ms, trace)
     return replace(plan, state=JobState.OPEN, reason="", detail="", restarts=0, redos=plan.redos + 1), *rows
+
+
+def shed(video: VideoJobs) -> tuple[Job, ...]:
+    """Rows to write so that chunks are forgotten whose group plays, as many as fit into one batch; none when there are none. Nobody asks for them
+    any more, and a clip that is made once more as a whole has to close the rows of all others in one batch."""
+    over = [job for key, job in sorted(video.jobs.items()) if job.kind is JobKind.CHUNK and job.state is JobState.DONE]
+    rows = [closed_anew(job) for job in over if video.is_done(package_key(job.group))][:_MOST_SHED]
+    return (video.plan, *rows) if rows else ()
 
 
 def remade(video: VideoJobs, now_ms: int, trace: str = "") -> tuple[Job, ...]:
@@ -24,7 +38,7 @@ def remade(video: VideoJobs, now_ms: int, trace: str = "") -> tuple[Job, ...]:
     return plan, fresh(plan, PROBE_KEY, now_ms, video.jobs[PROBE_KEY], trace), *others
 
 
-def rest_asked(video: VideoJobs, now_ms: int, trace: str = "") -> tuple[Job, ...]:
+def rest_asked(video: VideoJobs, now_ms: int, trace: str = "", *, later_ms: int = 0) -> tuple[Job, ...]:
     """Rows to write so that further renditions are made which nobody had asked for so far; none where nothing waits for that."""
     if not video.plan.lazy or video.plan.state not in {JobState.OPEN, JobState.DONE}:
         return ()
@@ -33,13 +47,20 @@ def rest_asked(video: VideoJobs, now_ms: int, trace: str = "") -> tuple[Job, ...
     probed = video.probed
     assert probed is not None, "a video is not done before it is probed"
     plan = replace(_woken(video.plan, now_ms), lazy=False)
-    done = frozenset(key for key in video.jobs if video.is_done(key))
-    follow = [
-        fresh(plan, key, now_ms, video.jobs.get(key), trace)
-        for key in wanted(probed, done)
-        if key not in video.jobs or video.jobs[key].state is JobState.CLOSED
-    ]
-    return plan, *follow
+    return plan, *follow(video, plan, video.done, probed, now_ms=now_ms, later_ms=later_ms, trace=trace)
+
+
+def codecs_asked(video: VideoJobs, codecs: Sequence[str], now_ms: int, trace: str = "", *, later_ms: int = 0) -> tuple[Job, ...]:
+    """Rows to write so that a clip gets further codecs that it was not to get so far; none where it gets them anyway, or is over."""
+    plan = replace(video.plan, codecs=together(video.plan.codecs.split(), codecs))
+    if plan == video.plan or plan.state not in {JobState.OPEN, JobState.DONE} or plan.expires_at_ms < now_ms + _ENOUGH_MS:
+        return ()
+    probed = video.probed if plan.state is JobState.DONE and not plan.lazy else None
+    if probed is None:
+        # Whatever is under way, or is asked for later, opens them at its end.
+        return (plan,)
+    plan = replace(plan, state=JobState.OPEN, opened_at_ms=now_ms)
+    return plan, *follow(video, plan, video.done, probed, now_ms=now_ms, later_ms=later_ms, trace=trace)
 
 
 def may_redo(video: VideoJobs) -> bool:

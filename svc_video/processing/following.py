@@ -15,6 +15,7 @@ from mesh.stores.blobs.port import Blobs
 from mesh.telemetry import Telemetry
 from svc_video.layout import audio_key, work_prefix
 from svc_video.processing.anew import may_redo
+from svc_video.processing.codecs import CODECS
 from svc_video.processing.growing import Growing, growing_of
 from svc_video.processing.places import growing_prefix, published_prefix, source_work_prefix
 from svc_video.processing.results import PicturesResult, PlannedRendition, ProbeResult
@@ -32,6 +33,7 @@ from svc_video.processing.tables import (
     Job,
     JobState,
     chunk_key,
+    package_key,
 )
 from svc_video.videos.actions import Finding, MediaActions, ProbedMedia, RenditionFacts, SeenMedia, Video
 
@@ -159,13 +161,18 @@ class Following:
             if (pictured := video.pictured) is not None:
                 seen = seen_media(pictured)
                 steps.append(("seen", PICTURES_KEY, lambda: self._media.media_seen(plan.video_id, seen)))
-            if plan.state is JobState.DONE:
+            made = tuple(one for one in found.renditions if one.name in video.packaged)
+            if video.is_complete and plan.state is not JobState.DEAD:
                 last = PACKAGE_REST_KEY if video.is_done(PACKAGE_REST_KEY) else PICTURES_KEY
-                made = tuple(one for one in found.renditions if one.name in video.packaged)
-                steps.append(("complete", last, lambda: self._became_complete(video, made)))
+                steps.append((f"complete {len(made)}", last, lambda: self._became_complete(video, made)))
             elif plan.state is JobState.DEAD and video.plays:
                 # Nothing more will come: whoever waits for the end of processing waits for this.
-                steps.append(("complete", _dead_key(video), lambda: self._became_complete(video, found.of_group(FIRST))))
+                steps.append(("complete", _dead_key(video), lambda: self._became_complete(video, made)))
+            in_codecs = [codec for codec in CODECS if video.is_done(package_key(codec))]
+            if in_codecs:
+                further = tuple(one for codec in in_codecs for one in found.of_group(codec))
+                last = package_key(in_codecs[-1])
+                steps.append((f"codecs {' '.join(in_codecs)}", last, lambda: self._in_codecs(video, further)))
         if plan.state is JobState.DEAD and not video.plays:
             steps.append(("failed", _dead_key(video), lambda: self._failed(plan)))
         told = self._told.setdefault(plan.video_id, set())
@@ -196,6 +203,9 @@ class Following:
 
     async def _became_complete(self, video: VideoJobs, renditions: tuple[PlannedRendition, ...]) -> Video:
         return await self._media.became_complete(video.plan.video_id, renditions=_made(video, renditions))
+
+    async def _in_codecs(self, video: VideoJobs, renditions: tuple[PlannedRendition, ...]) -> Video:
+        return await self._media.in_further_codecs(video.plan.video_id, renditions=_made(video, renditions))
 
     async def _failed(self, plan: Job) -> Video:
         redoable = plan.reason == PROCESSING_FAILED

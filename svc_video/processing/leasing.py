@@ -14,9 +14,10 @@ from mesh.stores.tables.errors import TablesError
 from mesh.telemetry import Telemetry, trace_context
 from svc_video.processing import rules
 from svc_video.processing.changes import JobChanges
+from svc_video.processing.fleet import Fleet
 from svc_video.processing.following import Following
 from svc_video.processing.metrics import count_end
-from svc_video.processing.queue import JobId, JobQueue, Waiting
+from svc_video.processing.queue import ANY_RECIPE, JobId, JobQueue, Waiting
 from svc_video.processing.rules import GivenBack, VideoJobs
 from svc_video.processing.tables import PROBE_KEY, Job, JobEnd, JobState
 from svc_video.processing.traces import joined_by
@@ -60,15 +61,17 @@ class Leasing:
         self._telemetry = telemetry
         self._lease_ms = lease_ms
         self._retry_ms = retry_ms
+        self._fleet = Fleet(clock=clock, queue=queue)
         self._giving_back: set[asyncio.Task[None]] = set()
 
-    async def lease(self, *, worker: str, wait_ms: int) -> Leased | None:
-        """The most urgent job, waiting up to `wait_ms` of real time for one."""
+    async def lease(self, *, worker: str, wait_ms: int, recipe: str = ANY_RECIPE) -> Leased | None:
+        """The most urgent job for a worker that follows `recipe`, waiting up to `wait_ms` of real time for one."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + wait_ms / 1000
         while True:
             await self.end_expired()
-            while (waiting := self._queue.pop()) is not None:
+            self._fleet.asked(recipe)
+            while (waiting := self._queue.pop(lambda other: self._fleet.may_take(recipe, other))) is not None:
                 if (leased := await self._take(waiting, worker)) is not None:
                     return leased
             left_s = until_s - loop.time()

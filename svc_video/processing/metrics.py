@@ -11,12 +11,12 @@ from svc_video.processing.rules import VideoJobs
 from svc_video.processing.tables import PACKAGE_FIRST_KEY, PICTURES_KEY, PROBE_KEY, Job, JobKind, Tier
 
 _KINDS: Final = frozenset({"probe", "audio", "chunk", "package", "pictures"})
-_SECONDS: Final = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0)
+_SECONDS: Final = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 120.0, 160.0, 320.0, 640.0)
 
 JOBS_OPEN = Metric(
     name="video_jobs_open",
     kind=Kind.GAUGE,
-    help="Jobs that wait for a worker, by kind.",
+    help="Jobs that wait for a worker, by kind; without those that can wait.",
     labels={"kind": _KINDS},
     when_it_moves="Growing for minutes: start more workers (`python -m svc_video worker`). Standing while workers idle: look at their logs.",
 )
@@ -26,6 +26,13 @@ JOBS_OPEN_BY_TIER = Metric(
     help="Jobs that wait for a worker, by the tier of their creators.",
     labels={"tier": frozenset(tier.name.lower() for tier in Tier)},
     when_it_moves="large growing: every tier waits, start more workers. new alone growing: workers suffice for the others, new creators wait.",
+)
+JOBS_DEFERRED = Metric(
+    name="video_jobs_deferred",
+    kind=Kind.GAUGE,
+    help="Jobs that can wait (further codecs), by whether they may run now or wait for the quiet hours.",
+    labels={"may_run": frozenset({"yes", "no"})},
+    when_it_moves="yes growing over days: the fleet never gets to it, start more workers in CLIPMESH_JOB_OFF_PEAK or take fewer CLIPMESH_JOB_CODECS.",
 )
 JOB_SECONDS = Metric(
     name="video_job_seconds",
@@ -60,6 +67,8 @@ def show_queue(telemetry: Telemetry, queue: JobQueue) -> None:
             telemetry.set(JOBS_OPEN, sum(depth[kind, tier] for tier in Tier), kind=kind.name.lower())
     for tier in Tier:
         telemetry.set(JOBS_OPEN_BY_TIER, sum(depth[kind, tier] for kind in JobKind), tier=tier.name.lower())
+    for may_run, count in queue.deferred().items():
+        telemetry.set(JOBS_DEFERRED, count, may_run="yes" if may_run else "no")
 
 
 def count_end(telemetry: Telemetry, job: Job, end: str) -> None:
@@ -73,8 +82,8 @@ def observe_commit(telemetry: Telemetry, before: VideoJobs, job: Job, *, now_ms:
     telemetry.observe(JOB_SECONDS, (now_ms - job.leased_at_ms) / 1000, kind=job.kind.name.lower())
     stage = {PROBE_KEY: "probed", PACKAGE_FIRST_KEY: "playable", PICTURES_KEY: "pictured"}.get(job.job_key)
     stages = [stage] if stage is not None else []
-    done = frozenset(key for key in before.jobs if before.is_done(key)) | {job.job_key}
-    if (probed := before.probed) is not None and is_complete(probed, done, lazy=before.plan.lazy):
+    done = before.done | {job.job_key}
+    if (probed := before.probed) is not None and not before.is_complete and is_complete(probed, done, lazy=before.plan.lazy):
         stages.append("complete")
     for stage in stages:
         telemetry.observe(STAGE_SECONDS, (now_ms - before.plan.opened_at_ms) / 1000, stage=stage)

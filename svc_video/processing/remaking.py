@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from mesh import deadline
@@ -17,6 +17,7 @@ from svc_video.processing import anew
 from svc_video.processing.changes import JobChanges
 from svc_video.processing.errors import NothingToRedo
 from svc_video.processing.following import Following
+from svc_video.processing.quiet import QuietHours, opens_at_ms
 from svc_video.processing.rules import VideoJobs
 from svc_video.processing.store import JobStore
 from svc_video.processing.tables import Job
@@ -50,6 +51,7 @@ class Remaking:
         clock: Clock,
         open_jobs: OpenJobs,
         lazy: bool,
+        quiet: QuietHours | None,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -59,6 +61,7 @@ class Remaking:
         self._clock = clock
         self._open_jobs = open_jobs
         self._lazy = lazy
+        self._quiet = quiet
         self._asking: dict[int, asyncio.Task[None]] = {}
 
     async def stop(self) -> None:
@@ -101,6 +104,8 @@ class Remaking:
                 raise NothingToRedo(video_id=video_id)
             return anew.remade(video, now_ms, trace_context())
 
+        while await self._shed(video_id):
+            pass
         if await self._listed(video_id, again) is None:
             await self._open_whole(row, size_bytes)
         await self._store.forget_dead(video_id)
@@ -108,9 +113,23 @@ class Remaking:
 
     async def want_rest(self, video_id: int) -> None:
         """Have the further renditions of a clip made that were left for later, durably; again, and for any other clip, changes nothing."""
-        if await self._listed(video_id, lambda video, now_ms: anew.rest_asked(video, now_ms, trace_context())) is None and self._lazy:
+
+        def asked(video: VideoJobs, now_ms: int) -> tuple[Job, ...]:
+            return anew.rest_asked(video, now_ms, trace_context(), later_ms=opens_at_ms(self._quiet, now_ms))
+
+        if await self._listed(video_id, asked) is None and self._lazy:
             # Rows of jobs are kept for a month only: then all of it is made again, to the same places.
             await self.remake(video_id)
+
+    async def want_codecs(self, video_id: int, codecs: Sequence[str]) -> None:
+        """Have a clip made in further codecs, durably; again changes nothing. A clip whose rows of jobs are gone stays as it is."""
+
+        def asked(video: VideoJobs, now_ms: int) -> tuple[Job, ...]:
+            return anew.codecs_asked(video, codecs, now_ms, trace_context(), later_ms=opens_at_ms(self._quiet, now_ms))
+
+        row = await self._media.get(video_id)
+        if row is not None and not row.is_over:
+            await self._listed(video_id, asked)
 
     def ask_for_rest(self, video_id: int) -> None:
         """Somebody would play a rendition that was left for later. Never waits; whoever asks meanwhile or later asks for the same."""
@@ -128,6 +147,18 @@ class Remaking:
         except Exception as error:  # the next viewer asks again
             _log.warning("further renditions cannot be asked for", extra={"video_id": video_id, "error_type": type(error).__name__})
             self._asking.pop(video_id, None)
+
+    async def _shed(self, video_id: int) -> bool:
+        """Forget some chunks that nobody asks for; False when there are none."""
+        rows: tuple[Job, ...] = ()
+
+        def forget(video: VideoJobs) -> tuple[Job, ...]:
+            nonlocal rows
+            rows = anew.shed(video) if anew.may_remake(video) else ()
+            return rows
+
+        await self._changes.apply(video_id, forget)
+        return bool(rows)
 
     async def _listed(self, video_id: int, decide: Callable[[VideoJobs, int], tuple[Job, ...]]) -> VideoJobs | None:
         """Change the rows of a video that nobody may be following any more, so that somebody does; None when it has no rows."""

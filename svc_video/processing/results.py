@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
+from svc_video.processing.codecs import CODECS, rendition_name
 from svc_video.processing.errors import InvalidResult
 from svc_video.processing.tables import FIRST, REST
 
@@ -32,7 +33,7 @@ class PlannedRendition:
 
     name: str
     group: str
-    """first or rest."""
+    """first, rest or a further codec."""
     width: int
     height: int
 
@@ -59,7 +60,9 @@ class ProbeResult:
     """Where under the video's prefix the renditions are published; chosen by the service, kept while a clip that plays is probed again. Empty: there."""
 
     def of_group(self, group: str) -> tuple[PlannedRendition, ...]:
-        """Renditions of one group; rest is empty where the source is tiny."""
+        """Renditions of one group; rest is empty where the source is tiny, a further codec has every rung."""
+        if group in CODECS:
+            return tuple(replace(rendition, name=rendition_name(rendition.name, group), group=group) for rendition in self.renditions)
         return tuple(rendition for rendition in self.renditions if rendition.group == group)
 
     def goes_with(self, before: ProbeResult | None) -> bool:

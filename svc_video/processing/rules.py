@@ -7,21 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from svc_video.processing.errors import LeaseLost
-from svc_video.processing.needed import is_complete, wanted
+from svc_video.processing.needed import is_complete, is_over, wanted
 from svc_video.processing.places import published_folder
 from svc_video.processing.results import PackagedRendition, PackageResult, PicturesResult, PiecesResult, ProbeResult
 from svc_video.processing.tables import (
     PACKAGE_FIRST_KEY,
-    PACKAGE_REST_KEY,
     PICTURES_KEY,
     PLAN_KEY,
     PROBE_KEY,
-    REST,
     Job,
     JobEnd,
     JobKind,
     JobState,
     Tier,
+    package_key,
 )
 from svc_video.processing.traces import going_on
 
@@ -62,8 +61,8 @@ class VideoJobs:
     @property
     def probed(self) -> ProbeResult | None:
         """What the probe found, once it is done; stays while a clip that plays is probed again for its further renditions."""
-        text = self.jobs[PROBE_KEY].result_json
-        return ProbeResult.from_json(text) if text else None
+        job = self.jobs.get(PROBE_KEY)
+        return ProbeResult.from_json(job.result_json) if job is not None and job.result_json else None
 
     def is_done(self, job_key: str) -> bool:
         """True when a job's result is durable."""
@@ -73,7 +72,7 @@ class VideoJobs:
     @property
     def packaged(self) -> dict[str, PackagedRendition]:
         """What was published of each rendition, by its name."""
-        texts = [self.jobs[key].result_json for key in (PACKAGE_FIRST_KEY, PACKAGE_REST_KEY) if self.is_done(key)]
+        texts = [job.result_json for key, job in self.jobs.items() if job.kind is JobKind.PACKAGE and self.is_done(key)]
         return {one.name: one for text in texts for one in PackageResult.from_json(text).renditions}
 
     @property
@@ -85,6 +84,16 @@ class VideoJobs:
     def plays(self) -> bool:
         """True from the first rendition on, which stays as it is whatever becomes of the further ones."""
         return self.is_done(PACKAGE_FIRST_KEY)
+
+    @property
+    def done(self) -> frozenset[str]:
+        """Keys of the jobs whose results are durable."""
+        return frozenset(key for key in self.jobs if self.is_done(key))
+
+    @property
+    def is_complete(self) -> bool:
+        """True when the H.264 ladder is there, as far as it is wanted."""
+        return bool(self.jobs) and self.probed is not None and is_complete(self.probed, self.done, lazy=self.plan.lazy)
 
     @property
     def is_under_way(self) -> bool:
@@ -102,6 +111,7 @@ def opened(
     now_ms: int,
     tier: Tier = Tier.REGULAR,
     lazy: bool = False,
+    codecs: str = "",
 ) -> tuple[Job, Job]:
     """The plan and the first job of a video, in no trace."""
     plan = Job(
@@ -114,6 +124,7 @@ def opened(
         declared_sha256=sha256,
         tier=tier,
         lazy=lazy,
+        codecs=codecs,
         expires_at_ms=now_ms + KEPT_MS,
     )
     return plan, fresh(plan, PROBE_KEY, now_ms, None, "")
@@ -124,10 +135,19 @@ def closed_before_open(video_id: int, now_ms: int) -> Job:
     return Job(video_id=video_id, job_key=PLAN_KEY, state=JobState.CLOSED, opened_at_ms=now_ms, expires_at_ms=now_ms + KEPT_MS)
 
 
-def fresh(plan: Job, job_key: str, now_ms: int, before: Job | None, trace: str) -> Job:
-    """A job of that key that nobody has tried; `before` is the row that it replaces."""
+def follow(video: VideoJobs, plan: Job, done: frozenset[str], probed: ProbeResult, *, now_ms: int, later_ms: int, trace: str) -> list[Job]:
+    """Jobs that have to exist under this plan once those in `done` are done, and do not; those that can wait begin at `later_ms`."""
+    return [
+        fresh(plan, key, now_ms, video.jobs.get(key), trace, later_ms=later_ms)
+        for key in wanted(probed, done, lazy=plan.lazy, codecs=plan.codecs.split())
+        if key not in video.jobs or video.jobs[key].state is JobState.CLOSED
+    ]
+
+
+def fresh(plan: Job, job_key: str, now_ms: int, before: Job | None, trace: str, *, later_ms: int = 0) -> Job:
+    """A job of that key that nobody has tried; `before` is the row that it replaces. It begins at `later_ms` if it can wait."""
     word = job_key.partition("/")[0]
-    return Job(
+    job = Job(
         video_id=plan.video_id,
         job_key=job_key,
         kind=JobKind[word.upper()],
@@ -137,6 +157,7 @@ def fresh(plan: Job, job_key: str, now_ms: int, before: Job | None, trace: str) 
         trace_context=trace or plan.trace_context,
         expires_at_ms=plan.expires_at_ms,
     )
+    return replace(job, not_before_ms=later_ms) if job.can_wait and later_ms > now_ms else job
 
 
 def held(video: VideoJobs, job_key: str, fence: int) -> Job:
@@ -170,8 +191,8 @@ def leased(video: VideoJobs, job_key: str, *, worker: str, now_ms: int, lease_ms
     return video.plan, held_by
 
 
-def committed(video: VideoJobs, job: Job, *, result_json: str, now_ms: int, trace: str = "") -> tuple[Job, ...]:
-    """Rows to write so that the job is done and everything that waited for it alone is open. Raises InvalidResult."""
+def committed(video: VideoJobs, job: Job, *, result_json: str, now_ms: int, later_ms: int = 0, trace: str = "") -> tuple[Job, ...]:
+    """Rows to write so that the job is done and what waited for it alone is open, from `later_ms` on if it can wait. Raises InvalidResult."""
     if job.kind is JobKind.PROBE:
         result_json = _with_folder(video, ProbeResult.from_json(result_json)).to_json()
     done_job = replace(
@@ -199,14 +220,10 @@ def committed(video: VideoJobs, job: Job, *, result_json: str, now_ms: int, trac
         # Without pictures the clip never becomes public: that is for an operator to see.
         reason = RECIPE_CHANGED if video.is_done(PICTURES_KEY) else PROCESSING_FAILED
         return replace(video.plan, state=JobState.DEAD, reason=reason, detail=detail), kept
-    done = frozenset(key for key in video.jobs if video.is_done(key)) | {job.job_key}
-    follow = [
-        fresh(video.plan, key, now_ms, video.jobs.get(key), done_job.trace_context)
-        for key in wanted(probed, done, lazy=video.plan.lazy)
-        if key not in video.jobs or video.jobs[key].state is JobState.CLOSED
-    ]
-    plan = replace(video.plan, state=JobState.DONE) if is_complete(probed, done, lazy=video.plan.lazy) else video.plan
-    return plan, done_job, *follow
+    done = video.done | {job.job_key}
+    opened_now = follow(video, video.plan, done, probed, now_ms=now_ms, later_ms=later_ms, trace=done_job.trace_context)
+    over = is_over(probed, done, lazy=video.plan.lazy, codecs=video.plan.codecs.split())
+    return replace(video.plan, state=JobState.DONE) if over else video.plan, done_job, *opened_now
 
 
 def _with_folder(video: VideoJobs, probed: ProbeResult) -> ProbeResult:
@@ -250,7 +267,7 @@ def begun_anew(video: VideoJobs, now_ms: int, trace: str) -> tuple[Job, ...]:
     others = [
         closed_anew(job)
         for key, job in video.jobs.items()
-        if key != PROBE_KEY and job.state is not JobState.CLOSED and not (video.plays and _stays(job))
+        if key != PROBE_KEY and job.state is not JobState.CLOSED and not (video.plays and _stays(video, job))
     ]
     return replace(video.plan, restarts=video.plan.restarts + 1), probe, *others
 
@@ -260,9 +277,11 @@ def closed_anew(job: Job) -> Job:
     return replace(job, state=JobState.CLOSED, detail="", result_json="", trace_context="")
 
 
-def _stays(job: Job) -> bool:
-    """Whether a job of a clip that plays is kept when its plan is begun anew."""
-    return job.group != REST and (job.kind is not JobKind.PICTURES or job.state is JobState.DONE)
+def _stays(video: VideoJobs, job: Job) -> bool:
+    """Whether a job of a clip that plays is kept when its plan is begun anew: what plays stays, with what it was made of."""
+    if job.kind is JobKind.PICTURES:
+        return job.state is JobState.DONE
+    return not job.group or video.is_done(package_key(job.group))
 
 
 def closed(video: VideoJobs) -> tuple[Job, ...]:

@@ -30,7 +30,7 @@ class JobServicer(pb2_grpc.JobServiceServicer):
 
     async def LeaseJob(self, request: pb2.LeaseJobRequest, context: _Context) -> pb2.LeaseJobResponse:  # noqa: N802
         """The most urgent job, or none."""
-        leased = await self._actions.lease(worker=request.worker_id, wait_ms=request.wait_ms)
+        leased = await self._actions.lease(worker=request.worker_id, wait_ms=request.wait_ms, recipe=request.recipe_version)
         return pb2.LeaseJobResponse(job=job_to_proto(leased, lease_ms=self._actions.lease_ms) if leased is not None else None)
 
     async def Heartbeat(self, request: pb2.HeartbeatRequest, context: _Context) -> pb2.HeartbeatResponse:  # noqa: N802

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mesh.errors import Aborted
 from mesh.stores.tables.port import Insert, OutcomeUnknown, Page, RowExists, Tables, Transition, VersionConflict
 from svc_video.processing.rules import VideoJobs
-from svc_video.processing.tables import OPEN_SHARDS, PLAN_KEY, DeadVideo, Job, OpenVideo
+from svc_video.processing.tables import OPEN_SHARDS, PLAN_KEY, ClipViews, DeadVideo, Job, OpenVideo
 
 PAGE = 500
 """How many rows are read at once."""
+_ATTEMPTS = 8
 
 
 class JobStore:
@@ -92,6 +94,39 @@ class JobStore:
         """Jobs by video and key by one question; absent ones are absent."""
         rows = await self._tables.get_many(Job, list(keys)) if keys else {}
         return {(job.video_id, job.job_key): job for job in rows.values()}
+
+
+class ViewStore:
+    """Typed repository of views, one row for each key of feed's ledger, so that an event that comes again counts once."""
+
+    def __init__(self, *, tables: Tables) -> None:
+        self._tables = tables
+
+    async def add(self, video_id: int, *, ledger_key: str, source_version: int) -> None:
+        """Count one view; an event that is not newer than the last one of its key changes nothing. Raises Aborted."""
+        for _ in range(_ATTEMPTS):
+            before = await self._tables.get(ClipViews, video_id, ledger_key) or ClipViews(video_id=video_id, ledger_key=ledger_key)
+            if source_version <= before.source_version:
+                return
+            if await self._write(replace(before, views=before.views + 1, source_version=source_version)):
+                return
+        raise Aborted("views change too fast; try again", video_id=video_id)
+
+    async def of(self, video_id: int) -> int:
+        """All views of a clip that were counted."""
+        return sum(row.views for row in (await self._tables.scan(ClipViews, video_id, limit=PAGE)).rows)
+
+    async def _write(self, row: ClipViews) -> bool:
+        try:
+            if row.version:
+                await self._tables.transition(row, expected_version=row.version)
+            else:
+                await self._tables.insert(row)
+        except (RowExists, VersionConflict):
+            return False
+        except OutcomeUnknown as unknown:
+            return await self._tables.settle(unknown.token)
+        return True
 
 
 def merged(video: VideoJobs, rows: Sequence[Job]) -> VideoJobs:

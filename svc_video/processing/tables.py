@@ -16,6 +16,8 @@ FIRST, REST = "first", "rest"
 PACKAGE_FIRST_KEY = f"package/{FIRST}"
 PACKAGE_REST_KEY = f"package/{REST}"
 PICTURES_KEY = "pictures"
+LADDER = (FIRST, REST)
+"""Groups of the H.264 ladder; every other group is a further codec, whose jobs can wait."""
 
 
 class JobKind(enum.IntEnum):
@@ -70,14 +72,14 @@ class Job:
 
     video_id: Partition[int]
     job_key: Clustering[str]
-    """plan, probe, audio, chunk/first/0, package/first, pictures, chunk/rest/0, package/rest."""
+    """plan, probe, audio, chunk/first/0, package/first, pictures, chunk/rest/0, package/rest, chunk/h265/0, package/h265."""
     kind: JobKind = JobKind.PLAN
     state: JobState = JobState.OPEN
     opened_at_ms: int = 0
     attempt: int = 0
     """Leases so far, without those that were given back unused."""
     not_before_ms: int = 0
-    """The pause after a failed attempt ends here."""
+    """The pause after a failed attempt ends here; of a job that can wait, first the pause until the quiet hours."""
     outage_since_ms: int = 0
     """When the job was first given back for a fault that is not its own, such as a store that is away; 0: never."""
     fence: int = 0
@@ -109,15 +111,22 @@ class Job:
     """How often an operator had the video made once more."""
     lazy: bool = False
     """Further renditions wait until somebody asks for one."""
+    codecs: str = ""
+    """Further codecs that the clip gets, joined by one space, in the order in which they are made."""
 
     expires_at_ms: int = 0
     version: int = 0
 
     @property
     def group(self) -> str:
-        """first or rest; empty for jobs that belong to neither."""
+        """first, rest or a further codec; empty for jobs that belong to none."""
         parts = self.job_key.split("/")
         return parts[1] if len(parts) > 1 else ""
+
+    @property
+    def can_wait(self) -> bool:
+        """True for work that only adds to what plays everywhere already."""
+        return self.group not in {"", *LADDER}
 
     @property
     def tells(self) -> bool:
@@ -161,9 +170,27 @@ class DeadVideo:
     """When it was written, in milliseconds since the Unix epoch."""
 
 
+def package_key(group: str) -> str:
+    """job_key of what makes a group play."""
+    return f"package/{group}"
+
+
 def chunk_key(group: str, index: int) -> str:
     """job_key of one chunk."""
     return f"chunk/{group}/{index}"
 
 
-PROCESSING_TABLES: tuple[type, ...] = (Job, OpenVideo, DeadVideo)
+@table("clip_views", guard=Guard.GUARDED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipViews:
+    """Views of a clip that feed counted under one key of its ledger; kept only where they decide about further codecs."""
+
+    video_id: Partition[int]
+    ledger_key: Clustering[str]
+    views: int = 0
+    source_version: int = 0
+    """key_version of the last event that was counted; one that is not newer was counted before."""
+    version: int = 0
+
+
+PROCESSING_TABLES: tuple[type, ...] = (Job, OpenVideo, DeadVideo, ClipViews)

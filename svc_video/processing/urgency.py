@@ -1,4 +1,5 @@
-"""In which order jobs that wait are leased: one number for each, which does not change while it waits."""
+"""In which order jobs that wait are leased: one number for each, which does not change while it waits, among those that cannot wait and after them
+among those that can."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import socket
@@ -13,15 +14,17 @@ from clipmesh.video.v1.job_service_pb2_grpc import JobServiceStub
 
 from mesh.app import Dependency, Process
 from mesh.neighbours import neighbour
-from mesh.server import ServedService
+from mesh.server import RefusedToStart, ServedService
 from mesh.stores.blobs import open_blobs
 from mesh.stores.protected.blobs import protected_blobs
-from svc_video.processing.media import locate_tools
+from svc_video.processing.media import MediaToolFailed, MediaTools, choose_encoder, locate_tools, recipe_version
 from svc_video.processing.worker.loop import Worker
 from svc_video.processing.worker.room import jobs_here
 from svc_video.processing.worker.scratch import Scratch
 from svc_video.processing.worker.settings import WorkerSettings
 from svc_video.processing.worker.steps import Steps
+
+_log = logging.getLogger("clipmesh.video.worker")
 
 
 class WorkerApp:
@@ -44,9 +47,10 @@ class WorkerApp:
 
     async def start(self) -> None:
         """Find the tools, clean the scratch folder, begin to work."""
-        tools = await asyncio.to_thread(locate_tools)
+        found = await asyncio.to_thread(locate_tools)
         await self._blobs.prepare()
         await self._scratch.open()
+        tools = await self._with_encoder(found)
         self._worker = Worker(
             worker_id=f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}",
             stub=self._stub,
@@ -57,8 +61,20 @@ class WorkerApp:
             wait_ms=self._settings.job_wait_ms,
             telemetry=self.process.telemetry,
             jobs=self._settings.jobs or jobs_here(),
+            recipe=recipe_version(tools.version),
         )
         self._running = asyncio.create_task(self._worker.run())
+
+    async def _with_encoder(self, tools: MediaTools) -> MediaTools:
+        try:
+            chosen, reasons = await choose_encoder(tools, self._settings.job_encoder, scratch=Path(self._settings.scratch))
+        except MediaToolFailed as error:
+            await self._scratch.close()
+            raise RefusedToStart(f"CLIPMESH_JOB_ENCODER={self._settings.job_encoder} cannot be used: {error.problem}") from error
+        for reason in reasons:
+            _log.warning("an encoder of this machine is not used", extra={"reason": reason})
+        _log.info("H.264 is encoded", extra={"reason": chosen.encoder.name})
+        return chosen
 
     async def stop(self) -> None:
         """Give the jobs at hand back and remove the scratch folder."""

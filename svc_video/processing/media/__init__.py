@@ -4,6 +4,7 @@ A worker's walk through it:
 
     tools = locate_tools()
     facts = await probe(tools, source)                          # or MediaRejected
+    facts = replace(facts, complexity=await measure_complexity(tools, source, facts, scratch=...))
     recipe = make_recipe(facts, tools.version)
     for chunk in recipe.chunks:                                 # in any order, on any machine
         await encode_chunk(tools, source=source, facts=facts, recipe=recipe, group=Group.FIRST, chunk=chunk, out_dir=...)
@@ -18,7 +19,10 @@ A worker's walk through it:
 Facts travel between machines as `facts.to_json()`; the recipe is computed again from them, never stored.
 """
 
+from svc_video.processing.media.beside import package_beside
 from svc_video.processing.media.check import check_growing, check_mp4, check_tree
+from svc_video.processing.media.choosing import CHOICES, choose_encoder
+from svc_video.processing.media.complexity import measure_complexity
 from svc_video.processing.media.encode import EncodedChunk, OnProgress, encode_audio, encode_chunk
 from svc_video.processing.media.errors import (
     MediaError,
@@ -35,22 +39,25 @@ from svc_video.processing.media.images import make_poster, make_preview
 from svc_video.processing.media.join import join_chunks, mux_fast_start
 from svc_video.processing.media.kernel import confinement
 from svc_video.processing.media.made import facts_of_made
-from svc_video.processing.media.package import CONTENT_TYPES, MASTER, PackagedFile, package, picture_codecs
+from svc_video.processing.media.package import CONTENT_TYPES, MANIFEST, MASTER, PackagedFile, package, picture_codecs
 from svc_video.processing.media.pieces import Pieces, audio_pieces, picture_pieces
 from svc_video.processing.media.probe import probe
-from svc_video.processing.media.recipe import Chunk, Group, Recipe, Rendition, make_recipe
+from svc_video.processing.media.recipe import Chunk, Codec, Group, Recipe, Rendition, make_recipe, recipe_version
 from svc_video.processing.media.storyboard import CUES, SHEET, make_storyboard
 from svc_video.processing.media.tools import MediaTools, locate_tools
 from svc_video.processing.media.waveform import WAVEFORM
 
 __all__ = [
+    "CHOICES",
     "CONTENT_TYPES",
     "CUES",
+    "MANIFEST",
     "MASTER",
     "SHEET",
     "WAVEFORM",
     "AudioFacts",
     "Chunk",
+    "Codec",
     "EncodedChunk",
     "FrameHash",
     "Group",
@@ -73,6 +80,7 @@ __all__ = [
     "check_growing",
     "check_mp4",
     "check_tree",
+    "choose_encoder",
     "confinement",
     "encode_audio",
     "encode_chunk",
@@ -84,11 +92,14 @@ __all__ = [
     "make_preview",
     "make_recipe",
     "make_storyboard",
+    "measure_complexity",
     "mux_fast_start",
     "package",
+    "package_beside",
     "pdq",
     "perceptual_facts",
     "picture_codecs",
     "picture_pieces",
     "probe",
+    "recipe_version",
 ]

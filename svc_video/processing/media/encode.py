@@ -4,30 +4,24 @@ import asyncio
 import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from svc_video.processing.media.bounds import guarded_input
+from svc_video.processing.media.encoders import FURTHER, output
 from svc_video.processing.media.errors import MediaRejected, MediaToolFailed, RejectReason, blaming_the_bytes
 from svc_video.processing.media.facts import MediaFacts
 from svc_video.processing.media.graph import cascade
-from svc_video.processing.media.recipe import AUDIO_KBPS, AUDIO_RATE, SEGMENT_MS, Chunk, Group, Recipe, Rendition
+from svc_video.processing.media.recipe import AUDIO_KBPS, AUDIO_RATE, Chunk, Codec, Group, Recipe
 from svc_video.processing.media.sandbox import Limits, run_tool
-from svc_video.processing.media.tools import MediaTools
+from svc_video.processing.media.tools import MediaTools, devices_of
 from svc_video.processing.media.waveform import PCM_RATE, WAVEFORM, write_waveform
 
 OnProgress = Callable[[float], None]
 """Called on the loop with the share done, 0.0 to 1.0, a few times a second."""
 
-TIMESCALE = 90_000
-"""Ticks per second of every video track: a whole number per picture at every frame rate of a recipe."""
-PICTURES_FROM_ZERO = ("-video_track_timescale", str(TIMESCALE), "-movflags", "+negative_cts_offsets")
-"""B-frames must not delay the first picture for players that ignore edit lists."""
-_THREADS = 1
-"""Of each encoder. x264 under a rate cap gives other bytes each time with two threads (7 of 8 runs on a busy machine), also with sliced ones;
-a chunk that is made again has to be the same. Workers and chunks share the cores instead."""
 _DECODER_THREADS = 2
 _SEEK_MARGIN_MS = 200
 _AUDIO_SLIP_S = 0.035
@@ -64,17 +58,21 @@ async def encode_chunk(
     renditions = recipe.of_group(group)
     if not renditions:
         return ()
+    encoder = tools.encoder if group.codec is Codec.H264 else FURTHER[group.codec]
     drafts = [out_dir / f".{rendition.name}-{chunk.index:04d}.part" for rendition in renditions]
     argv: list[str | Path] = [
         *_start(tools),
+        *(part.format(device=tools.device) for part in encoder.setup),
         *("-threads", str(_DECODER_THREADS), *seek(facts, chunk.start_ms), "-copyts", "-max_error_rate", "0.5"),
         *guarded_input(source, facts.container),
-        *("-filter_complex", cascade(facts, recipe, chunk, f"0:{facts.stream_index}", renditions)),
+        *("-filter_complex", cascade(facts, recipe, chunk, f"0:{facts.stream_index}", renditions, upload=encoder.upload)),
     ]
     for index, (rendition, draft) in enumerate(zip(renditions, drafts, strict=True)):
-        argv += ["-map", f"[out{index}]", *_x264(recipe, rendition), "-f", "mp4", draft.name]
+        argv += ["-map", f"[out{index}]", *output(encoder, recipe, rendition), "-f", "mp4", draft.name]
     try:
-        shown = await _run(tools, argv, source=source, out_dir=out_dir, frames=chunk.frames, on_progress=on_progress)
+        shown = await _run(
+            tools, argv, source=source, out_dir=out_dir, frames=chunk.frames, on_progress=on_progress, devices=devices_of(tools, encoder)
+        )
         if shown != chunk.frames:
             raise MediaRejected(
                 RejectReason.CORRUPT_MEDIA, f"{shown} of {chunk.frames} pictures can be decoded from {chunk.start_ms} ms on"
@@ -147,18 +145,6 @@ def seek(facts: MediaFacts, start_ms: int) -> tuple[str, ...]:
     return ("-ss", f"{earlier_us}us") if earlier_us > 0 else ()
 
 
-def _x264(recipe: Recipe, rendition: Rendition) -> list[str]:
-    gop = str(SEGMENT_MS * recipe.fps // 1000)
-    return [
-        *("-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-pix_fmt", "yuv420p", "-crf", str(rendition.crf)),
-        *("-maxrate", f"{rendition.max_kbps}k", "-bufsize", f"{rendition.buffer_kbits}k"),
-        *("-g", gop, "-keyint_min", gop, "-sc_threshold", "0", "-flags", "+cgop+bitexact"),
-        *("-force_key_frames", f"expr:gte(t,n_forced*{SEGMENT_MS // 1000})"),
-        *("-threads", str(_THREADS), "-fps_mode", "passthrough", "-enc_time_base", f"1:{recipe.fps}"),
-        *("-fflags", "+bitexact", "-map_metadata", "-1", "-map_chapters", "-1", *PICTURES_FROM_ZERO),
-    ]
-
-
 async def _run(
     tools: MediaTools,
     argv: list[str | Path],
@@ -168,6 +154,7 @@ async def _run(
     frames: int,
     on_progress: OnProgress | None,
     fps: int | None = None,
+    devices: Sequence[Path] = (),
 ) -> int:
     """Runs ffmpeg and answers how many frames its first output got."""
     seconds = max(10, frames // 24)
@@ -179,6 +166,7 @@ async def _run(
             reads=[source],
             limits=Limits(wall_s=60 + seconds * _TIMES_AS_LONG, cpu_s=30 + seconds * _TIMES_AS_LONG),
             on_stdout=report.feed,
+            devices=devices,
         )
     if run.exit_code != 0:
         if _BROKEN.search(run.stderr_tail):

@@ -20,6 +20,16 @@ class AudioFacts:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Complexity:
+    """What short samples of a clip told, encoded small: of the hardest of them, in whole numbers, so that every machine compares alike."""
+
+    bits: int
+    """For a thousand pixels, as every clip would be encoded."""
+    lost: int
+    """How much less alike (SSIM, in millionths) a coarser encoding is than that."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFacts:
     """Facts of an accepted file. Sizes are as a viewer sees them: rotated, with square pixels."""
 
@@ -58,6 +68,8 @@ class MediaFacts:
     """The earliest timestamp of any stream, on the file's own clock; ffmpeg counts seeks from here."""
     audio: AudioFacts | None
     """None: no audio stream; such a clip has no audio rendition."""
+    complexity: Complexity | None = None
+    """None: samples could not be taken, or nobody asked."""
 
     @property
     def has_audio(self) -> bool:
@@ -74,7 +86,11 @@ class MediaFacts:
     @classmethod
     def from_json(cls, text: str) -> Self:
         fields: dict[str, Any] = json.loads(text)
-        audio = fields.pop("audio")
+        audio, complexity = fields.pop("audio"), fields.pop("complexity", None)
         fields["fps"] = Fraction(fields["fps"])
         fields["time_base"] = Fraction(fields["time_base"])
-        return cls(audio=AudioFacts(**audio) if audio is not None else None, **fields)
+        return cls(
+            audio=AudioFacts(**audio) if audio is not None else None,
+            complexity=Complexity(**complexity) if complexity is not None else None,
+            **fields,
+        )

@@ -41,8 +41,10 @@ def first_scale(facts: MediaFacts, width: int, height: int) -> str:
     return f"{size}:{source}:out_color_matrix=bt709:out_range=tv,format=yuv420p,setsar=1,{_TAGS}"
 
 
-def cascade(facts: MediaFacts, recipe: Recipe, chunk: Chunk, stream: str, renditions: Sequence[Rendition]) -> str:
-    """One decode, every rendition: each size is scaled from the next larger one; outputs are labelled [out0], [out1], ..."""
+def cascade(facts: MediaFacts, recipe: Recipe, chunk: Chunk, stream: str, renditions: Sequence[Rendition], *, upload: str = "") -> str:
+    """One decode, every rendition: each size is scaled from the next larger one; outputs are labelled [out0], [out1], ... `upload` is what brings
+    them to their encoder."""
+    bring = f",{upload}" if upload else ""
     parts = []
     source = f"[{stream}]{pictures(facts, recipe, chunk)},"
     for index, rendition in enumerate(renditions):
@@ -52,6 +54,11 @@ def cascade(facts: MediaFacts, recipe: Recipe, chunk: Chunk, stream: str, rendit
             if index == 0
             else f"scale=w={rendition.width}:h={rendition.height}:flags={_SWS},setsar=1"
         )
-        parts.append(f"{source}{scale}" + (f"[out{index}]" if last else f",split[out{index}][next{index}]"))
+        if last:
+            parts.append(f"{source}{scale}{bring}[out{index}]")
+        elif bring:
+            parts += [f"{source}{scale},split[made{index}][next{index}]", f"[made{index}]{upload}[out{index}]"]
+        else:
+            parts.append(f"{source}{scale},split[out{index}][next{index}]")
         source = f"[next{index}]"
     return ";".join(parts)

@@ -5,21 +5,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from svc_video.processing.media.bounds import guarded_input
-from svc_video.processing.media.encode import PICTURES_FROM_ZERO
+from svc_video.processing.media.encoders import FURTHER, PICTURES_FROM_ZERO
 from svc_video.processing.media.errors import MediaToolFailed
-from svc_video.processing.media.recipe import Recipe
+from svc_video.processing.media.recipe import Codec, Recipe
 from svc_video.processing.media.sandbox import Limits, run_tool
 from svc_video.processing.media.tools import MediaTools
 
 _LIMITS = Limits(wall_s=300, cpu_s=120)
-_REORDERED = 2
-"""How many pictures x264 decodes ahead of those it shows. A chunk that made no use of it looks as if it decoded later, and where such a chunk meets
-another two pictures would be decoded at once: ffmpeg then moves one of them. So decoding times are counted anew over the whole clip."""
 _EXACT = ("-fflags", "+bitexact", "-flags", "+bitexact", "-map_metadata", "-1", "-map_chapters", "-1")
 
 
-async def join_chunks(tools: MediaTools, *, chunks: Sequence[Path], recipe: Recipe, out: Path) -> Path:
+async def join_chunks(tools: MediaTools, *, chunks: Sequence[Path], recipe: Recipe, out: Path, codec: Codec = Codec.H264) -> Path:
     """The chunks of one rendition, in order and complete, as one MP4 without audio at `out`; checked to hold every frame."""
+    # A chunk whose encoder decoded nothing ahead looks as if it decoded later, and where such a chunk meets another two pictures would be decoded at
+    # once: ffmpeg then moves one of them. So decoding times are counted anew over the whole clip.
+    reordered = (tools.encoder if codec is Codec.H264 else FURTHER[codec]).reordered
     with _drafts(out, ".join-list", ".join-part") as (listing, draft):
         quoted = (str(chunk.absolute()).replace("'", "'\\''") for chunk in chunks)
         listing.write_text("".join(f"file 'file:{path}'\n" for path in quoted))
@@ -29,7 +29,7 @@ async def join_chunks(tools: MediaTools, *, chunks: Sequence[Path], recipe: Reci
             *("-protocol_whitelist", "file", "-format_whitelist", "concat,mov"),
             # Every chunk has the same parameter sets, for they follow from the recipe: none has to be carried among the pictures.
             *("-f", "concat", "-safe", "0", "-auto_convert", "0", "-i", f"file:{listing.absolute()}"),
-            *("-map", "0:v:0", "-c", "copy", "-bsf:v", f"setts=pts=PTS:dts=round((N-{_REORDERED})/({recipe.fps}*TB))"),
+            *("-map", "0:v:0", "-c", "copy", "-bsf:v", f"setts=pts=PTS:dts=round((N-{reordered})/({recipe.fps}*TB))"),
             *(*_EXACT, *PICTURES_FROM_ZERO, "-f", "mp4", draft.name),
             cwd=out.parent,
             reads=list(chunks),
@@ -61,7 +61,8 @@ async def count_packets(tools: MediaTools, path: Path) -> int:
     run = await run_tool(
         [
             *(tools.ffprobe, "-v", "error", "-count_packets", "-select_streams", "v:0"),
-            *("-show_entries", "stream=nb_read_packets", "-of", "csv=p=0", *guarded_input(path, "mov")),
+            # Nothing is decoded, so nothing has to be decodable here.
+            *("-show_entries", "stream=nb_read_packets", "-of", "csv=p=0", *guarded_input(path, "mov", decoders=False)),
         ],
         cwd=path.parent,
         reads=[path],

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from svc_video.processing.media.encode import TIMESCALE
+from svc_video.processing.media.encoders import TIMESCALE
 from svc_video.processing.media.facts import MediaFacts
 from svc_video.processing.media.recipe import Recipe, Rendition
 

@@ -69,7 +69,7 @@ async def package(
     assert ordered, "at least one rendition"
     assert len(ordered) == len(renditions), "only renditions of the recipe can be packaged"
     await run_packager({name: renditions[name] for name in ordered}, tools=tools, audio=audio, out_dir=out_dir, with_manifest=True)
-    return await asyncio.to_thread(_complete, out_dir, ordered, [*ordered, *([AUDIO] if audio is not None else [])])
+    return await asyncio.to_thread(complete, out_dir, ordered, [*ordered, *([AUDIO] if audio is not None else [])])
 
 
 async def run_packager(
@@ -117,8 +117,8 @@ def _descriptor(path: Path, kind: str, folder: str) -> str:
     return ",".join(f"{key}={value}" for key, value in fields.items())
 
 
-def _complete(out_dir: Path, ordered: list[str], folders: list[str]) -> tuple[PackagedFile, ...]:
-    """Writes the masters of one rendition each and lists everything in the order of publication."""
+def complete(out_dir: Path, ordered: list[str], folders: list[str]) -> tuple[PackagedFile, ...]:
+    """Writes the masters of one rendition each and lists everything in these folders in the order of publication."""
     master = out_dir / MASTER
     text = master.read_text().replace("DEFAULT=NO", "DEFAULT=YES")
     master.write_text(text)

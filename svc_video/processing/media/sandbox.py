@@ -23,6 +23,8 @@ from svc_video.processing.media.telling import fit_to_tell
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 # A dynamically linked tool that the operator chose has to load its libraries.
 _SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/dev/urandom", "/sys/devices/system/cpu", "/proc/cpuinfo")
+_DRIVER_FOLDERS = ("/sys/dev/char", "/sys/devices", "/sys/class/drm")
+"""Where drivers of devices look up what they drive."""
 _MIB = 1024 * 1024
 
 
@@ -66,8 +68,9 @@ async def run_tool(
     reads: Sequence[Path],
     limits: Limits,
     on_stdout: Callable[[bytes], None] | None = None,
+    devices: Sequence[Path] = (),
 ) -> ToolRun:
-    """Runs `argv` in `cwd`, the only place it may write; it may read `reads` (files or folders) and the system's libraries.
+    """Runs `argv` in `cwd`, the only place it may write but for `devices`; it may read `reads` (files or folders) and the system's libraries.
 
     What it keeps for itself goes into a folder of this run inside `cwd`, which TMPDIR names and which is gone afterwards. No other environment, no
     stdin; no sockets and no further processes where the kernel allows that. on_stdout gets each piece as it comes and nothing is kept.
@@ -77,7 +80,7 @@ async def run_tool(
     async with AsyncExitStack() as stack:
         try:
             scratch = await stack.enter_async_context(scratch_folder(cwd))
-            folder, plan = _plan(argv, cwd, scratch, reads, limits)
+            folder, plan = _plan(argv, cwd, scratch, reads, limits, devices=devices)
             child = await start_child(
                 [sys.executable, "-I", "-S", str(_LAUNCHER), plan],
                 cwd=folder,
@@ -117,15 +120,17 @@ def _made_in(parent: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix=".tool-", dir=parent.absolute()))
 
 
-def _plan(argv: Sequence[str | Path], cwd: Path, scratch: Path, reads: Sequence[Path], limits: Limits) -> tuple[str, str]:
+def _plan(
+    argv: Sequence[str | Path], cwd: Path, scratch: Path, reads: Sequence[Path], limits: Limits, *, devices: Sequence[Path]
+) -> tuple[str, str]:
     """The child's folder and what its launcher is told; every path absolute, because the child starts elsewhere."""
     folder = str(cwd.absolute())
     plan = {
         "parent": os.getpid(),
         "argv": [str(part) for part in argv],
         "scratch": str(scratch),
-        "reads": [*(str(Path(path).absolute()) for path in (argv[0], *reads)), *_SYSTEM_FOLDERS],
-        "writes": [folder, "/dev/null"],
+        "reads": [*(str(Path(path).absolute()) for path in (argv[0], *reads)), *_SYSTEM_FOLDERS, *(_DRIVER_FOLDERS if devices else ())],
+        "writes": [folder, "/dev/null", *map(str, devices)],
         "nice": limits.nice,
         "cpu_s": limits.cpu_s,
         "memory_bytes": limits.memory_bytes,

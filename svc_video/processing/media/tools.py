@@ -6,12 +6,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from svc_video.processing.media.encoders import X264, Encoder
 from svc_video.processing.media.errors import MediaToolMissing
 
 _ASK_TIMEOUT_S = 20.0
+COMPANIONS = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
+"""What drivers open beside the device itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +25,13 @@ class MediaTools:
     ffprobe: Path
     packager: Path
     version: str
-    """ffmpeg and packager versions, for instance "ffmpeg-n8.1.2+packager-v3.8.0-75b2faf-release"."""
+    """Encoder, ffmpeg and packager, for instance "libx264+ffmpeg-n8.1.2+packager-v3.8.0-75b2faf-release"."""
     decoders: frozenset[str]
     """Names of the decoders this ffmpeg was built with."""
+    encoder: Encoder = X264
+    """Of H.264."""
+    device: str = ""
+    """What that encoder works with; empty for software."""
 
 
 def locate_tools(environ: Mapping[str, str] | None = None) -> MediaTools:
@@ -41,9 +48,22 @@ def locate_tools(environ: Mapping[str, str] | None = None) -> MediaTools:
         ffmpeg=ffmpeg,
         ffprobe=_executable("ffprobe", settings.get("CLIPMESH_FFPROBE")),
         packager=packager,
-        version=f"ffmpeg-{_version(ffmpeg, '-version')}+packager-{_version(packager, '--version')}",
+        version=f"{X264.name}+ffmpeg-{_version(ffmpeg, '-version')}+packager-{_version(packager, '--version')}",
         decoders=frozenset(re.findall(r"^ [VASFXBD.]{6} (\S+)", _ask(ffmpeg, "-hide_banner", "-decoders"), re.MULTILINE)),
     )
+
+
+def with_encoder(tools: MediaTools, encoder: Encoder, device: str) -> MediaTools:
+    """The same tools with another encoder of H.264: they make other bytes, so their version is another one."""
+    version = f"{encoder.name}+{tools.version.removeprefix(f'{tools.encoder.name}+')}"
+    return replace(tools, encoder=encoder, device=device, version=version)
+
+
+def devices_of(tools: MediaTools, encoder: Encoder) -> tuple[Path, ...]:
+    """What this encoder has to reach on this machine."""
+    if not encoder.devices:
+        return ()
+    return tuple(Path(name) for name in (tools.device, *COMPANIONS) if name)
 
 
 def _executable(name: str, override: str | None) -> Path:

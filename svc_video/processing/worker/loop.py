@@ -48,10 +48,12 @@ class Worker:
         wait_ms: int,
         telemetry: Telemetry,
         jobs: int = 1,
+        recipe: str = "",
     ) -> None:
-        """`jobs` is how many it does at once."""
+        """`jobs` is how many it does at once, `recipe` what it follows; empty: it says nothing of that and may be given jobs that it has to refuse."""
         self._worker_id = worker_id
         self._jobs = jobs
+        self._recipe = recipe
         self._stub = stub
         self._steps = steps
         self._scratch = scratch
@@ -118,7 +120,7 @@ class Worker:
             await asyncio.gather(working, keeping, stopping, return_exceptions=True)
 
     async def _next(self) -> pb2.Job | None:
-        request = pb2.LeaseJobRequest(worker_id=self._worker_id, wait_ms=self._wait_ms)
+        request = pb2.LeaseJobRequest(worker_id=self._worker_id, wait_ms=self._wait_ms, recipe_version=self._recipe)
         asking = asyncio.ensure_future(self._stub.LeaseJob(request, timeout=self._wait_ms / 1000 + _MARGIN_S))
         stopping = asyncio.create_task(self._stopping.wait())
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipmesh.video.v1 import job_service_pb2 as pb2
@@ -16,6 +16,7 @@ from svc_video.layout import POSTER_NAME, PREVIEW_NAME, STORYBOARD_NAME, WAVEFOR
 from svc_video.processing import media
 from svc_video.processing.media import (
     CONTENT_TYPES,
+    Codec,
     Group,
     MediaFacts,
     MediaRejected,
@@ -84,6 +85,9 @@ class Steps:
         fetched = await self._source(work.job)
         with self._span("probe"):
             facts = await media.probe(self._tools, fetched.path, scratch=work.folder)
+        with self._span("complexity"):
+            complexity = await media.measure_complexity(self._tools, fetched.path, facts, scratch=work.folder)
+        facts = replace(facts, complexity=complexity)
         recipe = media.make_recipe(facts, self._tools.version)
         return probe_result(facts, recipe, source_sha256=fetched.sha256).to_json()
 
@@ -147,6 +151,8 @@ class Steps:
 
     async def _package(self, work: AtWork, recipe: Recipe) -> str:
         group = Group(work.job.group)
+        if group.codec is not Codec.H264:
+            return await self._package_beside(work, recipe, group)
         inputs, tree = await _made(work.folder / "inputs"), await _made(work.folder / "tree")
         audio = await self._get(work.job.audio_key, inputs) if recipe.has_audio else None
         renditions = {rendition.name: await self._joined(work, recipe, rendition, inputs) for rendition in recipe.of_group(group)}
@@ -175,6 +181,24 @@ class Steps:
             files=[file for file in packaged if not file.name.startswith(there)] if there else packaged,
             before_masters=work.still_ours,
         )
+        codecs = media.picture_codecs(await asyncio.to_thread((tree / media.MASTER).read_text))
+        return package_result(recipe, group, packaged, codecs).to_json()
+
+    async def _package_beside(self, work: AtWork, recipe: Recipe, group: Group) -> str:
+        """A further codec: what plays keeps its bytes, its playlists grow."""
+        inputs, tree = await _made(work.folder / "inputs"), await _made(work.folder / "tree")
+        audio = await self._get(work.job.audio_key, inputs) if recipe.has_audio else None
+        renditions = {rendition.name: await self._joined(work, recipe, rendition, inputs) for rendition in recipe.of_group(group)}
+        work.report(0.4)
+        ladder = [await self._get(f"{work.job.output_prefix}{name}", inputs) for name in (media.MASTER, media.MANIFEST)]
+        master, manifest = [await asyncio.to_thread(path.read_text) for path in ladder]
+        with self._span("package"):
+            packaged = await media.package_beside(
+                self._tools, group=group, renditions=renditions, audio=audio, out_dir=tree, master=master, manifest=manifest
+            )
+        work.report(0.7)
+        await work.still_ours()
+        await publish(self._blobs, prefix=work.job.output_prefix, folder=tree, files=packaged, before_masters=work.still_ours)
         codecs = media.picture_codecs(await asyncio.to_thread((tree / media.MASTER).read_text))
         return package_result(recipe, group, packaged, codecs).to_json()
 
@@ -224,7 +248,8 @@ class Steps:
             with deadline.scope(_COPY_S):
                 await self._blobs.get_file(chunk_object(work.job.work_prefix, recipe.version, rendition.name, chunk.index), path)
         with self._span(f"join {rendition.name}"):
-            joined = await media.join_chunks(self._tools, chunks=chunks, recipe=recipe, out=folder / f"{rendition.name}.mp4")
+            out = folder / f"{rendition.name}.mp4"
+            joined = await media.join_chunks(self._tools, chunks=chunks, recipe=recipe, out=out, codec=rendition.codec)
         for path in chunks:
             await asyncio.to_thread(path.unlink)
         return joined

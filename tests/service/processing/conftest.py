@@ -63,6 +63,9 @@ class Settings:
     job_ageing_ms: int = AGEING_MS
     job_tier_ms: int = TIER_MS
     job_lazy: bool = False
+    job_codecs: str = ""
+    job_codecs_from_views: int = 0
+    job_off_peak: str = ""
 
 
 def probed(*, chunks: int = 2, has_audio: bool = True, rest: tuple[str, ...] = ("360p", "240p")) -> ProbeResult:
@@ -205,9 +208,10 @@ class World:
         """What CompleteUpload and the sweeper call."""
         await self.jobs.open(video_id=video_id, creator_id=creator_id, source_key=f"raw/{video_id}", size_bytes=100, sha256=b"")
 
-    async def lease(self, worker: str = "w1", wait_ms: int = 0) -> pb2.Job | None:
-        """A job, or None."""
-        answer = await self.stub.LeaseJob(pb2.LeaseJobRequest(worker_id=worker, wait_ms=wait_ms), timeout=30)
+    async def lease(self, worker: str = "w1", wait_ms: int = 0, *, recipe: str = "") -> pb2.Job | None:
+        """A job, or None, for a worker that follows `recipe`, or says nothing of that."""
+        request = pb2.LeaseJobRequest(worker_id=worker, wait_ms=wait_ms, recipe_version=recipe)
+        answer = await self.stub.LeaseJob(request, timeout=30)
         return answer.job if answer.HasField("job") else None
 
     async def leased(self, worker: str = "w1") -> pb2.Job:

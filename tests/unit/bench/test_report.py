@@ -103,7 +103,7 @@ def test_the_run_tells_machines_where_and_when_it_was_made() -> None:
 
 def test_benches_have_names_sentences_and_bounds_of_their_own() -> None:
     names = [bench.name for bench in BENCHES]
-    assert len(set(names)) == len(names) == 19
+    assert len(set(names)) == len(names) == 20
     assert all(bench.sentence.endswith(".") for bench in BENCHES)
     assert all(0 < bench.bound_s <= 7_200 for bench in BENCHES)
     assert [bench.name for bench in command.chosen(["page", "ladder"])] == ["ladder", "page"]

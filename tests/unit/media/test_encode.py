@@ -130,7 +130,7 @@ async def test_a_redo_is_identical(tools: MediaTools, laddered: Path, tmp_path: 
         out = tmp_path / take
         out.mkdir()
         files = []
-        for group in Group:
+        for group in (Group.FIRST, Group.REST):
             for encoded in await encode_chunk(
                 tools, source=laddered, facts=facts, recipe=recipe, group=group, chunk=recipe.chunks[1], out_dir=out
             ):

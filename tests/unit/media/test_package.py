@@ -51,7 +51,7 @@ async def make(tools: MediaTools, laddered: Path, folder: Path) -> Made:
     facts = await probe(tools, laddered)
     recipe = make_recipe(facts, tools.version)
     chunks: dict[str, list[Path]] = {}
-    for group in Group:
+    for group in (Group.FIRST, Group.REST):
         for chunk in recipe.chunks:
             for encoded in await encode_chunk(tools, source=laddered, facts=facts, recipe=recipe, group=group, chunk=chunk, out_dir=folder):
                 chunks.setdefault(encoded.rendition, []).append(encoded.path)

@@ -8,7 +8,7 @@ from svc_video.processing.media import MediaToolMissing, MediaTools, locate_tool
 
 
 def test_versions_and_decoders_are_known(tools: MediaTools) -> None:
-    assert tools.version.startswith("ffmpeg-")
+    assert tools.version.startswith("libx264+ffmpeg-")
     assert "+packager-v" in tools.version
     assert {"h264", "hevc", "vp9", "mpeg4", "aac", "opus"} <= tools.decoders
 
