@@ -44,7 +44,10 @@ class NotifiedPeople(Gathered):
         for event in events:
             if isinstance(event.message, events_pb2.BondChanged):
                 for user_id, gone_id in convert.partings_of(event.message):
-                    await self._receiving.part(user_id, gone_id, version=event.envelope.event_id)
+                    envelope = event.envelope
+                    await self._receiving.part(
+                        user_id, gone_id, version=envelope.event_id, bond_version=_version(event), at_ms=envelope.occurred_at_ms
+                    )
         reuses = [event.message for event in events if isinstance(event.message, events_pb2.RefreshTokenReused)]
         await self._receiving.news([convert.news_of_reuse(message) for message in reuses])
         return ()

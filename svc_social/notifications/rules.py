@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from svc_social.notifications.tables import InboxEntry, NotificationKind, NotifiedAct
+from svc_social.notifications.tables import InboxEntry, NotificationKind, NotifiedAct, PartedPerson
 
 DAY_MS = 24 * 3_600_000
 WINDOW_MS = DAY_MS
@@ -263,8 +263,24 @@ def shown(entry: InboxEntry, hidden: Collection[int]) -> InboxEntry | None:
     if actors and not kept and entry.count <= KEPT_ACTORS:
         return None
     # Of a group of people each is one act; which comments are whose only the events of their ends tell.
-    lost = 0 if entry.kind in _COMMENTS else len(actors) - len(kept)
+    lost = 0 if entry.kind in OF_COMMENTS else len(actors) - len(kept)
     return replace(entry, actors=" ".join(map(str, kept[:SHOWN_ACTORS])), count=max(entry.count - lost, len(kept)))
 
 
-_COMMENTS = frozenset({NotificationKind.COMMENT, NotificationKind.REPLY, NotificationKind.MENTION})
+OF_COMMENTS = frozenset({NotificationKind.COMMENT, NotificationKind.REPLY, NotificationKind.MENTION})
+"""Kinds whose groups hold comments; of a person there may be several."""
+_OF_BONDS = frozenset({NotificationKind.FOLLOW, NotificationKind.FOLLOW_REQUEST, NotificationKind.FOLLOW_APPROVED})
+"""Kinds whose acts carry the version of a bond; those of comments carry that of the comment, and all others the id of the operation."""
+
+
+def is_older(act: Act, parting: PartedPerson) -> bool:
+    """Whether an act was done before a parting. One without a version was this moment: whatever is known of the bond is older."""
+    if act.place.kind in _OF_BONDS:
+        return not parting.version or act.version < parting.version
+    return (act.member if act.place.kind in OF_COMMENTS else act.version) < parting.event_id
+
+
+def taken_out(act: Act, parting: PartedPerson) -> Act:
+    """An act that stands as one that does not any more, under a version that older news cannot beat."""
+    known = parting.version if act.place.kind in _OF_BONDS else parting.event_id
+    return replace(act, present=False, version=max(known, act.version + 1))

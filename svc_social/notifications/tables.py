@@ -98,6 +98,21 @@ class HeardComment:
     version: int = 0
 
 
+@table("parted_people", guard=Guard.PLAIN)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartedPerson:
+    """Who fell out of a person's inbox because of a block or a mute; the version is that of their bond. It stays after the block is lifted: what is
+    older, and heard of later, does not come in."""
+
+    user_id: Partition[int]
+    """Whose inbox it is."""
+    gone_id: Clustering[int]
+    event_id: int = 0
+    """The event that told of it: acts with smaller ids are older."""
+    parted_at_ms: int = 0
+    version: int = 0
+
+
 @table("inbox", guard=Guard.GUARDED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxEntry:

@@ -16,11 +16,11 @@ from mesh.stores.tables.requests import RequestLog
 from mesh.telemetry import Telemetry
 from svc_social.graph.actions import Followers, Relations
 from svc_social.identity.actions import Profiles
-from svc_social.notifications.actions import Choosing, Delivering, Inbox, Publishing, Receiving
+from svc_social.notifications.actions import Choosing, Delivering, Inbox, Parting, Publishing, Receiving
 from svc_social.notifications.consumers import NotifiedCreators, NotifiedPeople
 from svc_social.notifications.couriers import Courier
 from svc_social.notifications.service import NotificationServicer, notification_service
-from svc_social.notifications.store import CommentStore, DeliveryStore, FanOutStore, GroupStore, InboxStore, SettingsStore
+from svc_social.notifications.store import CommentStore, DeliveryStore, FanOutStore, GroupStore, InboxStore, PartingStore, SettingsStore
 from svc_social.notifications.tables import Channel
 
 NOTIFICATIONS_TOPIC = "social.notifications"
@@ -37,6 +37,7 @@ class Notifications:
     publishing: Publishing
     delivering: Delivering
     inbox: Inbox
+    parting: Parting
 
 
 def wire(
@@ -68,6 +69,7 @@ def wire(
     receiving = Receiving(
         groups=GroupStore(tables=tables),
         heard_comments=CommentStore(tables=tables),
+        partings=PartingStore(tables=tables),
         inboxes=inboxes,
         settings=settings,
         relations=relations,
@@ -93,4 +95,5 @@ def wire(
         publishing=publishing,
         delivering=delivering,
         inbox=inbox,
+        parting=Parting(receiving=receiving, next_id=next_id),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mesh.clock import Clock
 from mesh.events.hint_sender import HintSender
@@ -14,11 +14,9 @@ from svc_social.notifications.actions.delivering import Delivering
 from svc_social.notifications.actions.together import side_by_side
 from svc_social.notifications.choices import channels_of, choice_of
 from svc_social.notifications.rules import Act, News, Place
-from svc_social.notifications.store import CommentStore, GroupStore, InboxStore, SettingsStore
-from svc_social.notifications.tables import NotificationKind, SettingsRow
+from svc_social.notifications.store import CommentStore, GroupStore, InboxStore, PartingStore, SettingsStore
+from svc_social.notifications.tables import PartedPerson, SettingsRow
 
-_OF_COMMENTS = frozenset({NotificationKind.COMMENT, NotificationKind.REPLY, NotificationKind.MENTION})
-"""Kinds whose groups hold comments; of a person there may be several."""
 _MOST_ASKED = 1_000
 
 
@@ -28,6 +26,7 @@ class Receiving:
 
     groups: GroupStore
     heard_comments: CommentStore
+    partings: PartingStore
     inboxes: InboxStore
     settings: SettingsStore
     relations: Relations
@@ -49,8 +48,23 @@ class Receiving:
                 and not rules.is_over(act.place, act.acted_at_ms, now_ms=now_ms)
             ]
         )
+        over = await self._parted(wanted)
+        standing = await self._apply([replace(act, present=False) if act in over else act for act in wanted])
+        # Looked at again after it is written: a parting that is heard of at this moment takes out what it finds, also for whoever died before this.
+        late = await self._parted(standing)
+        late |= {act: over[act] for act in over if await self.groups.of_actor(act.user_id, act.member, [act.place])}
+        await self._apply([rules.taken_out(act, parting) for act, parting in late.items()])
+
+    async def _parted(self, acts: Sequence[Act]) -> dict[Act, PartedPerson]:
+        """Acts that would stand, but are older than a parting of the two people; with it."""
+        partings = await self.partings.of([(act.user_id, act.actor_id) for act in acts if act.present])
+        found = [(act, partings.get((act.user_id, act.actor_id))) for act in acts if act.present]
+        return {act: parting for act, parting in found if parting is not None and rules.is_older(act, parting)}
+
+    async def _apply(self, acts: Sequence[Act]) -> list[Act]:
+        """Put acts into their groups, and say which of them stand."""
         groups: dict[tuple[int, Place], list[Act]] = {}
-        for act in wanted:
+        for act in acts:
             groups.setdefault((act.user_id, act.place), []).append(act)
         settings = await self.settings.get_many([user_id for user_id, _ in groups])
 
@@ -61,6 +75,7 @@ class Receiving:
                 await self._receive(news, settings[user_id])
 
         await side_by_side(groups.items(), receive)
+        return [act for act in acts if act.present]
 
     async def comments(self, comments: Sequence[Sequence[Act]]) -> None:
         """Put comments, each as one event told of it, into the groups of all whom they ever concerned."""
@@ -92,39 +107,43 @@ class Receiving:
 
         await side_by_side(many, receive, at_once=at_once)
 
-    async def part(self, user_id: int, gone_id: int, *, version: int) -> None:
-        """Let a person fall out of an inbox for good; what they do later is judged by itself."""
+    async def part(self, user_id: int, gone_id: int, *, version: int, bond_version: int = 0, at_ms: int = 0) -> None:
+        """Let what a person did until an event fall out of an inbox for good; what they do later is judged by itself. `version` is the id of the event,
+        `bond_version` and `at_ms` say when it was; without them it is now."""
+        parting = PartedPerson(
+            user_id=user_id, gone_id=gone_id, event_id=version, parted_at_ms=at_ms or self.clock.now_ms(), version=bond_version
+        )
+        if bond_version:
+            parting = await self.partings.note(parting)
+        [relation] = await self.relations.of(user_id, [gone_id])
+        # While they are parted nothing stands, also what a clock that is ahead calls newer. Afterwards only what is older goes: the event may come again.
+        everything = not may_be_told(relation)
         _, entries = await self.inboxes.all(user_id)
         standing = [(Place.of_key(entry.place), entry) for entry in entries if entry.present and entry.actors]
         grouped = [place for place, entry in standing if place.window != rules.SINGLE]
-        found = await self.groups.of_actor(user_id, gone_id, [place for place in grouped if place.kind not in _OF_COMMENTS])
+        found = await self.groups.of_actor(user_id, gone_id, [place for place in grouped if place.kind not in rules.OF_COMMENTS])
         for place in grouped:
-            if place.kind in _OF_COMMENTS:
+            if place.kind in rules.OF_COMMENTS:
                 found += [(place, row) for row in await self.groups.all_of_actor(user_id, gone_id, place)]
         groups: dict[Place, list[Act]] = {}
         for place, row in found:
-            groups.setdefault(place, []).append(
-                Act(
-                    user_id=user_id,
-                    place=place,
-                    member=row.member,
-                    actor_id=gone_id,
-                    acted_at_ms=row.acted_at_ms,
-                    version=max(version, row.source_version + 1),
-                    present=False,
-                )
+            standing_act = Act(
+                user_id=user_id, place=place, member=row.member, actor_id=gone_id, acted_at_ms=row.acted_at_ms, version=row.source_version
             )
+            if everything or rules.is_older(standing_act, parting):
+                groups.setdefault(place, []).append(rules.taken_out(standing_act, parting))
         settings = await self.settings.get(user_id)
         for place, acts in groups.items():
             news = await self.groups.apply(user_id, place, acts)
             if news is not None:
                 await self._receive(news, settings)
         for place, entry in standing:
-            if place.window == rules.SINGLE and rules.actors_of(entry) == (gone_id,):
+            goes = everything or entry.updated_at_ms <= parting.parted_at_ms
+            if goes and place.window == rules.SINGLE and rules.actors_of(entry) == (gone_id,):
                 gone = News(
                     user_id=user_id,
                     place=place,
-                    version=max(version, entry.source_version + 1),
+                    version=max(parting.event_id, entry.source_version + 1),
                     updated_at_ms=entry.updated_at_ms,
                     present=False,
                     news=entry.news,
@@ -144,22 +163,20 @@ class Receiving:
             await self.delivering.ask(received.entry, alert=received.alert, channels=channels)
 
     async def _wanted(self, acts: Sequence[Act]) -> list[Act]:
-        """Acts that may be told; those that take something back always may."""
+        """Acts that may be told; those that take something back always may. What a block or a mute keeps out is noted as something that does not
+        stand, or it would come in when it is heard again after the block was lifted."""
         present = [act for act in acts if act.present]
         people = {act.user_id for act in present}
         settings = await self.settings.get_many(people)
         living = await self._living(people)
         relations = await self.relations.between([(act.user_id, act.actor_id) for act in present])
-        return [
-            act
-            for act in acts
-            if not act.present
-            or (
-                act.user_id in living
-                and choice_of(settings[act.user_id], act.place.kind).in_app
-                and may_be_told(relations[act.user_id, act.actor_id])
-            )
-        ]
+        wanted: list[Act] = []
+        for act in acts:
+            if not act.present:
+                wanted.append(act)
+            elif act.user_id in living and choice_of(settings[act.user_id], act.place.kind).in_app:
+                wanted.append(act if may_be_told(relations[act.user_id, act.actor_id]) else replace(act, present=False))
+        return wanted
 
     async def _living(self, user_ids: Sequence[int] | set[int]) -> set[int]:
         wanted, found = list(dict.fromkeys(user_ids)), set[int]()

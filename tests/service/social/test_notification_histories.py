@@ -43,7 +43,8 @@ async def test_every_history_ends_as_the_model_says(shared: tuple[World, Dying],
     await history.check()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.long
+@pytest.mark.timeout(240)
 async def test_200_orders_of_delivery_end_alike(tmp_path: Path) -> None:
     async with open_notifying(tmp_path) as world:
         await (await Interleaved.begin(world)).run(200)

@@ -10,13 +10,17 @@ import grpc
 import pytest
 from clipmesh.rights.v1 import publication_service_pb2 as rights_pb
 from clipmesh.social.v1 import comment_service_pb2 as comment_pb
+from clipmesh.social.v1 import graph_service_pb2
 from clipmesh.social.v1 import notification_service_pb2 as pb
+from clipmesh.social.v1.graph_service_pb2_grpc import GraphServiceStub
 
 from mesh.client import RpcFailed
 from mesh.errors import PermissionDenied
+from mesh.stores.tables.port import TablesUnavailable
+from mesh.testing.rpc import viewer
 from svc_social.identity.tables import Account, AccountState
 from svc_social.notifications import rules
-from svc_social.notifications.actions import publishing
+from svc_social.notifications.actions import Receiving, publishing
 from svc_social.notifications.tables import FanOut, InboxEntry, NotifiedAct, OpenFanOut
 from tests.service.social.notifying import DAY_MS, FRIENDS, HOUR_MS, ONLY_ME, REPOST, SAVE, SHARE, VIDEO, World, open_notifying
 
@@ -112,6 +116,26 @@ async def test_a_comment_tells_each_person_once_and_falls_out_with_it(world: Wor
     assert await world.told(dora) == [("MENTION", 1, True)]
 
 
+async def test_what_a_block_kept_out_stays_out_when_it_is_heard_again_and_what_came_after_it_stays(world: World) -> None:
+    alice, bob = await world.people(2)
+    await world.bond(alice, bob, blocks=True)
+    during = [world.liked(bob, alice), world.commented(bob, alice, comment_id=1)]
+    await world.hear(*during)
+    await world.bond(alice, bob, blocks=False)
+    await world.hear(*during)
+    assert await world.inbox(alice) == []
+    # The block is heard of again, and for the first time what was done before it, after what was done since.
+    before = world.liked(bob, alice, kind=SHARE)
+    blocked = world.blocked(alice, bob, version=2)
+    since = [world.liked(bob, alice, kind=REPOST), world.followed(bob, alice, before=0, now=2, version=5)]
+    await world.hear(*since)
+    told = sorted(await world.told(alice))
+    assert told == [("FOLLOW", 1, True), ("REPOST", 1, True)]
+    await world.hear(blocked, before, blocked, before)
+    assert sorted(await world.told(alice)) == told
+    assert await world.unread(alice) == 2
+
+
 async def test_blocks_and_mutes_keep_acts_out(world: World) -> None:
     alice, bob, carla, dora = await world.people(4)
     await world.bond(alice, bob, blocks=True)
@@ -119,7 +143,7 @@ async def test_blocks_and_mutes_keep_acts_out(world: World) -> None:
     await world.bond(alice, dora, mutes=True)
     for other in (bob, carla, dora):
         await world.hear(world.liked(other, alice), world.commented(other, alice, comment_id=other))
-    assert await world.rows(NotifiedAct) == []
+    assert [row for row in await world.rows(NotifiedAct) if row.present or row.size or row.news] == []
     assert await world.rows(InboxEntry) == []
     await world.hear(world.liked(alice, dora))
     assert await world.told(dora) == [("LIKE", 1, True)]
@@ -378,3 +402,44 @@ async def listed(world: World, who: int, whom: int, version: int) -> None:
 
     place = Place(whom, ListKind.FOLLOWERS, world.clock.now_ms(), who)
     await ListStore(tables=world.tables).move(gone=(), come=(place,), version=version)
+
+
+async def test_from_the_moment_of_a_block_nobody_counts_whom_it_hides(world: World) -> None:
+    """Nothing is heard of the block: whoever blocks has the answer, and the inboxes are right already."""
+    alice, bob, *others = await world.people(2 + rules.KEPT_ACTORS)
+    await world.hear(world.liked(bob, alice), world.commented(bob, alice, comment_id=5), world.commented(bob, alice, comment_id=6))
+    for other in others:
+        world.clock.advance(10)
+        await world.hear(world.liked(other, alice))
+    await world.hear(world.commented(others[0], alice, comment_id=7))
+    await world.hear(world.liked(alice, bob))
+    assert sorted(await world.told(alice)) == [("COMMENT", 3, True), ("LIKE", rules.KEPT_ACTORS + 1, True)]
+    assert (await world.unread(alice), await world.unread(bob)) == (2, 1)
+    place = (await world.changes(alice)).cursor
+    graph = world.served.stub(GraphServiceStub, viewer=viewer(user_id=alice))
+    await graph.Block(graph_service_pb2.BlockRequest(request_id="b", user_id=bob))
+    assert sorted(await world.told(alice)) == [("COMMENT", 1, True), ("LIKE", rules.KEPT_ACTORS, True)]
+    assert await world.told(bob) == []
+    assert (await world.unread(alice), await world.unread(bob)) == (2, 0)
+    changed = await world.changes(alice, place)
+    assert sorted(change.notification.count for change in changed.changes) == [1, rules.KEPT_ACTORS]
+    before = await world.rows(InboxEntry), await world.rows(NotifiedAct)
+    await world.hear(world.blocked(alice, bob, version=7))
+    assert (await world.rows(InboxEntry), await world.rows(NotifiedAct)) == before
+
+
+async def test_a_block_is_done_though_inboxes_cannot_be_written(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice, bob = await world.people(2)
+    await world.hear(world.liked(bob, alice))
+
+    async def failing(*_: object, **__: object) -> None:
+        raise TablesUnavailable("the store rests")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Receiving, "part", failing)
+        graph = world.served.stub(GraphServiceStub, viewer=viewer(user_id=alice))
+        answer = await graph.Block(graph_service_pb2.BlockRequest(request_id="b", user_id=bob))
+    assert answer.relationship.blocks
+    assert await world.told(alice) == []
+    await world.hear(world.blocked(alice, bob, version=7))
+    assert await world.unread(alice) == 0
