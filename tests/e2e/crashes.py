@@ -116,7 +116,8 @@ class Life:
         sessions = {name: await creator.start_upload(clip, request_id=f"crash-{name}") for name, clip in self._clips.items()}
         await asyncio.gather(*(creator.send_parts(self._clips[name], session) for name, session in sessions.items()))
         self._reached("parts sent")
-        await asyncio.gather(*(creator.complete_upload(session["id"]) for session in sessions.values()))
+        # A store that died while it joined parts may want them again.
+        await asyncio.gather(*(creator.upload(clip, request_id=f"crash-{name}") for name, clip in self._clips.items()))
         self.lived.videos = {name: session["id"] for name, session in sessions.items()}
         self._reached("completed")
         await asyncio.gather(*(creator.publish(video, caption=name, hashtags=[]) for name, video in self.lived.videos.items()))

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from redis import Redis
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
@@ -14,12 +16,14 @@ class Engines:
 
     stores: Mapping[str, str] = field(default_factory=dict)
     """URLs of the stores that are servers, by their variable."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What a system needs besides the settings of all."""
     least_part_bytes: int = 16_384
     """The smallest parts that uploads may have: so small that a clip of the tests has several."""
     patience_s: float = 60.0
     """How long people and tests wait for what has to come, in seconds."""
-    tail_wait_s: float = 1.5
-    """A tail that says nothing for so long has said everything, in seconds."""
+    of_rows: str = ""
+    """The server whose death leaves every service without its rows; none where each has a file of its own."""
 
     def url(self, variable: str, folder: Path) -> str:
         """Where a store of the system in `folder` is, as its own processes are told."""
@@ -44,6 +48,11 @@ class Engines:
     def kill(self, server: str) -> None:
         """End a server as a power cut would, and start it again. Blocks. The embedded ones have none besides the system's own processes."""
         raise KeyError(server)
+
+    def written(self, topic: str, folder: Path) -> int:
+        """How many records a topic of the system in `folder` keeps now. Blocks."""
+        with Redis.from_url(self.url("CLIPMESH_REDIS", folder), socket_timeout=self.patience_s) as redis:
+            return sum(redis.xlen(key) for key in redis.scan_iter(match=f"*stream:{topic}:*"))
 
     def objects(self, folder: Path) -> list[str]:
         """Everything that lies in the object store, unfinished uploads too, as it is called there."""

@@ -78,7 +78,13 @@ class Stage:
         **settings: str,
     ) -> Stage:
         """A system in `folder`, not started yet."""
-        layout = Layout(folder=folder, port=free_port(), stores=engines.stores, instances=instances, settings={**SETTINGS, **settings})
+        layout = Layout(
+            folder=folder,
+            port=free_port(),
+            stores=engines.stores,
+            instances=instances,
+            settings={**SETTINGS, **engines.settings, **settings},
+        )
         return cls(System(layout=layout, first_lives=first_lives or {}), engines)
 
     @property
@@ -160,14 +166,16 @@ class Stage:
         redis = open_redis(self.engines.url("CLIPMESH_REDIS", self.folder))
         stream = open_stream(self.engines.url("CLIPMESH_EVENTS", self.folder), redis=redis)
         found: list[EventEnvelope] = []
+        written = await asyncio.to_thread(self.engines.written, topic, self.folder)
         try:
             async with aclosing(stream.tail((topic,), since_ms=10**9)) as deliveries:
-                while True:
+                while len(found) < written:
                     try:
-                        delivery = await asyncio.wait_for(anext(deliveries), self.engines.tail_wait_s)
+                        delivery = await asyncio.wait_for(anext(deliveries), self.engines.patience_s)
                     except TimeoutError:
-                        return found
+                        raise AssertionError(f"{topic} has {written} records, and {len(found)} of them came") from None
                     found.append(open_envelope(delivery.value))
+            return found
         finally:
             await stream.close()
             await redis.close()

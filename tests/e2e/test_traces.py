@@ -14,6 +14,7 @@ from clipmesh.video.v1.events_pb2 import UploadCompleted, VideoPublished
 
 from devstack.client import new_request_id
 from mesh.testing.folders import socket_folder
+from tests.e2e.engines import Engines
 from tests.e2e.stage import Stage, finished
 
 pytestmark = pytest.mark.timeout(120)
@@ -40,9 +41,9 @@ def read_spans(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-async def test_one_trace_leads_from_the_request_through_jobs_and_events_to_their_effects(ladder_clip: Path) -> None:
+async def test_one_trace_leads_from_the_request_through_jobs_and_events_to_their_effects(ladder_clip: Path, engines: Engines) -> None:
     with socket_folder() as folder:
-        stage = Stage.at(folder, CLIPMESH_TRACES="file:run/traces.jsonl", OTEL_BSP_SCHEDULE_DELAY="100")
+        stage = Stage.at(folder, engines=engines, CLIPMESH_TRACES="file:run/traces.jsonl", OTEL_BSP_SCHEDULE_DELAY="100")
         await stage.system.start()
         try:
             creator = await stage.person("ada")

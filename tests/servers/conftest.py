@@ -144,6 +144,20 @@ def own_cassandra_url(cassandra_url: str) -> Iterator[str]:
     swept.keyspaces(url)
 
 
+@pytest.fixture(scope="session")
+def _keyspaces_of_systems(cassandra_url: str) -> Iterator[str]:
+    url = fresh.keyspaces(cassandra_url)
+    yield url
+    swept.keyspaces(url)
+
+
+@pytest.fixture(scope="module")
+def system_keyspaces(_keyspaces_of_systems: str) -> str:
+    """Keyspaces that the whole systems of a run have one after the other, without a row of the one before."""
+    swept.rows(_keyspaces_of_systems)
+    return _keyspaces_of_systems
+
+
 @pytest.fixture
 def own_s3_url(s3_url: str) -> str:
     """A bucket that is not there yet."""

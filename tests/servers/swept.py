@@ -13,7 +13,10 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from minio import Minio
 
-_WITHIN_S = 30.0
+_WITHIN_S = 60.0
+_DROPPED_WITHIN_S = 120.0
+"""A server drops the tables of a keyspace one after the other."""
+_AT_ONCE = 8
 
 
 def hosts(url: str) -> list[tuple[str, int]]:
@@ -41,7 +44,20 @@ def keyspaces(cassandra_url: str) -> None:
     if names := keyspaces_of(cassandra_url):
         with cluster(cassandra_url) as connected, connected.connect() as session:
             for name in names:
-                session.execute(f'DROP KEYSPACE "{name}"')
+                session.execute(f'DROP KEYSPACE "{name}"', timeout=_DROPPED_WITHIN_S)
+
+
+def rows(cassandra_url: str) -> None:
+    """Empty every table of the keyspaces whose names begin with that of the URL, save what says how they are made."""
+    names = set(keyspaces_of(cassandra_url))
+    with cluster(cassandra_url) as connected, connected.connect() as session:
+        tables = session.execute("SELECT keyspace_name, table_name FROM system_schema.tables")
+        filled = [
+            f'"{row.keyspace_name}"."{row.table_name}"' for row in tables if row.keyspace_name in names and row.table_name != "_tables"
+        ]
+        for first in range(0, len(filled), _AT_ONCE):
+            for emptying in [session.execute_async(f"TRUNCATE {table}", timeout=_WITHIN_S) for table in filled[first : first + _AT_ONCE]]:
+                emptying.result()
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from minio import Minio
 
 from devstack.servers.server import Server
 from tests.servers import swept
-from tests.servers.shared import RunningServers
+from tests.servers.shared import REQUIRED, RunningServers
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(180)
@@ -130,6 +130,20 @@ def test_servers_end_when_the_run_that_started_them_is_killed(tmp_path: Path, re
         assert _runs(pid)
         process.send_signal(signal.SIGKILL)
     _until(lambda: not _runs(pid))
+
+
+@pytest.mark.parametrize(
+    ("required", "status", "words"), [("", 0, "1 skipped"), ("1", 1, "CLIPMESH_REQUIRE_SERVERS=1, and kafka cannot run here")]
+)
+def test_a_server_that_cannot_run_is_told_loudly(required: str, status: int, words: str) -> None:
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "CLIPMESH_TEST_"))}
+    command = (sys.executable, "-m", "pytest", "-q", f"{__file__}::{test_kafka_keeps_its_records.__name__}")
+    environment = {**own, "JAVA_HOME": "/nowhere", REQUIRED: required}
+    run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False, timeout=120)
+    assert run.returncode == status, run.stdout
+    assert words in run.stdout
+    assert "NOT TESTED: kafka" in run.stdout
+    assert "no java in JAVA_HOME=/nowhere, and version 17 or later is needed: install Java 17" in run.stdout
 
 
 def _runs(pid: int) -> bool:

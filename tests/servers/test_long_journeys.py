@@ -14,6 +14,7 @@ from tests.e2e.test_lives import (
     test_nobody_elses_draft_can_be_seen_or_published,
     test_without_consent_the_feed_is_contextual_and_nobody_is_tied_to_a_watch,
 )
+from tests.e2e.test_refusals import test_what_a_file_is_decide_its_bytes_and_not_what_it_is_called
 from tests.fixtures.clips import clip, ladder_clip
 from tests.servers.stages import stage
 
@@ -25,6 +26,7 @@ __all__ = [
     "test_bytes_that_never_change_have_the_same_digest_over_every_link",
     "test_every_protocol_plays_to_the_last_frame",
     "test_nobody_elses_draft_can_be_seen_or_published",
+    "test_what_a_file_is_decide_its_bytes_and_not_what_it_is_called",
     "test_what_the_text_policy_blocks_is_public_in_other_words_only",
     "test_without_consent_the_feed_is_contextual_and_nobody_is_tied_to_a_watch",
 ]

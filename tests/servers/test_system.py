@@ -64,8 +64,9 @@ async def test_the_demo_passes_on_real_servers_and_they_have_its_rows_objects_an
         assert {"tables", "blobs", "redis"}.isdisjoint(kept)
         assert not list(folder.rglob("*.db"))
 
-    for variable, look in LOOKS.items():
-        await asyncio.to_thread(look, urls[variable])
+    # What is counted in the Redis goes by itself soon.
+    for variable in reversed(STORES):
+        await asyncio.to_thread(LOOKS[variable], urls[variable])
 
 
 @pytest.mark.long
