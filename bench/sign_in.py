@@ -24,9 +24,10 @@ from bench.turns import Run, Turn, cpu_s, in_turns
 from mesh.clock import SystemClock
 from mesh.events.event import EventMaker
 from mesh.ids import NodeLease, open_ids
+from mesh.permits import Permits
 from mesh.stores.tables import open_tables
 from mesh.stores.tables.requests import RequestRecord
-from mesh.testing.rpc import Served, serve
+from mesh.testing.rpc import Served, secrets_for, serve
 from svc_social.graph import store as graph_store
 from svc_social.graph import wiring as graph_wiring
 from svc_social.identity.clients import Clients
@@ -158,6 +159,7 @@ async def _served(stack: AsyncExitStack, folder: Path, hasher: PasswordHasher) -
         page_token_key=os.urandom(32),
         mailer=open_mailer("log:"),
         mail_origin="https://clipmesh.example",
+        permits=Permits(secrets=secrets_for("social"), clock=clock),
         bootstrap_roles={},
     )
     return await stack.enter_async_context(serve(*identity.services, service="social", clock=clock))

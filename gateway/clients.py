@@ -14,6 +14,7 @@ from clipmesh.social.v1.identity_service_pb2_grpc import IdentityServiceStub
 from clipmesh.social.v1.notification_service_pb2_grpc import NotificationServiceStub
 from clipmesh.social.v1.profile_service_pb2_grpc import ProfileServiceStub
 from clipmesh.sound.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
+from clipmesh.video.v1.image_service_pb2_grpc import ImageServiceStub
 from clipmesh.video.v1.playback_service_pb2_grpc import PlaybackServiceStub
 from clipmesh.video.v1.upload_service_pb2_grpc import UploadServiceStub
 from clipmesh.video.v1.video_service_pb2_grpc import VideoServiceStub
@@ -48,6 +49,7 @@ class Clients:
     signals: SignalServiceStub
     videos: VideoServiceStub
     uploads: UploadServiceStub
+    images: ImageServiceStub
     playback: PlaybackServiceStub
     sounds: CatalogueServiceStub
     identity: IdentityServiceStub
@@ -68,12 +70,15 @@ class Clients:
             uploads=channels.stub(
                 UploadServiceStub, "video", idempotent={"StartUpload", "CompleteUpload", "AbortUpload", "SignUploadParts"}
             ),
+            images=channels.stub(ImageServiceStub, "video", idempotent={"StartImage", "CompleteImage"}),
             playback=channels.stub(PlaybackServiceStub, "video"),
             sounds=channels.stub(CatalogueServiceStub, "sound"),
             identity=channels.stub(
                 IdentityServiceStub, "social", idempotent={"SignUp", "ChangePassword", "ResetPassword", "RequestEmailVerification"}
             ),
-            profiles=channels.stub(ProfileServiceStub, "social", idempotent={"UpdateProfile", "UpdatePrivacy"}),
+            profiles=channels.stub(
+                ProfileServiceStub, "social", idempotent={"UpdateProfile", "UpdatePrivacy", "SetAvatar", "RemoveAvatar"}
+            ),
             graph=channels.stub(GraphServiceStub, "social", idempotent=GRAPH_ACTS),
             engagement=channels.stub(EngagementServiceStub, "social", idempotent=ENGAGEMENT_ACTS),
             comments=channels.stub(CommentServiceStub, "social", idempotent=COMMENT_ACTS),

@@ -8,7 +8,7 @@ from clipmesh.common.v1 import permit_pb2
 from clipmesh.feed.v1 import signal_service_pb2
 from clipmesh.social.v1 import engagement_service_pb2, graph_service_pb2, profile_service_pb2
 from clipmesh.sound.v1 import catalogue_service_pb2
-from clipmesh.video.v1 import playback_service_pb2, video_service_pb2
+from clipmesh.video.v1 import image_service_pb2, playback_service_pb2, video_service_pb2
 
 from gateway.batching import Batched, Missing
 from gateway.clients import Clients
@@ -30,6 +30,7 @@ class Loaders:
         self.video = Batched("video", self._videos, most=200, tasks=self._tasks)
         self.permit = Batched("video", self._permits, most=200, tasks=self._tasks)
         self.playback = Batched("video", self._playbacks, most=PLAYBACKS_A_CALL, tasks=self._tasks)
+        self.image = Batched("video", self._images, most=200, tasks=self._tasks)
         self.profile = Batched("social", self._profiles, most=200, tasks=self._tasks)
         self.relationship = Batched("social", self._relationships, most=200, tasks=self._tasks)
         self.graph_counts = Batched("social", self._graph_counts, most=200, tasks=self._tasks)
@@ -55,6 +56,10 @@ class Loaders:
     async def _playbacks(self, ids: list[int]) -> dict[int, playback_service_pb2.Playback]:
         answer = await self._clients.playback.BatchGetPlayback(playback_service_pb2.BatchGetPlaybackRequest(video_ids=ids))
         return {playback.video_id: playback for playback in answer.playbacks}
+
+    async def _images(self, ids: list[int]) -> dict[int, image_service_pb2.Image]:
+        answer = await self._clients.images.BatchGetImages(image_service_pb2.BatchGetImagesRequest(image_ids=ids))
+        return {image.image_id: image for image in answer.images}
 
     async def _profiles(self, ids: list[int]) -> dict[int, profile_service_pb2.Profile]:
         answer = await self._clients.profiles.BatchGetProfiles(profile_service_pb2.BatchGetProfilesRequest(user_ids=ids))

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from clipmesh.rights.v1.text_policy_service_pb2_grpc import TextPolicyServiceStub
+from clipmesh.social.v1.events_pb2 import BondChanged
 
 from mesh.app import Dependency, Process
 from mesh.backbone import Backbone
@@ -98,8 +99,14 @@ class SocialApp:
             page_token_key=self.process.secrets.named("page_token_key"),
             mailer=open_mailer(settings.mail),
             mail_origin=settings.origin,
+            permits=self.process.permits,
             bootstrap_roles=roles_by_handle(settings.bootstrap_roles),
         )
+
+        async def told(change: BondChanged) -> None:
+            # Notifications are wired later: they need the followers of the graph.
+            await notifications.parting.at_once(change)
+
         graph = graph_wiring.wire(
             tables=backbone.tables,
             clock=self.process.clock,
@@ -108,6 +115,7 @@ class SocialApp:
             page_token_key=self.process.secrets.named("page_token_key"),
             profiles=identity.profiles,
             relations=relations,
+            told=told,
         )
         hints = self._hints = HintSender(stream=backbone.stream, topic=engagement_wiring.COUNTERS_TOPIC)
         engagement = engagement_wiring.wire(
@@ -154,6 +162,7 @@ class SocialApp:
             sealer=identity.sealer,
             requests=identity.requests,
             policy=RightsTextPolicy(rights=self.process.channels.stub(TextPolicyServiceStub, "rights", idempotent={"BatchAssessTexts"})),
+            acts_of_video=engagement.clearing.of_video,
         )
         await identity.signing.rotate()
         self.services = (
@@ -169,6 +178,7 @@ class SocialApp:
             backbone.consume(consumer)
         self._keep(backbone, identity.signing, identity.settler)
         backbone.run(kept_going(identity.posting.run, name="post-mail"), name="post-mail")
+        backbone.run(kept_going(comments.clearing.run, name="clear-deleted"), name="clear-deleted")
         backbone.run(kept_going(notifications.publishing.run, name="fan-out"), name="fan-out")
         backbone.run(kept_going(notifications.delivering.run, name="deliver-notifications"), name="deliver-notifications")
 

@@ -18,11 +18,13 @@ from mesh.server import ServedService
 from mesh.stores.blobs import check_part_size, open_blobs
 from mesh.stores.blobs.port import Blobs
 from mesh.stores.protected.blobs import protected_blobs
+from svc_video.images.consumers import AvatarsOfPeople
 from svc_video.layout import UPKEEP
 from svc_video.people import People
 from svc_video.processing.actions import JobActions
+from svc_video.processing.consumers import ViewsOfFeed
 from svc_video.processing.service import job_service
-from svc_video.processing.store import JobStore
+from svc_video.processing.store import JobStore, ViewStore
 from svc_video.processing.tables import PROCESSING_TABLES
 from svc_video.rooms import ROOM_TABLES, Rooms
 from svc_video.serving import served_services
@@ -98,9 +100,12 @@ class VideoApp:
         self._jobs = rooms.jobs
         await rooms.jobs.start()
         # Loops end by being cancelled and carry neither deadline nor viewer of whoever starts them.
-        for work in (*(loop.run() for loop in rooms.loops.values()), rooms.sweeper.run()):
+        for work in (*(loop.run() for loop in rooms.loops.values()), rooms.sweeper.run(), rooms.image_sweeper.run()):
             self._loops.append(asyncio.create_task(work, context=contextvars.Context()))
         backbone.consume(VerdictsOfRights(changes=rooms.changes))
+        if settings.job_codecs and settings.job_codecs_from_views:
+            backbone.consume(ViewsOfFeed(store=ViewStore(tables=backbone.tables), jobs=rooms.jobs))
+        backbone.consume(AvatarsOfPeople(images=rooms.images))
         self.services = (*served_services(rooms, permits=process.permits), job_service(rooms.jobs), backbone.operator_service())
         self.dependencies = backbone.dependencies
 

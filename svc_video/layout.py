@@ -9,6 +9,8 @@ Each prefix has a life of its own, so that a rule of the store can speak of one 
     video/ID/            what players fetch; goes with the video
     images/ID/           what shows a clip without playing it: poster, preview, storyboard, waveform; goes with the video
     audio/ID/            the extracted audio; goes with the video unless a sound was made of it, which outlives the video
+    sent/ID              a picture as a person sent it; goes as soon as its squares are made, or it is refused
+    avatars/ID/          the squares of a picture; go when its owner shows another one
 
 What players fetch lies in one folder below video/ID/ for each recipe that it was made by; the facts of the video say which of them plays.
 """
@@ -33,7 +35,11 @@ IMAGES_PREFIX = "images/"
 """Everything that is shown of clips that do not play."""
 AUDIO_PREFIX = "audio/"
 """All extracted audio."""
-UPKEEP = Upkeep(unfinished_days=3, left_over_days={TAILS_PREFIX: 3, WORK_PREFIX: 30})
+SENT_PREFIX = "sent/"
+"""Everything that people sent to be made into pictures."""
+AVATARS_PREFIX = "avatars/"
+"""Everything that people show of themselves."""
+UPKEEP = Upkeep(unfinished_days=3, left_over_days={TAILS_PREFIX: 3, SENT_PREFIX: 3, WORK_PREFIX: 30})
 """For a store that can: sessions live a day, and jobs that wait for a quiet hour at most some days. The sweeper comes long before."""
 _ID_DIGITS = 19
 """Of the largest id."""
@@ -122,3 +128,23 @@ def audio_prefix(video_id: int) -> str:
 def audio_key(video_id: int) -> str:
     """The whole audio of a video, encoded once."""
     return f"{audio_prefix(video_id)}audio.mp4"
+
+
+def sent_key(image_id: int) -> str:
+    """A picture as it was sent."""
+    return f"{SENT_PREFIX}{image_id}"
+
+
+def image_of_sent_key(key: str) -> int | None:
+    """The picture of an object under `SENT_PREFIX`; None for a key that is none of ours."""
+    return video_of_key(SENT_PREFIX, f"{key}/") if "/" not in key.removeprefix(SENT_PREFIX) else None
+
+
+def avatar_prefix(image_id: int) -> str:
+    """The squares of one picture."""
+    return f"{AVATARS_PREFIX}{image_id}/"
+
+
+def avatar_key(image_id: int, side: int) -> str:
+    """One square, by its width in pixels."""
+    return f"{avatar_prefix(image_id)}{side}.webp"

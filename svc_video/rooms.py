@@ -13,7 +13,15 @@ from mesh.stores.blobs.port import Blobs
 from mesh.stores.tables.port import Tables
 from mesh.stores.tables.requests import RequestLog
 from mesh.telemetry import Telemetry
+from svc_video.images.actions import ImageActions
+from svc_video.images.endings import Endings
+from svc_video.images.orphans import ImageOrphans
+from svc_video.images.rules import Limits as ImageLimits
+from svc_video.images.store import ImageStore
+from svc_video.images.sweeper import ImageSweeper
+from svc_video.images.tables import IMAGE_TABLES
 from svc_video.people import People
+from svc_video.pictures import Squares, squares_of
 from svc_video.playback.actions import PlaybackActions, Revocations
 from svc_video.playback.store import RevocationStore
 from svc_video.playback.tables import PLAYBACK_TABLES
@@ -35,7 +43,7 @@ from svc_video.videos.store import VideoStore
 from svc_video.videos.tables import VIDEO_TABLES, OpenWork, Video, WorkKind
 from svc_video.videos.work import DONE_MS, Handle, WorkLoop
 
-ROOM_TABLES: tuple[type, ...] = (*VIDEO_TABLES, *UPLOAD_TABLES, *PLAYBACK_TABLES)
+ROOM_TABLES: tuple[type, ...] = (*VIDEO_TABLES, *UPLOAD_TABLES, *PLAYBACK_TABLES, *IMAGE_TABLES)
 
 
 class Jobs(MediaQueue, Protocol):
@@ -54,7 +62,7 @@ J = TypeVar("J", bound=Jobs)
 
 
 class Rooms(Generic[J]):
-    """Stores, actions and loops of videos, uploads and playback."""
+    """Stores, actions and loops of videos, uploads, playback and images."""
 
     def __init__(
         self,
@@ -71,6 +79,7 @@ class Rooms(Generic[J]):
         hint: Hint,
         telemetry: Telemetry,
         jobs_of: Callable[[MediaActions], J],
+        squares: Squares = squares_of,
     ) -> None:
         videos, uploads = VideoStore(tables=tables), UploadStore(tables=tables)
         wakeups = Wakeups()
@@ -91,7 +100,7 @@ class Rooms(Generic[J]):
             clock=clock,
         )
         self.jobs = jobs_of(self.media)
-        sessions = Sessions(store=uploads, blobs=blobs, videos=self.videos, media=self.media, queue=self.jobs)
+        sessions = Sessions(store=uploads, blobs=blobs, videos=self.videos, media=self.media, queue=self.jobs, telemetry=telemetry)
         self.uploads = UploadActions(
             store=uploads,
             sessions=sessions,
@@ -114,6 +123,28 @@ class Rooms(Generic[J]):
             reconcile_ms=settings.upload_reconcile_ms,
             orphans=Orphans(store=uploads, blobs=blobs, videos=self.videos, clock=clock, telemetry=telemetry),
             missing=MissingBytes(store=uploads, blobs=blobs, videos=self.videos, media=self.media, telemetry=telemetry),
+        )
+        images = ImageStore(tables=tables)
+        endings = Endings(store=images, blobs=blobs)
+        self.images = ImageActions(
+            store=images,
+            endings=endings,
+            blobs=blobs,
+            requests=requests,
+            next_id=next_id,
+            clock=clock,
+            sign=secrets.sign,
+            squares=squares,
+            limits=ImageLimits(),
+        )
+        self.image_sweeper = ImageSweeper(
+            store=images,
+            endings=endings,
+            orphans=ImageOrphans(store=images, blobs=blobs, clock=clock),
+            shown_by=neighbours.avatars_of,
+            clock=clock,
+            sweep_ms=settings.upload_sweep_ms,
+            reconcile_ms=settings.upload_reconcile_ms,
         )
         self.playback = PlaybackActions(videos=self.videos, sign=secrets.sign, clock=clock, ask_for_rest=self.jobs.ask_for_rest)
 

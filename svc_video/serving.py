@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from clipmesh.video.v1 import (
+    image_service_pb2,
+    image_service_pb2_grpc,
     playback_service_pb2,
     playback_service_pb2_grpc,
     upload_service_pb2,
@@ -15,6 +17,7 @@ from clipmesh.video.v1 import (
 
 from mesh.permits import Permits
 from mesh.server import ANYONE, SIGNED_IN, Access, Priority, ServedService
+from svc_video.images.service import ImageServicer
 from svc_video.playback.service import PlaybackServicer
 from svc_video.rooms import Rooms
 from svc_video.uploads.service import UploadServicer
@@ -52,9 +55,10 @@ def served_services(rooms: Rooms[Any], *, permits: Permits) -> tuple[ServedServi
                 # Its answer is kept nowhere: an upload goes on from the parts that it names.
                 "StartUpload": _write(),
                 "SignUploadParts": _write(),
-                "GetUpload": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True),
-                "GetUploadOffset": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True),
-                "ListUploads": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True),
+                # Who uploads asks how far it is before every further step.
+                "GetUpload": _write(),
+                "GetUploadOffset": _write(),
+                "ListUploads": _write(),
                 "CompleteUpload": _write(max_deadline_ms=_LONG_MS),
                 "AbortUpload": _write(max_deadline_ms=_LONG_MS),
             },
@@ -67,9 +71,10 @@ def served_services(rooms: Rooms[Any], *, permits: Permits) -> tuple[ServedServi
                 "PublishVideo": _write(keeps_answers=True),
                 "UpdateVideo": _write(keeps_answers=True),
                 "DeleteVideo": _write(),
-                "BatchGetVideos": _read(),
+                # What is asked before something more urgent is as urgent: a clip is looked up before it plays, a permit fetched before a like is written.
+                "BatchGetVideos": _read(Priority.PLAYBACK),
                 "ListCreatorVideos": _read(),
-                "BatchIssuePermits": _read(),
+                "BatchIssuePermits": _read(Priority.WRITE),
             },
         ),
         ServedService(
@@ -79,6 +84,18 @@ def served_services(rooms: Rooms[Any], *, permits: Permits) -> tuple[ServedServi
             access={
                 "BatchGetPlayback": _read(Priority.PLAYBACK),
                 "ListRevocations": Access(callers=_GATEWAY, viewer=ANYONE, idempotent=True, priority=Priority.PLAYBACK),
+            },
+        ),
+        ServedService(
+            add_to_server=image_service_pb2_grpc.add_ImageServiceServicer_to_server,
+            servicer=ImageServicer(actions=rooms.images, permits=permits),
+            descriptor=image_service_pb2.DESCRIPTOR.services_by_name["ImageService"],
+            access={
+                # Its answer is kept nowhere: a repeat gets a link that still lives.
+                "StartImage": _write(),
+                # Decoding waits for its turn.
+                "CompleteImage": _write(max_deadline_ms=_LONG_MS),
+                "BatchGetImages": Access(callers=_GATEWAY, viewer=ANYONE, idempotent=True),
             },
         ),
     )

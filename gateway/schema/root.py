@@ -11,6 +11,7 @@ from graphql import GraphQLDeferDirective
 from gateway.context import GatewayInfo
 from gateway.errors import Fault
 from gateway.execution.costs import ListSize
+from gateway.schema.avatars import AvatarMutation
 from gateway.schema.commenting import CommentMutation
 from gateway.schema.comments import CommentQuery
 from gateway.schema.counters import EngagementSubscription
@@ -64,6 +65,7 @@ class Query(
 @strawberry.type(description="What can be done; expected outcomes come as userErrors.")
 class Mutation(
     UserMutation,
+    AvatarMutation,
     SessionMutation,
     PrivacyMutation,
     GraphMutation,

@@ -15,6 +15,7 @@ from gateway.execution.costs import CALL_EACH_WEIGHT, Cost, ListSize
 from gateway.execution.fields import OfMessage, part
 from gateway.loaders import Missing
 from gateway.schema.enums import AgeBand, Audience, ConsentPurpose, Role
+from gateway.schema.faces import Avatar, face
 from gateway.schema.fetching import batched
 from gateway.schema.nodes import Node
 from gateway.schema.outcomes import UserError, ask, ask_or_none, attempt, present, required, user_errors_field
@@ -39,6 +40,7 @@ class User(OfMessage, Node):
     verified: bool = part(attrgetter("verified"))
     is_private: bool = part(attrgetter("is_private"))
     created_at: DateTime = part(attrgetter("created_at_ms"))
+    avatar: Avatar | None = face(lambda user: user.message.avatar_id)
     follower_count: BigInt | None = batched(
         lambda loaders: loaders.graph_counts,
         key=lambda user: user.message.user_id,

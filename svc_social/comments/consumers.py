@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from clipmesh.social.v1 import events_pb2
+from clipmesh.video.v1.events_pb2 import VideoDeleted
 
 from mesh.events.consumers import Gathered, Incoming
+from svc_social.comments.actions import Clearing
 from svc_social.comments.convert import like_from_event, places_from_facts
 from svc_social.comments.rules import UNRANKED, score
 from svc_social.comments.store import LikeStore, ListStore, Place, RankStore, ThreadStore
@@ -37,6 +39,23 @@ class PlaceComments(Gathered):
             taken += now
             left += before
         await self._lists.move(taken, left)
+        return ()
+
+
+class DeletedVideos(Gathered):
+    """Has videos that are gone cleared. Heard twice, one is cleared twice, which changes nothing."""
+
+    name = "deleted-videos"
+    topics = ("video",)
+
+    def __init__(self, *, clearing: Clearing) -> None:
+        self._clearing = clearing
+        self.handlers = {VideoDeleted: self.alone}
+
+    async def gather(self, events: Sequence[Incoming[Any]], *, last: bool) -> Sequence[Incoming[Any]]:
+        """See the base class; holds nothing. The work is done beside, so that no other event waits for it."""
+        for event in events:
+            await self._clearing.begin(event.message.video_id, deleted_at_ms=event.envelope.occurred_at_ms)
         return ()
 
 

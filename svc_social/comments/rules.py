@@ -21,6 +21,9 @@ REVISIONS_KEPT = 10
 LIKE_SHARDS = 16
 """Partitions of one comment's likes."""
 
+ROOT_SHARDS = 8
+"""Partitions of the threads of one video; must never change."""
+
 UNRANKED = -1
 """The score of a thread that does not stand."""
 _DECADE_MS = 3 * 24 * 3_600_000
@@ -47,6 +50,11 @@ def id_after(known_id: int, fresh_id: int) -> int:
 def shard_of(user_id: int) -> int:
     """The partition of a comment's likes in which a person's is."""
     return zlib.crc32(str(user_id).encode()) % LIKE_SHARDS
+
+
+def root_shard_of(thread_id: int) -> int:
+    """The partition of a video's threads in which one is: by its moment, since the lower digits are the same in ids of one node."""
+    return (thread_id >> 22) % ROOT_SHARDS
 
 
 def stands(comment: Comment) -> bool:

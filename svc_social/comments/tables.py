@@ -108,6 +108,31 @@ class VideoThread:
     version: int = 0
 
 
+@table("video_roots", guard=Guard.PLAIN)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoRoot:
+    """A thread of a video, whatever became of it. Written before the comment at its top; deleted when the video is gone, and nothing of the thread
+    is left to be taken back."""
+
+    video_id: Partition[int]
+    shard: Partition[int]
+    """Of `thread_id`: rules.root_shard_of."""
+    thread_id: Clustering[int]
+    version: int = 0
+
+
+@table("deleted_videos", guard=Guard.PLAIN)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedVideo:
+    """A video that is gone, of which what people said and did is still to be taken back."""
+
+    shard: Partition[int]
+    video_id: Clustering[int]
+    due_at_ms: int = 0
+    """When no permit for it can be alive any more."""
+    version: int = 0
+
+
 @table("video_thread_months", guard=Guard.PLAIN)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadMonth:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from mesh.clock import Clock
@@ -14,11 +14,11 @@ from mesh.sealing import PersonSealer
 from mesh.server import ServedService
 from mesh.stores.tables.port import Tables
 from mesh.stores.tables.requests import RequestLog
-from svc_social.comments.actions import Filtering, Liking, Moderating, Reading, Showing, Telling, Writing
-from svc_social.comments.consumers import PlaceComments, RankThreads
+from svc_social.comments.actions import Clearing, Filtering, Liking, Moderating, Reading, Showing, Telling, Writing
+from svc_social.comments.consumers import DeletedVideos, PlaceComments, RankThreads
 from svc_social.comments.policy import TextPolicy
 from svc_social.comments.service import CommentServicer, comment_service
-from svc_social.comments.store import ChoiceStore, LikeStore, ListStore, RankStore, ThreadStore
+from svc_social.comments.store import ChoiceStore, GoneStore, LikeStore, ListStore, RankStore, ThreadStore
 from svc_social.graph.actions import Relations
 from svc_social.identity.actions import Profiles
 
@@ -31,6 +31,7 @@ class Comments:
     consumers: tuple[Consumer, ...]
     writing: Writing
     reading: Reading
+    clearing: Clearing
 
 
 def wire(
@@ -46,8 +47,9 @@ def wire(
     sealer: PersonSealer,
     requests: RequestLog,
     policy: TextPolicy,
+    acts_of_video: Callable[[int], Awaitable[object]] | None = None,
 ) -> Comments:
-    """Comments on one set of tables. `requests` keeps keyed hashes of bodies, since there are words of people in them."""
+    """Comments on one set of tables. `acts_of_video` takes back what people did with a video that is gone, where anybody can. `requests` keeps keyed hashes of bodies, since there are words of people in them."""
     threads, lists, ranks = ThreadStore(tables=tables), ListStore(tables=tables), RankStore(tables=tables)
     likes, choices = LikeStore(tables=tables), ChoiceStore(tables=tables)
     telling = Telling(events=events, lists=lists)
@@ -73,25 +75,36 @@ def wire(
         showing=Showing(likes=likes, sealer=sealer, profiles=profiles, relations=relations),
         permits=permits,
     )
+    liking = Liking(
+        threads=threads,
+        likes=likes,
+        relations=relations,
+        requests=requests,
+        permits=permits,
+        next_id=next_id,
+        events=events,
+    )
+    clearing = Clearing(
+        gone=GoneStore(tables=tables),
+        threads=threads,
+        choices=choices,
+        liking=liking,
+        telling=telling,
+        acts_of_video=acts_of_video,
+        clock=clock,
+    )
     servicer = CommentServicer(
         writing=writing,
         moderating=Moderating(threads=threads, choices=choices, requests=requests, telling=telling, next_id=next_id, clock=clock),
-        liking=Liking(
-            threads=threads,
-            likes=likes,
-            relations=relations,
-            requests=requests,
-            permits=permits,
-            next_id=next_id,
-            events=events,
-        ),
+        liking=liking,
         filtering=filtering,
         reading=reading,
         tokens=PageTokens(page_token_key),
     )
     return Comments(
         services=(comment_service(servicer),),
-        consumers=(PlaceComments(lists=lists), RankThreads(threads=threads, likes=likes, ranks=ranks)),
+        consumers=(PlaceComments(lists=lists), RankThreads(threads=threads, likes=likes, ranks=ranks), DeletedVideos(clearing=clearing)),
         writing=writing,
         reading=reading,
+        clearing=clearing,
     )

@@ -15,7 +15,7 @@ from mesh.sealing import PersonSealer
 from mesh.server import ServedService
 from mesh.stores.tables.port import Tables
 from mesh.stores.tables.requests import RequestLog
-from svc_social.engagement.actions import Acting, Collecting, Reading
+from svc_social.engagement.actions import Acting, Clearing, Collecting, Reading
 from svc_social.engagement.consumers import CountActs, ListActs
 from svc_social.engagement.rules import Rates
 from svc_social.engagement.service import EngagementServicer, engagement_service
@@ -35,6 +35,7 @@ class Engagement:
     consumers: tuple[Consumer, ...]
     acting: Acting
     reading: Reading
+    clearing: Clearing
 
 
 def wire(
@@ -69,4 +70,5 @@ def wire(
         consumers=(CountActs(counts=counts, clock=clock, rates=rates, hints=hints), ListActs(lists=lists)),
         acting=acting,
         reading=reading,
+        clearing=Clearing(acts=acts, next_id=next_id, events=events),
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+
+from clipmesh.social.v1.events_pb2 import BondChanged
 
 from mesh.clock import Clock
 from mesh.events.event import EventMaker
@@ -42,8 +44,9 @@ def wire(
     page_token_key: bytes,
     profiles: Profiles,
     relations: Relations,
+    told: Callable[[BondChanged], Awaitable[None]] | None = None,
 ) -> Graph:
-    """The graph on one set of tables."""
+    """The graph on one set of tables. `told` hears of each change before whoever made it hears that it is done; it never raises."""
     bonds, edges, lists = BondStore(tables=tables), EdgeStore(tables=tables), ListStore(tables=tables)
     servicer = GraphServicer(
         acts=Acts(
@@ -54,6 +57,7 @@ def wire(
             next_id=next_id,
             clock=clock,
             events=events,
+            told=told,
         ),
         lists=GraphLists(bonds=bonds, edges=edges, lists=lists, relations=relations, profiles=profiles, tokens=PageTokens(page_token_key)),
         relations=relations,

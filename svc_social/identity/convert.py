@@ -24,6 +24,7 @@ def profile_to_proto(person: Person) -> profile_service_pb2.Profile:
         is_private=account.is_private,
         created_at_ms=account.created_at_ms,
         version=account.version,
+        avatar_id=account.avatar_id,
     )
 
 
@@ -35,6 +36,7 @@ def facts_to_proto(account: Account, *, version: int) -> events_pb2.ProfileFacts
         is_private=account.is_private,
         created_at_ms=account.created_at_ms,
         version=version,
+        avatar_id=account.avatar_id,
     )
 
 

@@ -14,7 +14,7 @@ from mesh.auth import GATEWAY, current_caller, current_viewer, require_signed_in
 from mesh.clock import Clock
 from mesh.server import SIGNED_IN, SIGNED_IN_NOW, Access, Priority, ServedService
 from svc_social.graph.actions import Relations
-from svc_social.identity.actions import Handles, PrivacyChange, PrivacySettings, ProfileChange, Profiles
+from svc_social.identity.actions import Avatars, Handles, PrivacyChange, PrivacySettings, ProfileChange, Profiles
 from svc_social.identity.convert import account_to_proto, profile_to_proto, standing_to_proto
 from svc_social.identity.errors import ProfileNotFound
 from svc_social.identity.tables import Audience
@@ -33,6 +33,8 @@ ACCESS = {
     "GetMyAccount": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True),
     "UpdateProfile": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True, keeps_answers=True, priority=Priority.WRITE),
     "ChangeHandle": Access(callers=_GATEWAY, viewer=SIGNED_IN_NOW, idempotent=True, keeps_answers=True, priority=Priority.WRITE),
+    "SetAvatar": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True, keeps_answers=True, priority=Priority.WRITE),
+    "RemoveAvatar": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True, keeps_answers=True, priority=Priority.WRITE),
     "UpdatePrivacy": Access(callers=_GATEWAY, viewer=SIGNED_IN_NOW, idempotent=True, keeps_answers=True, priority=Priority.WRITE),
     "UpdateConsents": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True, priority=Priority.WRITE),
     # The age band is not for viewers: only services that decide about people ask.
@@ -46,6 +48,7 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
 
     profiles: Profiles
     handles: Handles
+    avatars: Avatars
     privacy: PrivacySettings
     relations: Relations
     clock: Clock
@@ -102,6 +105,32 @@ class ProfileServicer(profile_service_pb2_grpc.ProfileServiceServicer):
             body=request.SerializeToString(deterministic=True),
         )
         return pb.ChangeHandleResponse(profile=profile_to_proto(person))
+
+    async def SetAvatar(  # noqa: N802
+        self, request: pb.SetAvatarRequest, context: Context
+    ) -> pb.SetAvatarResponse:
+        """Show a picture."""
+        said = pb.SetAvatarRequest()
+        said.CopyFrom(request)
+        # A repeat brings a newer permit.
+        said.ClearField("permit")
+        person = await self.avatars.show(
+            require_signed_in().user_id,
+            request.image_id,
+            permit=request.permit,
+            request_id=request.request_id,
+            body=said.SerializeToString(deterministic=True),
+        )
+        return pb.SetAvatarResponse(profile=profile_to_proto(person))
+
+    async def RemoveAvatar(  # noqa: N802
+        self, request: pb.RemoveAvatarRequest, context: Context
+    ) -> pb.RemoveAvatarResponse:
+        """Show none."""
+        person = await self.avatars.remove(
+            require_signed_in().user_id, request_id=request.request_id, body=request.SerializeToString(deterministic=True)
+        )
+        return pb.RemoveAvatarResponse(profile=profile_to_proto(person))
 
     async def UpdatePrivacy(  # noqa: N802
         self, request: pb.UpdatePrivacyRequest, context: Context

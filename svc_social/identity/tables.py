@@ -46,6 +46,8 @@ class Account:
     handle_sealed: bytes = b""
     display_name_sealed: bytes = b""
     bio_sealed: bytes = b""
+    avatar_id: int = 0
+    """The picture that the person shows, an image of video; 0 for none."""
     region: str = ""
     """ISO 3166-1 alpha-2 of where the person says to live, for data residency alone; empty when not said. Not sealed: where the row goes is
     decided by it before any key can be read."""

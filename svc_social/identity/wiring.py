@@ -10,12 +10,14 @@ from clipmesh.common.v1 import viewer_pb2
 from mesh.clock import Clock
 from mesh.events.event import EventMaker
 from mesh.pages import PageTokens
+from mesh.permits import Permits
 from mesh.sealing import KeptKeys, PersonSealer
 from mesh.server import ServedService
 from mesh.stores.tables.port import Tables
 from mesh.stores.tables.requests import RequestLog
 from svc_social.graph.actions import Relations
 from svc_social.identity.actions import (
+    Avatars,
     Bans,
     Guesses,
     Handles,
@@ -81,6 +83,7 @@ def wire(
     page_token_key: bytes,
     mailer: Mailer,
     mail_origin: str,
+    permits: Permits,
     bootstrap_roles: Mapping[str, tuple[viewer_pb2.Role.ValueType, ...]],
 ) -> Identity:
     """Identity on one set of tables."""
@@ -175,8 +178,11 @@ def wire(
         next_id=next_id,
         events=events,
     )
+    avatars = Avatars(accounts=accounts, words=words, requests=requests, permits=permits, next_id=next_id, events=events)
     privacy = PrivacySettings(accounts=accounts, requests=requests, next_id=next_id, events=events)
-    profile_servicer = ProfileServicer(profiles=profiles, handles=handles, privacy=privacy, relations=relations, clock=clock)
+    profile_servicer = ProfileServicer(
+        profiles=profiles, handles=handles, avatars=avatars, privacy=privacy, relations=relations, clock=clock
+    )
     return Identity(
         services=(identity_service(servicer), profile_service(profile_servicer)),
         profiles=profiles,

@@ -1,4 +1,4 @@
-"""What the comparison of rows and bucket counts, and what an operator does when it moves."""
+"""What upload sessions and the comparison of rows and bucket count, and what an operator does when it moves."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ class Lost(enum.StrEnum):
 
 _PREFIXES: Final = frozenset({RAW_PREFIX, TAILS_PREFIX, WORK_PREFIX, VIDEO_PREFIX, IMAGES_PREFIX, AUDIO_PREFIX})
 
+ENDED: Final = Metric(
+    name="video_uploads_ended_total",
+    kind=Kind.COUNTER,
+    help="Upload sessions by how they ended: completed, given up by their creator (aborted), or never completed within a day (expired).",
+    labels={"end": frozenset({"completed", "aborted", "expired"})},
+    when_it_moves="More expired than one in a hundred: uploads break off; look at rpc_server_calls_total of CompleteUpload and at dependency_up of blobs.",
+)
 ORPHANS: Final = Metric(
     name="video_orphaned_objects_total",
     kind=Kind.COUNTER,

@@ -97,7 +97,8 @@ class MissingBytes:
             missing.add(Lost.SOURCE)
         if facts is None or video.media_state not in _PLAYED:
             return missing
-        published = published_names(facts.rendition_names, segments=segments_of(video.duration_ms), has_audio=bool(facts.audio_key))
+        names = (*facts.rendition_names, *facts.codec_names)
+        published = published_names(names, segments=segments_of(video.duration_ms), has_audio=bool(facts.audio_key))
         # A list tells what is there, not whether it is damaged: what every player needs is looked at itself.
         needed = [f"{facts.output_prefix}master.m3u8", *(f"{facts.output_prefix}{name}.mp4" for name in facts.rendition_names[:1])]
         if not (await self._names_below(facts.output_prefix) >= set(published) and all([await self._has(key) for key in needed])):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mesh.clock import Clock
@@ -19,6 +19,7 @@ from svc_video.layout import (
     video_of_key,
     video_of_raw_key,
 )
+from svc_video.strangers import is_other_system
 from svc_video.uploads.metrics import ORPHANS, SWEEP_HELD
 from svc_video.uploads.store import UploadStore
 from svc_video.uploads.tables import Upload, UploadState
@@ -30,8 +31,6 @@ ORPHAN_AFTER_MS = 3_600_000
 """What creators sent is removed this long after it was written when it belongs to no session; longer than any start takes."""
 LEFT_OVER_AFTER_MS = 86_400_000
 """What jobs made is removed this long after it was written when its clip is over: its own end removes it much earlier, and no job takes as long."""
-MOST_UNKNOWN = 20
-"""When more ids than this, and more than half of those of a page, have no row at all, it is the rows that are wrong, and nothing is removed."""
 _READ_AT_ONCE = 500
 
 
@@ -144,10 +143,3 @@ class Orphans:
         if held:
             _log.error("objects of unknown clips are kept: there are too many", extra={"prefix": owner.prefix})
         return held
-
-
-def is_other_system(ids: Collection[int], rows: Mapping[int, object]) -> bool:
-    """True when so many ids have no row that the rows are most likely not those of this bucket."""
-    named = {video_id for video_id in ids if video_id}
-    unknown = len(named - rows.keys())
-    return unknown > MOST_UNKNOWN and unknown * 2 > len(named)

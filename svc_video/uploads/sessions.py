@@ -9,8 +9,10 @@ from typing import Protocol
 from mesh.errors import Aborted
 from mesh.failpoints import Failpoint, hit
 from mesh.stores.blobs.port import BlobDamaged, BlobNotFound, Blobs, MultipartGone, PartMismatch
+from mesh.telemetry import Telemetry
 from svc_video.layout import raw_key, tails_prefix
 from svc_video.uploads.errors import ChecksumMismatch, MissingParts, SizeMismatch, UploadNotFound
+from svc_video.uploads.metrics import ENDED
 from svc_video.uploads.rules import released
 from svc_video.uploads.store import UploadStore
 from svc_video.uploads.tables import Upload, UploadState
@@ -37,8 +39,11 @@ class MediaQueue(Protocol):
 class Sessions:
     """Moves sessions to their end and does what follows from it."""
 
-    def __init__(self, *, store: UploadStore, blobs: Blobs, videos: VideoActions, media: MediaActions, queue: MediaQueue) -> None:
+    def __init__(
+        self, *, store: UploadStore, blobs: Blobs, videos: VideoActions, media: MediaActions, queue: MediaQueue, telemetry: Telemetry
+    ) -> None:
         self._store = store
+        self._telemetry = telemetry
         self._blobs = blobs
         self._videos = videos
         self._media = media
@@ -139,6 +144,7 @@ class Sessions:
             ended = replace(now, state=state, failure_code=code, failure_detail=detail)
             written = await self._store.replace(ended, expected_version=now.version)
             if written is not None:
+                self._telemetry.count(ENDED, end=state.name.lower())
                 return written
         raise Aborted("the session changes too fast; try again", upload_id=upload.upload_id)
 

@@ -13,9 +13,9 @@ from mesh.errors import Aborted, MeshError
 from mesh.events.event import Event, EventMaker
 from mesh.stores.tables.errors import TablesError
 from mesh.telemetry import trace_context
-from svc_video.videos.convert import announcement_to_proto
+from svc_video.videos.convert import announcement_to_proto, deletion_to_proto
 from svc_video.videos.errors import VideoNotFound
-from svc_video.videos.rules import announcement, settled, work_after
+from svc_video.videos.rules import announcement, is_deletion, settled, work_after
 from svc_video.videos.store import VideoStore
 from svc_video.videos.tables import OpenWork, Video, WorkKind
 
@@ -93,7 +93,8 @@ class VideoChanges:
         return OpenWork(kind=kind, video_id=before.video_id, since_ms=now_ms, version=version, trace_context=trace_context())
 
     def _tell(self, before: Video, after: Video, telling: Telling | None) -> list[Event]:
-        messages = [announcement_to_proto(announcement(before, after), after, version=before.version + 1)]
+        messages: list[Message | None] = [deletion_to_proto(after) if is_deletion(before, after) else None]
+        messages.append(announcement_to_proto(announcement(before, after), after, version=before.version + 1))
         if telling is not None:
             messages.append(telling(before, after))
         key = str(after.video_id)

@@ -66,6 +66,11 @@ def announcement_to_proto(announcement: Announcement, video: Video, *, version: 
             return None
 
 
+def deletion_to_proto(video: Video) -> events_pb2.VideoDeleted:
+    """The event that tells that a video is gone for good."""
+    return events_pb2.VideoDeleted(video_id=video.video_id, creator_id=video.creator_id)
+
+
 def verdict_from_proto(verdict: publication_service_pb2.Verdict) -> Verdict:
     """A verdict of rights; a kind that this code does not know is UNSPECIFIED and publishes nothing."""
     known = int(verdict.kind) in {kind.value for kind in VerdictKind}

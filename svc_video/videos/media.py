@@ -163,7 +163,8 @@ class MediaActions:
 
         def there(facts: MediaFacts) -> MediaFacts:
             prefix = output_prefix or facts.output_prefix
-            return replace(facts, ladder=_ladder(renditions), audio_key=audio_key, output_prefix=prefix)
+            codecs = facts.codec_ladder if prefix == facts.output_prefix else ""
+            return replace(facts, ladder=_ladder(renditions), audio_key=audio_key, output_prefix=prefix, codec_ladder=codecs)
 
         video = await self._store.get(video_id)
         if video is not None and not video.is_over:
@@ -201,6 +202,14 @@ class MediaActions:
             return replace(video, media_state=MediaState.COMPLETE) if waits else None
 
         return await self._moved(video_id, decide)
+
+    async def in_further_codecs(self, video_id: int, *, renditions: Sequence[RenditionFacts]) -> Video:
+        """These renditions play beside the ladder for players that know their codecs; no state moves. Raises VideoNotFound."""
+        video = await self._changes.apply(video_id, lambda _: None)
+        if plays(video) and not video.is_over:
+            await self._renditions.ready(video_id, renditions)
+            await self._change_facts(video_id, lambda facts: replace(facts, codec_ladder=_ladder(renditions)))
+        return video
 
     async def media_failed(self, video_id: int, *, reason: str, detail: str, redoable: bool = False) -> Video:
         """The bytes are refused or cannot be processed: FAILED with its named reason, MediaFailed in the same write, bytes purged soon after,

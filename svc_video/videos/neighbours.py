@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from clipmesh.common.v1 import viewer_pb2
 from clipmesh.rights.v1 import publication_service_pb2 as rights_pb2
 from clipmesh.rights.v1.publication_service_pb2_grpc import PublicationServiceStub
@@ -32,6 +34,10 @@ _TRUST = {
     social_pb2.STANDING_LEVEL_LIMITED: Trust.LIMITED,
     social_pb2.STANDING_LEVEL_SUSPENDED: Trust.LIMITED,
 }
+
+
+_PROFILES_AT_ONCE = 200
+"""People of one question (social.v1)."""
 
 
 class Neighbours:
@@ -80,6 +86,16 @@ class Neighbours:
             trust = _TRUST.get(standing.level, Trust.UNKNOWN)
             followers = await self._followers_of(creator_id) if standing.verified else 0
         return Creator(trust=trust, account_age_ms=standing.account_age_ms, verified=standing.verified, followers=followers)
+
+    async def avatars_of(self, user_ids: Collection[int]) -> dict[int, int]:
+        """Which picture each of these people shows now; who shows none, and whom social does not know, are left out."""
+        wanted, found = sorted(set(user_ids)), dict[int, int]()
+        with without_viewer():
+            for start in range(0, len(wanted), _PROFILES_AT_ONCE):
+                asked = social_pb2.BatchGetProfilesRequest(user_ids=wanted[start : start + _PROFILES_AT_ONCE])
+                profiles = (await self._social.BatchGetProfiles(asked)).profiles
+                found |= {profile.user_id: profile.avatar_id for profile in profiles if profile.avatar_id}
+        return found
 
     async def _followers_of(self, creator_id: int) -> int:
         answer = await self._graph.BatchGetGraphCounts(graph_pb2.BatchGetGraphCountsRequest(user_ids=[creator_id]))

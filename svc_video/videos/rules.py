@@ -268,6 +268,11 @@ def announcement(before: Video, after: Video) -> Announcement:
             return Announcement.NONE
 
 
+def is_deletion(before: Video, after: Video) -> bool:
+    """What others may have said or done about it is about nothing from now on; of a draft nobody but its creator ever knew."""
+    return after.publication_state is _P.DELETED and before.publication_state not in {_P.DRAFT, _P.DELETED}
+
+
 def _told(video: Video) -> Video:
     return replace(video, version=0, epoch=0, verdict_version=0, publication_version=0, applied_edits="", sound_asked=False)
 

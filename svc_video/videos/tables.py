@@ -234,6 +234,8 @@ class MediaFacts:
     ladder: str = ""
     """Names of the renditions that play, joined by one space, the first one first. Their rows tell the rest: with the names at hand, those of
     a whole page of videos are read by their keys in one round trip."""
+    codec_ladder: str = ""
+    """Names of the renditions in further codecs that play beside them; players that know these codecs find them in the playlists."""
     audio_key: str = ""
     """Object of the extracted audio, for the sound that is made of it; empty without audio or not yet."""
     growing_prefix: str = ""
@@ -259,6 +261,11 @@ class MediaFacts:
     def rendition_names(self) -> tuple[str, ...]:
         """The renditions that play, the first one first."""
         return tuple(self.ladder.split())
+
+    @property
+    def codec_names(self) -> tuple[str, ...]:
+        """The renditions in further codecs."""
+        return tuple(self.codec_ladder.split())
 
 
 class WorkKind(enum.StrEnum):

@@ -24,6 +24,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from gateway import pages
 from gateway.execution.manifest import page_documents
 from tests.browser.fake_media import grown
+from tests.browser.fake_people import FACES
 from tests.browser.fake_root import Root, password_fits
 from tests.browser.fake_world import World
 
@@ -99,6 +100,7 @@ class FakeGateway:
                 Route("/oauth/revoke", self._revoke, methods=["POST"]),
                 Route("/upload/{upload}/{part:int}", self._part, methods=["PUT"]),
                 Route("/m/{path:path}", self._file, methods=["GET"]),
+                Route(f"/{FACES}/{{part:int}}", self._face, methods=["GET"]),
                 *pages.routes(),
             ]
         )
@@ -239,6 +241,9 @@ class FakeGateway:
             return JSONResponse({"code": "LINK_EXPIRED"}, status_code=403, media_type="application/problem+json")
         self.world.parts[request.path_params["upload"]][request.path_params["part"]] = content
         return Response(status_code=200, headers={"etag": '"x"'})
+
+    async def _face(self, request: Request) -> Response:
+        return Response(self.world.parts[FACES][request.path_params["part"]], media_type="image/png")
 
     async def _file(self, request: Request) -> Response:
         path = self._media / request.path_params["path"]

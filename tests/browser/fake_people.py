@@ -11,6 +11,8 @@ from graphql import GraphQLError
 if TYPE_CHECKING:
     from tests.browser.fake_world import World
 
+FACES = "faces"
+"""Where pictures of people lie."""
 MAILED = "s3cr3t-of-a-mailed-link"
 """The secret that mailed links of these tests have."""
 
@@ -176,6 +178,29 @@ class PeopleFields:
         user = self.world.people[self.viewer]["user"]
         user.update({name: input[name] for name in ("displayName", "bio") if input.get(name) is not None})
         return {"user": user, "userErrors": []}
+
+    def startAvatarUpload(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        self.must_sign_in()
+        self.world.parts.setdefault(FACES, {})
+        return {"upload": {"imageId": "9001", "url": f"/upload/{FACES}/1"}, "userErrors": []}
+
+    def completeAvatar(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        user = self.must_sign_in()["user"]
+        user["avatar"] = {"id": input["imageId"], "url": f"/{FACES}/1"}
+        return {"user": user, "userErrors": []}
+
+    def removeAvatar(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        user = self.must_sign_in()["user"]
+        user["avatar"] = None
+        return {"user": user, "userErrors": []}
+
+    def changeHandle(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        account, wanted = self.must_sign_in(), input["handle"].lower()
+        if wanted in self.world.people:
+            refused = {"code": "HANDLE_TAKEN", "message": "taken", "field": None, "retryable": False, "details": []}
+            return {"user": None, "userErrors": [refused]}
+        account["user"]["handle"] = wanted
+        return {"user": account["user"], "userErrors": []}
 
     def updatePrivacy(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         account = self.world.people[self.viewer]

@@ -41,6 +41,8 @@ class Talk:
     """Comments by id, and the inbox of the one viewer of a test."""
 
     comments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    revisions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Earlier texts by comment, newest first."""
     by_request: dict[str, str] = field(default_factory=dict)
     holds: bool = False
     """Whether new comments wait for approval."""
@@ -193,6 +195,13 @@ class TalkFields:
     def commentFilters(self, info: Any) -> dict[str, Any]:  # noqa: N802
         return self.talk.filters
 
+    def commentRevisions(self, info: Any, commentId: str, first: int, after: str | None = None) -> dict[str, Any]:  # noqa: N802,N803
+        start = int(after or 0)
+        found = self.talk.revisions.get(commentId, [])
+        edges = [{"cursor": str(start + at + 1), "node": one} for at, one in enumerate(found[start : start + first])]
+        end = edges[-1]["cursor"] if edges else None
+        return {"edges": edges, "pageInfo": {"hasNextPage": len(found) > start + first, "hasPreviousPage": False, "endCursor": end}}
+
     def updateCommentFilters(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         self.talk.filters = {name: input[name] for name in ("words", "holdLinks", "holdAll")}
         return {"filters": self.talk.filters, "userErrors": []}
@@ -212,6 +221,9 @@ class TalkFields:
         return {"comment": comment, "deletedCommentId": comment["id"], "userErrors": []}
 
     def editComment(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        comment = self.talk.comments[input["commentId"]]
+        earlier = self.talk.revisions.setdefault(comment["id"], [])
+        earlier.insert(0, {"revision": str(len(earlier)), "text": comment["text"], "writtenAt": comment["editedAt"] or comment["postedAt"]})
         return self._changed(input, text=input["text"], editedAt=moment())
 
     def deleteComment(self, info: Any, input: dict[str, Any]) -> dict[str, Any]:  # noqa: N802

@@ -23,6 +23,7 @@ from mesh.stores.redis import Redis, RedisUnavailable, Script
 from mesh.stores.tables import open_tables
 from mesh.stores.tables.port import Insert, OutcomeUnknown, Tables, TablesUnavailable
 from mesh.stores.tables.sqlite import SqliteTables
+from mesh.stores.tables.sqlite.readers import THREADS
 from mesh.testing.clock import FakeClock
 from mesh.testing.redis_server import RedisServer
 from mesh.testing.tables_rows import Score, Ticket, event
@@ -82,10 +83,18 @@ async def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     monkeypatch.setattr("mesh.stores.tables.sqlite.readers.DEFAULT_S", SHORT_S)
     monkeypatch.setattr("mesh.stores.tables.sqlite.settling.DEFAULT_S", SHORT_S)
     clock.free.clear()
-    held = [store._readers._pool.submit(clock.free.wait, 20) for _ in range(4)]
+    reached = [threading.Event() for _ in range(THREADS)]
+
+    def hold(one: threading.Event) -> bool:
+        one.set()
+        return clock.free.wait(20)
+
+    held = [asyncio.create_task(store._readers.run(lambda _, one=one: hold(one))) for one in reached]  # type: ignore[misc]
+    for one in reached:
+        assert await asyncio.to_thread(one.wait, 20)
     yield store
     clock.free.set()
-    assert all(one.result() for one in held)
+    await asyncio.gather(*held, return_exceptions=True)
     await store.close()
 
 
@@ -101,6 +110,7 @@ async def test_tables_that_hang(tables: Tables) -> None:
         "remove": lambda: tables.remove(Ticket(ticket_id=1), expected_version=1),
         "commit": lambda: tables.commit(Insert(Ticket(ticket_id=2))),
         "put": lambda: tables.put(score),
+        "put_once": lambda: tables.put_once(Ticket(ticket_id=3), score),
         "delete": lambda: tables.delete(score),
         "read_outbox": lambda: asyncio.gather(*(tables.read_outbox(shard) for shard in range(tables.outbox_shards))),
         "drop_outbox": lambda: tables.drop_outbox(before_ms=1),

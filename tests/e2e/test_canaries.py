@@ -17,6 +17,7 @@ from mesh.secrets import Secrets
 from mesh.stores.blobs import open_blobs
 from mesh.testing.folders import socket_folder
 from tests.e2e.stage import Stage, until
+from tests.hostile.media.portraits import CANARY, with_everything
 
 PASSWORD = "a long battery staple"
 CANARIES = {
@@ -35,6 +36,7 @@ CANARIES = {
     "held word": "zqheldword",
     "wrong login": "zqwronglogin",
     "device": "Firefox on Linux",
+    "words in a picture": CANARY.decode(),
 }
 """What is written, each word of its own so that a find tells where it came from."""
 CAPTION = "zqcaption of a clip"
@@ -65,6 +67,24 @@ async def commented(stage: Stage, api: Api, clip: Path) -> None:
         holdLinks=False,
         holdAll=False,
     )
+
+
+async def pictured(api: Api) -> None:
+    """A picture of theirs, with a place and words beside its pixels."""
+    sent = with_everything()
+    start = await api.mutate(
+        "startAvatarUpload", "StartAvatarUploadInput", "upload { imageId url }", requestId=new_request_id(), sizeBytes=str(len(sent))
+    )
+    (await api._http.put(start["upload"]["url"], content=sent)).raise_for_status()
+    shown = await api.mutate(
+        "completeAvatar",
+        "CompleteAvatarInput",
+        "user { avatar { url(size: 512) } }",
+        requestId=new_request_id(),
+        imageId=start["upload"]["imageId"],
+    )
+    face = await api._http.get(shown["user"]["avatar"]["url"])
+    assert (face.status_code, face.headers["content-type"]) == (200, "image/webp")
 
 
 async def lived(stage: Stage) -> str:
@@ -151,6 +171,7 @@ async def test_no_store_has_words_of_people_in_clear(clip: Path) -> None:
         await stage.system.start()
         try:
             user_id = await lived(stage)
+            await pictured(stage.people["canary"])
             await commented(stage, stage.people["canary"], clip)
             await stage.quiet()
 

@@ -75,9 +75,16 @@ async def test_up_serves_until_it_is_asked_to_stop_and_leaves_nothing() -> None:
             assert stores == {"blobs": (7, []), "redis": (6, []), "stream": (6, []), "tables": (5, []), "video": (1, [])}
             assert [group["group"] for group in told["groups"]] == [
                 *("feed.comments", "feed.consents", "feed.engagements", "feed.videos"),
-                *("social.comments", "social.counts", "social.engaged", "social.graph-counts", "social.graph-lists"),
+                *(
+                    "social.comments",
+                    "social.counts",
+                    "social.deleted-videos",
+                    "social.engaged",
+                    "social.graph-counts",
+                    "social.graph-lists",
+                ),
                 *("social.notified-creators", "social.notified-people", "social.threads"),
-                *("sound.uses", "video.verdicts"),
+                *("sound.uses", "video.avatars", "video.verdicts"),
             ]
             assert told["dead_letters"] == []
             assert await said("dead-letters", "--folder", str(folder)) == (0, "0 dead letters\n")

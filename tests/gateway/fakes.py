@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from clipmesh.common.v1 import viewer_pb2
+from clipmesh.common.v1 import permit_pb2, viewer_pb2
 from clipmesh.feed.v1 import feed_service_pb2 as feed
 from clipmesh.feed.v1 import feed_service_pb2_grpc, signal_service_pb2_grpc
 from clipmesh.feed.v1 import signal_service_pb2 as signals
@@ -33,8 +33,14 @@ from clipmesh.social.v1 import notification_service_pb2 as notifications
 from clipmesh.social.v1 import profile_service_pb2 as profiles
 from clipmesh.sound.v1 import catalogue_service_pb2 as sounds
 from clipmesh.sound.v1 import catalogue_service_pb2_grpc
+from clipmesh.video.v1 import image_service_pb2 as images
+from clipmesh.video.v1 import (
+    image_service_pb2_grpc,
+    playback_service_pb2_grpc,
+    upload_service_pb2_grpc,
+    video_service_pb2_grpc,
+)
 from clipmesh.video.v1 import playback_service_pb2 as playback
-from clipmesh.video.v1 import playback_service_pb2_grpc, upload_service_pb2_grpc, video_service_pb2_grpc
 from clipmesh.video.v1 import upload_service_pb2 as uploads
 from clipmesh.video.v1 import video_service_pb2 as videos
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -231,6 +237,26 @@ class Fakes(CommentFakes, EngagementFakes, NotificationFakes):
     async def batch_get_profiles(self, request: Any) -> Any:
         return profiles.BatchGetProfilesResponse(profiles=[self.people[one] for one in request.user_ids if one in self.people])
 
+    def image(self, image_id: int) -> images.Image:
+        """A picture that is ready."""
+        return images.Image(image_id=image_id, root_path=f"/m/p{image_id}/", sides=[64, 128, 512], expires_at_ms=CREATED_AT_MS)
+
+    async def batch_get_images(self, request: Any) -> Any:
+        return images.BatchGetImagesResponse(images=[self.image(one) for one in request.image_ids])
+
+    async def start_image(self, request: Any) -> Any:
+        return images.StartImageResponse(image_id=5, url="/upload/sent/5?a", expires_at_ms=CREATED_AT_MS)
+
+    async def complete_image(self, request: Any) -> Any:
+        permit = permit_pb2.SignedPermit(permit=b"p", key_id="k", signature=b"s")
+        return images.CompleteImageResponse(image=self.image(request.image_id), permit=permit)
+
+    async def set_avatar(self, request: Any) -> Any:
+        return profiles.SetAvatarResponse(profile=profiles.Profile(user_id=7, handle="me", avatar_id=request.image_id))
+
+    async def remove_avatar(self, request: Any) -> Any:
+        return profiles.RemoveAvatarResponse(profile=profiles.Profile(user_id=7, handle="me"))
+
     async def list_sessions(self, request: Any) -> Any:
         first, size = int(request.page_token or 0), request.page_size or 20
         current = current_viewer().login_session_id
@@ -350,6 +376,7 @@ _SERVED: Mapping[str, tuple[tuple[Any, Callable[[Any, Any], None]], ...]] = {
         (videos.DESCRIPTOR.services_by_name["VideoService"], video_service_pb2_grpc.add_VideoServiceServicer_to_server),
         (uploads.DESCRIPTOR.services_by_name["UploadService"], upload_service_pb2_grpc.add_UploadServiceServicer_to_server),
         (playback.DESCRIPTOR.services_by_name["PlaybackService"], playback_service_pb2_grpc.add_PlaybackServiceServicer_to_server),
+        (images.DESCRIPTOR.services_by_name["ImageService"], image_service_pb2_grpc.add_ImageServiceServicer_to_server),
     ),
     "sound": ((sounds.DESCRIPTOR.services_by_name["CatalogueService"], catalogue_service_pb2_grpc.add_CatalogueServiceServicer_to_server),),
     "social": (

@@ -51,7 +51,7 @@ ENUMS: dict[str, tuple[Any, set[str], dict[str, str]]] = {
 OF_OTHER_SERVICES = {
     *("User.followerCount", "User.followingCount", "User.relationship", "User.followers", "User.following", "UserEdge.node"),
     *("Video.likeCount", "Video.saveCount", "Video.shareCount", "Video.repostCount", "Video.countsApproximate", "Video.viewerState"),
-    *("User.reposts", "EngagedEdge.node"),
+    *("User.reposts", "User.avatar", "Avatar.url", "EngagedEdge.node"),
     *("Video.commentCount", "Video.comments", "Video.replies", "Video.commentPath", "Comment.author", "Comment.mentions"),
     *("Notification.actors", "Notification.video"),
     *("Video.creator", "Video.sound", "Video.viewCount", "Video.viewToken", "Video.playback", "User.videos", "Account.sessions"),

@@ -15,9 +15,9 @@ BEGIN, END = "<!-- metrics -->\n", "<!-- /metrics -->"
 def declared() -> list[Metric]:
     """Every metric of every process, by name."""
     found: dict[str, Metric] = {}
-    for path in ROOT.glob("*/**/metrics.py"):
+    for path in sorted(ROOT.glob("*/**/*.py")):
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        if name.startswith(("mesh.", "gateway.", "svc_")):
+        if name.startswith(("mesh.", "gateway.", "svc_")) and (path.stem == "metrics" or "= Metric(" in path.read_text(encoding="utf-8")):
             found |= {value.name: value for value in vars(importlib.import_module(name)).values() if isinstance(value, Metric)}
     return [found[name] for name in sorted(found)]
 

@@ -3,6 +3,7 @@
 import { edit, like, pin, remove, repliesOf, show } from "./commenting.js";
 import { askFirst } from "./dialogs.js";
 import { ago, face, h, icon, shortCount, toast } from "./dom.js";
+import { openHistory } from "./history.js";
 import { uuid } from "./random.js";
 import { sentenceOf } from "./sentences.js";
 import { Wish } from "./wish.js";
@@ -69,15 +70,23 @@ export class CommentRow {
     this.badges = h("span", { class: "badges" });
     this.acts = h("div", { class: "said-acts" });
     this.body.replaceChildren(
-      face(author?.handle ?? "?"),
+      face(author),
       h("div", { class: "saying" },
         h("div", { class: "facts" },
           author ? h("a", { class: "author", href: `/@${encodeURIComponent(author.handle)}` }, h("bdi", {}, author.displayName)) : h("span", { class: "author" }, "Somebody"),
-          h("time", { datetime: comment.postedAt }, ago(comment.postedAt)), comment.editedAt ? h("span", {}, "edited") : null, this.badges),
+          h("time", { datetime: comment.postedAt }, ago(comment.postedAt)), comment.editedAt ? this.edited() : null, this.badges),
         h("p", { class: "text", dir: "auto" }, ...withLinks(comment.text, comment.mentions)),
         this.acts));
     this.showLike();
     this.showState();
+  }
+
+  /** That the comment said something else: who may read what, opens it. */
+  edited() {
+    const { comment, thread } = this;
+    const own = thread.viewerId !== null && comment.authorId === thread.viewerId;
+    if (!own && !thread.owns) return h("span", {}, "edited");
+    return h("button", { type: "button", class: "link", "aria-label": "edited: what it said before", onclick: () => openHistory(comment) }, "edited");
   }
 
   showLike() {

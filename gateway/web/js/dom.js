@@ -64,9 +64,14 @@ export function toast(sentence, bad = false) {
   setTimeout(() => note.remove(), bad ? 8000 : 4000);
 }
 
-/** @param {string} first letter of a handle @returns {HTMLElement} */
-export function face(first) {
-  return h("i", { class: "face", "aria-hidden": "true" }, first.slice(0, 1) || "?");
+/**
+ * The picture of a person, or the first letter of the handle where there is none, or it does not come.
+ * @param {{handle: string, avatar?: {url: string | null} | null} | null} person null for nobody @returns {HTMLElement}
+ */
+export function face(person) {
+  const url = person?.avatar?.url;
+  const picture = url ? h("img", { src: url, alt: "", draggable: "false", onerror: () => picture.remove() }) : null;
+  return h("i", { class: "face", "aria-hidden": "true" }, person?.handle.slice(0, 1) || "?", picture);
 }
 
 /** @param {string|number} count @returns {string} 1234 -> 1.2K */

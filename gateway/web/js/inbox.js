@@ -5,7 +5,7 @@ import { byId, h, shortCount } from "./dom.js";
 import { subscribe } from "./ws.js";
 
 const FOLLOW = gql`subscription Inbox($after: String) { notifications(after: $after) {
-  notification { id kind unread updatedAt count detail videoId commentId actors { id handle displayName } video { id caption } }
+  notification { id kind unread updatedAt count detail videoId commentId actors { id handle displayName avatar { url(size: 64) } } video { id caption } }
   removedId unreadCount cursor ended } }`;
 
 /** A stream that ended is asked for again after this time, then after twice that, and so on. */

@@ -13,7 +13,7 @@ import { placeOf, tell } from "./telling.js";
 const PAGE = 20;
 
 const PAGE_OF = gql`query Notifications($first: Int!, $after: String) { notifications(first: $first, after: $after) {
-  edges { node { id kind unread updatedAt count detail videoId commentId actors { id handle displayName } video { id caption } } }
+  edges { node { id kind unread updatedAt count detail videoId commentId actors { id handle displayName avatar { url(size: 64) } } video { id caption } } }
   pageInfo { hasNextPage endCursor } unreadCount changesCursor } }`;
 const READ = gql`mutation MarkNotificationsRead($input: MarkNotificationsReadInput!) { markNotificationsRead(input: $input) {
   unreadCount userErrors { code message field details { name value } } } }`;
@@ -43,7 +43,7 @@ function draw(notification, element) {
   element.className = notification.unread ? "notice-row unread" : "notice-row";
   const focused = element.contains(document.activeElement);
   const link = h("a", { href: placeOf(notification, handle), onclick: () => read([notification.id]) },
-    first ? face(first.handle) : h("i", { class: "face", "aria-hidden": "true" }, icon("bell")),
+    first ? face(first) : h("i", { class: "face", "aria-hidden": "true" }, icon("bell")),
     h("div", {}, h("p", {}, ...tell(notification)), h("time", { class: "quiet", datetime: notification.updatedAt }, ago(notification.updatedAt))),
     h("span", { class: "dot" }, notification.unread ? h("span", { class: "hidden-text" }, "unread") : null));
   element.replaceChildren(link);

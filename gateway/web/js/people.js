@@ -26,7 +26,7 @@ const DECLINE = gql`mutation DeclineFollow($input: DeclineFollowInput!) { declin
 
 /**
  * @typedef {{follow: string, followedBy: string, blocks: boolean, mutes: boolean}} Relationship
- * @typedef {{id: string, handle: string, displayName: string, isPrivate?: boolean, relationship: Relationship | null}} Person
+ * @typedef {{id: string, handle: string, displayName: string, avatar?: {url: string | null} | null, isPrivate?: boolean, relationship: Relationship | null}} Person
  */
 
 /** @type {Relationship} */

@@ -31,7 +31,7 @@ export class PersonHead {
     const marks = [person.verified ? h("span", { class: "badge good" }, "Verified") : null, person.isPrivate ? h("span", { class: "badge" }, "Private") : null];
     this.followsYou = h("span", { class: "badge" }, "Follows you");
     this.elements = [
-      face(person.handle),
+      face(person),
       h("div", { class: "names" },
         h("h1", { id: "name" }, this.name),
         h("div", { class: "facts" }, h("span", {}, `@${person.handle}`), ...marks, this.followsYou)),

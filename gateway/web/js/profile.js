@@ -11,7 +11,7 @@ import { startShell } from "./shell.js";
 import { clipsOf, liked, repostsOf } from "./tiles.js";
 
 const PROFILE = gql`query Profile($handle: String!) { user(handle: $handle) {
-  id handle displayName bio verified isPrivate followerCount followingCount relationship { follow followedBy blocks mutes } } }`;
+  id handle displayName avatar { url(size: 512) } bio verified isPrivate followerCount followingCount relationship { follow followedBy blocks mutes } } }`;
 
 /** @returns {string} the handle of the address; "" when there is none */
 function handleOfPath() {

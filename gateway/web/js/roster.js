@@ -9,20 +9,20 @@ import { Roll } from "./roll.js";
 const PAGE = 20;
 
 const FOLLOWERS = gql`query Followers($id: ID!, $first: Int!, $after: String) { user(id: $id) { followers(first: $first, after: $after) {
-  edges { userId node { id handle displayName isPrivate relationship { follow followedBy blocks mutes } } } pageInfo { hasNextPage endCursor } } } }`;
+  edges { userId node { id handle displayName avatar { url(size: 128) } isPrivate relationship { follow followedBy blocks mutes } } } pageInfo { hasNextPage endCursor } } } }`;
 const FOLLOWING = gql`query Following($id: ID!, $first: Int!, $after: String) { user(id: $id) { following(first: $first, after: $after) {
-  edges { userId node { id handle displayName isPrivate relationship { follow followedBy blocks mutes } } } pageInfo { hasNextPage endCursor } } } }`;
+  edges { userId node { id handle displayName avatar { url(size: 128) } isPrivate relationship { follow followedBy blocks mutes } } } pageInfo { hasNextPage endCursor } } } }`;
 const REQUESTS = gql`query FollowRequests($first: Int!, $after: String) { followRequests(first: $first, after: $after) {
-  edges { userId node { id handle displayName isPrivate relationship { follow followedBy blocks mutes } } } pageInfo { hasNextPage endCursor } } }`;
+  edges { userId node { id handle displayName avatar { url(size: 128) } isPrivate relationship { follow followedBy blocks mutes } } } pageInfo { hasNextPage endCursor } } }`;
 const BLOCKED = gql`query BlockedUsers($first: Int!, $after: String) { blockedUsers(first: $first, after: $after) {
-  edges { userId node { id handle displayName isPrivate relationship { follow followedBy blocks mutes } } } pageInfo { hasNextPage endCursor } } }`;
+  edges { userId node { id handle displayName avatar { url(size: 128) } isPrivate relationship { follow followedBy blocks mutes } } } pageInfo { hasNextPage endCursor } } }`;
 const MUTED = gql`query MutedUsers($first: Int!, $after: String) { mutedUsers(first: $first, after: $after) {
-  edges { userId node { id handle displayName isPrivate relationship { follow followedBy blocks mutes } } } pageInfo { hasNextPage endCursor } } }`;
+  edges { userId node { id handle displayName avatar { url(size: 128) } isPrivate relationship { follow followedBy blocks mutes } } } pageInfo { hasNextPage endCursor } } }`;
 
 /** @param {any} person @param {...any} acts @returns {HTMLElement} */
 function row(person, ...acts) {
   return h("li", { class: "person", "data-user": person.id },
-    h("a", { href: `/@${encodeURIComponent(person.handle)}` }, face(person.handle),
+    h("a", { href: `/@${encodeURIComponent(person.handle)}` }, face(person),
       h("span", { class: "names" }, h("bdi", { class: "shown-name" }, person.displayName), h("span", { class: "quiet" }, `@${person.handle}`))),
     h("div", { class: "row" }, ...acts));
 }

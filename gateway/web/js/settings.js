@@ -1,17 +1,19 @@
-/** The settings page: privacy, consents, people kept away, e-mail, password, sessions. */
+/** The settings page: picture, handle, privacy, consents, people kept away, e-mail, password, sessions. */
 
 import { act, gql } from "./api.js";
 import { hasSession, signIn } from "./auth.js";
 import { keepConsents } from "./consents.js";
 import { byId, h, toast } from "./dom.js";
 import { openFilters } from "./filters.js";
+import { keepHandle } from "./handle.js";
 import { NoticesForm } from "./notices.js";
+import { Portrait } from "./portrait.js";
 import { PrivacyForm } from "./privacy.js";
 import { uuid } from "./random.js";
 import { blockedPeople, mutedPeople } from "./roster.js";
 import { sentence, sentenceOf } from "./sentences.js";
 import { openSessions } from "./sessions.js";
-import { leave, startShell } from "./shell.js";
+import { leave, showAccount, startShell } from "./shell.js";
 
 const CHANGE = gql`mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) {
   changed userErrors { code message field details { name value } } } }`;
@@ -87,6 +89,14 @@ onceOpened("muted", mutedPeople);
 
 const account = await startShell();
 if (account) {
+  const portrait = new Portrait(byId("picture"), account.user, () => showAccount(account));
+  keepHandle(byId("handle"), account.user.handle, (handle) => {
+    account.user.handle = handle;
+    showAccount(account);
+    portrait.show();
+    /** @type {any} */ (byId("password").elements.namedItem("username")).value = handle;
+    toast(`You are @${handle} now.`);
+  });
   new PrivacyForm(byId("privacy"), account).open().catch((error) => toast(sentenceOf(error), true));
   openFilters(byId("filters")).catch((error) => toast(sentenceOf(error), true));
   new NoticesForm(byId("notices")).open().catch((error) => toast(sentenceOf(error), true));

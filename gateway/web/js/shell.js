@@ -6,9 +6,9 @@ import { byId, face, h, toast } from "./dom.js";
 import { followInbox } from "./inbox.js";
 import { sentenceOf } from "./sentences.js";
 
-const ME = gql`query Me { me { email emailVerified ageBand roles consents user { id handle displayName } } }`;
+const ME = gql`query Me { me { email emailVerified ageBand roles consents user { id handle displayName avatar { url(size: 128) } } } }`;
 
-/** @typedef {{email: string, emailVerified: boolean, ageBand: string, roles: string[], consents: string[], user: {id: string, handle: string, displayName: string}}} Account */
+/** @typedef {{email: string, emailVerified: boolean, ageBand: string, roles: string[], consents: string[], user: {id: string, handle: string, displayName: string, avatar?: {url: string | null} | null}}} Account */
 
 /** @type {Promise<Account | null> | null} */
 let asked = null;
@@ -28,7 +28,7 @@ export function mayDecide(account) {
 function fillMenu(account) {
   const { handle, displayName } = account.user;
   byId("account-menu").replaceChildren(
-    h("div", { class: "who" }, face(handle), h("div", {}, h("strong", {}, h("bdi", {}, displayName)), h("span", { class: "quiet" }, `@${handle}`))),
+    h("div", { class: "who" }, face(account.user), h("div", {}, h("strong", {}, h("bdi", {}, displayName)), h("span", { class: "quiet" }, `@${handle}`))),
     h("a", { class: "button wide", href: `/@${encodeURIComponent(handle)}` }, "Your page"),
     h("a", { class: "button wide", href: "/settings" }, "Settings"),
     h("button", { type: "button", class: "button wide", id: "sign-out", onclick: leave }, "Sign out"),
@@ -41,8 +41,8 @@ export async function leave() {
   location.assign("/");
 }
 
-/** @param {Account | null} account */
-function showAccount(account) {
+/** Show who is signed in, also when they look or are called otherwise than before. @param {Account | null} account */
+export function showAccount(account) {
   const button = byId("account");
   if (!account) {
     button.removeAttribute("popovertarget");
@@ -51,7 +51,7 @@ function showAccount(account) {
   }
   const { handle } = account.user;
   fillMenu(account);
-  button.replaceChildren(face(handle), h("span", {}, `@${handle}`));
+  button.replaceChildren(face(account.user), h("span", {}, `@${handle}`));
   button.setAttribute("popovertarget", "account-menu");
   button.setAttribute("aria-label", `Account of @${handle}`);
   byId("nav-review").hidden = !mayDecide(account);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clipmesh.common.v1 import permit_pb2
 from clipmesh.social.v1 import events_pb2
@@ -82,6 +82,25 @@ class Liking:
                 await self._write(standing, comment)
         liked = standing is not None and standing.active
         return Liked(liked, await self.likes.count_with(actor.user_id, comment_id, active=liked))
+
+    async def clear(self, comment: Comment, *, at_once: int) -> None:
+        """Take back what everybody said of a comment that goes with its video; again changes nothing."""
+        for shard in range(rules.LIKE_SHARDS):
+            after = ""
+            while True:
+                page = await self.likes.of_comment(comment.comment_id, shard, after=after, limit=at_once)
+                for like in page.rows:
+                    await self._take_back(like, comment)
+                after = page.next
+                if not after:
+                    break
+
+    async def _take_back(self, found: CommentLike, comment: Comment) -> None:
+        async with self.likes.turn(found.user_id, found.comment_id):
+            standing = (await self.likes.of_person(found.user_id, [found.comment_id])).get(found.comment_id)
+            if standing is not None and standing.active:
+                version = rules.id_after(standing.version, self.next_id())
+                await self._write(replace(standing, active=False, acted_at_ms=decode(version).at_ms, version=version), comment)
 
     async def _write(self, like: CommentLike, comment: Comment) -> None:
         message = events_pb2.CommentLiked(

@@ -1,6 +1,7 @@
 """Typed repositories of comments: the only ones who read and write their rows."""
 
 from svc_social.comments.store.choices import ChoiceStore
+from svc_social.comments.store.gone import GoneStore
 from svc_social.comments.store.likes import LikeStore
 from svc_social.comments.store.lists import IdPage, ListStore, Place, places
 from svc_social.comments.store.ranks import RankStore
@@ -11,11 +12,13 @@ from svc_social.comments.tables import (
     CommentLike,
     CommentPlace,
     CountedCommentLike,
+    DeletedVideo,
     HeldComment,
     PinnedComment,
     RankedThread,
     ThreadMonth,
     ThreadRank,
+    VideoRoot,
     VideoThread,
 )
 
@@ -25,12 +28,26 @@ ROW_TYPES: tuple[type, ...] = (
     CommentLike,
     CommentPlace,
     CountedCommentLike,
+    DeletedVideo,
     HeldComment,
     PinnedComment,
     RankedThread,
     ThreadMonth,
     ThreadRank,
+    VideoRoot,
     VideoThread,
 )
 
-__all__ = ["ROW_TYPES", "Changed", "ChoiceStore", "IdPage", "LikeStore", "ListStore", "Place", "RankStore", "ThreadStore", "places"]
+__all__ = [
+    "ROW_TYPES",
+    "Changed",
+    "ChoiceStore",
+    "GoneStore",
+    "IdPage",
+    "LikeStore",
+    "ListStore",
+    "Place",
+    "RankStore",
+    "ThreadStore",
+    "places",
+]

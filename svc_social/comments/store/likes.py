@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from weakref import WeakValueDictionary
 
 from mesh.events.event import Event
-from mesh.stores.tables.port import Tables
+from mesh.stores.tables.port import Page, Tables
 from mesh.stores.tables.tallies import TalliedSet
 from svc_social.comments.rules import shard_of
 from svc_social.comments.tables import CommentLike, CountedCommentLike
@@ -33,6 +33,10 @@ class LikeStore:
         shard = shard_of(user_id)
         rows = await self._tables.get_many(CommentLike, [(comment_id, shard, user_id) for comment_id in comment_ids])
         return {row.comment_id: row for row in rows.values()}
+
+    async def of_comment(self, comment_id: int, shard: int, *, after: str, limit: int) -> Page[CommentLike]:
+        """Likes of one partition of a comment, those that were taken back among them."""
+        return await self._tables.scan(CommentLike, comment_id, shard, after=after, limit=limit)
 
     async def write(self, like: CommentLike, event: Event) -> None:
         """Write a like with its event; what stands in a larger version stays."""

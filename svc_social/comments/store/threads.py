@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mesh.events.event import Event
-from mesh.stores.tables.port import Change, Insert, OutcomeUnknown, Remove, RowExists, Tables, Transition, VersionConflict
+from mesh.stores.tables.port import Change, Insert, OutcomeUnknown, Page, Remove, RowExists, Tables, Transition, VersionConflict
 from svc_social.comments import rules
-from svc_social.comments.tables import Comment, CommentPlace
+from svc_social.comments.tables import Comment, CommentPlace, VideoRoot
 
 ATTEMPTS = 16
 """How often a change is judged again because somebody else changed the thread meanwhile."""
@@ -80,6 +80,10 @@ class ThreadStore:
                 break
         return found
 
+    async def every(self, thread_id: int, *, after: str, limit: int) -> Page[Comment]:
+        """Comments of a thread, whatever became of them; earlier texts are left out."""
+        return await self.tables.scan(Comment, thread_id, first=(0,), last=(0,), after=after, limit=limit)
+
     async def revisions(self, comment: Comment) -> list[Comment]:
         """Earlier texts, newest first."""
         numbers = _kept(comment.edits)
@@ -92,8 +96,10 @@ class ThreadStore:
     ) -> Comment:
         """Write a new comment below what is above it, or find it when it was written before. `check` is given what is answered with everything
         above it, as it stands when the comment is written, and may refuse. Raises VersionConflict."""
-        place = CommentPlace(comment_id=comment.comment_id, video_id=comment.video_id, path=comment.path, version=1)
-        await self.tables.put(place)
+        await self.tables.put(CommentPlace(comment_id=comment.comment_id, video_id=comment.video_id, path=comment.path, version=1))
+        if not comment.parent_id:
+            shard = rules.root_shard_of(comment.thread_id)
+            await self.tables.put(VideoRoot(video_id=comment.video_id, shard=shard, thread_id=comment.thread_id, version=1))
         for attempt in range(1, ATTEMPTS + 1):
             standing = await self.tables.get(Comment, comment.thread_id, 0, comment.parent_id, comment.comment_id)
             if standing is not None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+
+from clipmesh.social.v1.events_pb2 import BondChanged
 
 from mesh.clock import Clock
 from mesh.events.event import Event, EventMaker
@@ -29,6 +31,8 @@ class Acts:
     next_id: Callable[[], int]
     clock: Clock
     events: EventMaker
+    told: Callable[[BondChanged], Awaitable[None]] | None = None
+    """Hears of a change before whoever made it hears that it is done; never raises."""
 
     async def act(self, act: Act, actor_id: int, user_id: int, *, request_id: str, body: bytes) -> Relation:
         """What stands between the two afterwards; the repeat of a request changes nothing more.
@@ -56,7 +60,18 @@ class Acts:
             # Also what changes nothing is noted: repeated after another act, it would change something.
             return replace(changed, applied=with_applied(standing.applied, claim))
 
-        return seen_by(actor_id, await self.bonds.change(bond, change, events=self._events))
+        changes: list[BondChanged] = []
+
+        def events(before: Bond, now: Bond) -> Sequence[Event]:
+            changes[:] = [] if sides(before) == sides(now) else [bond_changed(before, now)]
+            people = (now.low_id, now.high_id)
+            return [self.events.make(one, key=f"{now.low_id}:{now.high_id}", subject_ids=people) for one in changes]
+
+        written = await self.bonds.change(bond, change, events=events)
+        if self.told is not None:
+            for one in changes:
+                await self.told(one)
+        return seen_by(actor_id, written)
 
     async def _judge(self, act: Act, actor_id: int, bond: Bond, *, is_private: bool, now_ms: int) -> None:
         """Refuse before anything is written, the note of the request id included."""
@@ -68,9 +83,3 @@ class Acts:
                 raise TooManyFollows(most=MOST_FOLLOWING)
             if asks_anew(actor_id, bond, judged) and counts[actor_id, Direction.ASKING] >= MOST_ASKING:
                 raise TooManyFollowRequests(most=MOST_ASKING)
-
-    def _events(self, before: Bond, now: Bond) -> Sequence[Event]:
-        if sides(before) == sides(now):
-            return ()
-        people = (now.low_id, now.high_id)
-        return [self.events.make(bond_changed(before, now), key=f"{now.low_id}:{now.high_id}", subject_ids=people)]

@@ -1,5 +1,6 @@
 """What people can do with identity: the door of this area."""
 
+from svc_social.identity.actions.avatars import Avatars
 from svc_social.identity.actions.bans import Bans
 from svc_social.identity.actions.guesses import Guesses
 from svc_social.identity.actions.handles import Handles
@@ -24,6 +25,7 @@ from svc_social.identity.rules import NEW_ACCOUNT_MS, check_name, check_text, pr
 __all__ = [
     "NEW_ACCOUNT_MS",
     "AccountNotFound",
+    "Avatars",
     "Bans",
     "Guesses",
     "Handles",

@@ -36,6 +36,7 @@ NATURALLY_REPEATABLE = {
     "clipmesh.social.v1.IdentityService.VerifyEmail": "says that the address is verified, whatever it was",
     "clipmesh.social.v1.ProfileService.UpdateConsents": "brings the whole set, whatever it was",
     "clipmesh.sound.v1.CatalogueService.RegisterOriginalSound": "a video has one original sound",
+    "clipmesh.video.v1.ImageService.CompleteImage": "what was made is made again of nothing, and the permit is a new one",
     "clipmesh.video.v1.JobService.CommitJob": "the fencing token names the attempt",
     "clipmesh.video.v1.JobService.FailJob": "the fencing token names the attempt",
     "clipmesh.video.v1.JobService.Heartbeat": "the fencing token names the attempt",

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from mesh.errors import Aborted, InvalidArgument, RequestIdReused
+from mesh.events.event import Event
 from mesh.stores.tables import open_tables
 from mesh.stores.tables.port import OutcomeUnknown, Tables
 from mesh.stores.tables.requests import APPLIED_KEPT, Claim, RequestLog, RequestRecord, is_applied, with_applied
 from mesh.testing.clock import FakeClock
+from mesh.testing.tables_rows import Score, entries_after, event, versions_by_key
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 async def tables(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Tables]:
-    store = await open_tables(f"sqlite:///{tmp_path}", service="contract", row_types=(RequestRecord,), clock=clock)
+    store = await open_tables(f"sqlite:///{tmp_path}", service="contract", row_types=(RequestRecord, Score), clock=clock)
     yield store
     await store.close()
 
@@ -115,3 +117,48 @@ async def test_an_unknown_outcome_is_settled(tables: Tables, clock: FakeClock, m
     log = RequestLog(tables, clock)
     assert await claim(log, 100) == Claim(100, repeated=False)
     assert await claim(log, 101) == Claim(100, repeated=True)
+
+
+async def claim_and_put(log: RequestLog, new_id: int, *, body: bytes = b"b", request_id: str = "r1") -> Claim:
+    row = Score(game=1, points=1, player="a", version=new_id)
+    return await log.claim_and_put(
+        row, events=[event(new_id)], caller=7, method="Start", request_id=request_id, body=body, resource_id=new_id
+    )
+
+
+async def test_a_claim_that_is_the_first_puts_its_row_in_the_same_step(tables: Tables, clock: FakeClock) -> None:
+    log = RequestLog(tables, clock)
+    assert await claim_and_put(log, 100) == Claim(100, repeated=False)
+    assert await claim_and_put(log, 101) == await claim(log, 102) == Claim(100, repeated=True)
+    with pytest.raises(RequestIdReused):
+        await claim_and_put(log, 103, body=b"c")
+    with pytest.raises(InvalidArgument):
+        await claim_and_put(log, 104, request_id="")
+    assert (await tables.walk(Score)).rows == (Score(game=1, points=1, player="a", version=100),)
+    assert versions_by_key(await entries_after(tables, {})) == {"k": [(100, 100)]}
+    assert [row.resource_id for row in (await tables.walk(RequestRecord)).rows] == [100]
+
+
+@pytest.mark.parametrize("happened", [True, False])
+async def test_a_claim_and_row_of_unknown_outcome_count_as_a_repeat_unless_nothing_happened(
+    tables: Tables, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, happened: bool
+) -> None:
+    put_once, calls = tables.put_once, itertools.count()
+
+    async def unsure(first: RequestRecord, *rows: Score, events: Sequence[Event] = ()) -> None:
+        if next(calls):
+            await put_once(first, *rows, events=events)
+            return
+        if happened:
+            # As far as a store came that takes two steps.
+            await tables.insert(first)
+        raise OutcomeUnknown("t")
+
+    async def settle(token: str) -> bool:
+        assert token == "t"
+        return happened
+
+    monkeypatch.setattr(tables, "put_once", unsure)
+    monkeypatch.setattr(tables, "settle", settle)
+    assert await claim_and_put(RequestLog(tables, clock), 100) == Claim(100, repeated=happened)
+    assert len((await tables.walk(Score)).rows) == int(not happened)

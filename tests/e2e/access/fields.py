@@ -49,6 +49,7 @@ FIELDS: Mapping[str, Expected] = {
     "Mutation.unpinComment": signed_in("COMMENT_NOT_FOUND", owner="in"),
     "Mutation.likeComment": signed_in("VIDEO_NOT_FOUND", follower="in", owner="in"),
     "Mutation.unlikeComment": signed_in(),
+    "Mutation.completeAvatar": signed_in("IMAGE_NOT_FOUND", owner="IMAGE_NOT_SENT"),
     "Mutation.signUploadParts": signed_in("UPLOAD_NOT_FOUND", owner="in"),
     "Mutation.completeUpload": signed_in("UPLOAD_NOT_FOUND", owner="MISSING_PARTS"),
     "Mutation.abortUpload": signed_in("UPLOAD_NOT_FOUND", owner="in"),

@@ -99,7 +99,7 @@ class Town:
         town.ids["video_id"] = int(await stage.publish(owner, clip, "for followers", visibility="FOLLOWERS"))
         await stage.state(owner, str(town.ids["video_id"]), "READY")
         await town.stand()
-        await town.renew(*ENDING)
+        await town.renew(*ENDING, "StartImage")
         return town
 
     async def call(self, service: ServiceDescriptor, method: str, request: Message, *, kind: str, caller: str = "gateway") -> Message:
@@ -249,8 +249,9 @@ _MADE_BY = {
     "AbortUpload": ("UploadService", "StartUpload", "upload.upload_id"),
     "DeleteCollection": ("EngagementService", "CreateCollection", "collection.collection_id"),
     "DeleteComment": ("CommentService", "PostComment", "comment.comment_id"),
+    "StartImage": ("ImageService", "StartImage", "image_id"),
 }
-ENDING = (*_MADE_BY, "EndSession")
+ENDING = (*(method for method in _MADE_BY if method != "StartImage"), "EndSession")
 """Methods after which what was asked for is gone."""
 _ON_VICTIM = frozenset({"SetBan", "GrantRole"})
 _ONES = frozenset({"part_numbers", "review_id", "sound_id", "sound_ids", "part_number", "size_bytes", "at_ms", "offset_bytes", "event_id"})

@@ -118,7 +118,7 @@ class Spoken:
 
     @property
     def score(self) -> int:
-        if "rude" in self.text:
+        if "rude" in self.text or "doubtful" in self.text:
             return 0
         points = max(1, len(self.likes) + 2 * sum(one.stands for one in self.below))
         return 1 + int(100 * math.log10(points)) + 100 * (self.posted_at_ms - 1_704_067_200_000) // (3 * 86_400_000)

@@ -363,19 +363,6 @@ async def instance(stack: AsyncExitStack, tables: Tables, clock: FakeClock, poli
         events=events,
     )
     permits, relations = Permits(secrets=secrets_for("social"), clock=clock), relations_on(tables)
-    comments = comments_wiring.wire(
-        tables=tables,
-        clock=clock,
-        next_id=ids.next,
-        events=events,
-        permits=permits,
-        page_token_key=b"p" * 32,
-        profiles=profiles,
-        relations=relations,
-        sealer=sealer,
-        requests=requests,
-        policy=policy,
-    )
     engagement = engagement_wiring.wire(
         tables=tables,
         clock=clock,
@@ -388,6 +375,20 @@ async def instance(stack: AsyncExitStack, tables: Tables, clock: FakeClock, poli
         sealer=sealer,
         named_requests=requests,
         rates=Rates(window_ms=10_000, busy_per_s=20.0),
+    )
+    comments = comments_wiring.wire(
+        tables=tables,
+        clock=clock,
+        next_id=ids.next,
+        events=events,
+        permits=permits,
+        page_token_key=b"p" * 32,
+        profiles=profiles,
+        relations=relations,
+        sealer=sealer,
+        requests=requests,
+        policy=policy,
+        acts_of_video=engagement.clearing.of_video,
     )
     served = await stack.enter_async_context(serve(*comments.services, *engagement.services, service="social", clock=clock))
     return Instance(clock=clock, ids=ids, comments=comments, engagement=engagement, served=served)

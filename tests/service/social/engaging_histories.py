@@ -14,6 +14,7 @@ from clipmesh.social.v1 import engagement_service_pb2 as pb
 from hypothesis import strategies as st
 
 from mesh.stores.tables.port import Tables
+from mesh.stores.tables.requests import RequestLog
 from svc_social.engagement.actions import Actor, Asked
 from svc_social.engagement.store import ActStore
 from svc_social.engagement.tables import Act, CountedAct, EngagementKind, ShareTarget
@@ -43,6 +44,11 @@ class Dying:
         await self._tables.put(*rows, events=events)
         if dies == "after":
             raise Crash
+
+    async def put_once(self, first: Any, *rows: Any, events: Any = ()) -> None:
+        """In the two steps that an engine may take."""
+        await self._tables.insert(first)
+        await self.put(*rows, events=events)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tables, name)
@@ -105,7 +111,11 @@ class History:
         self.number = number
         self.dying = [Dying(world.tables) for _ in range(INSTANCES)]
         self.acting = [
-            replace(instance.engagement.acting, acts=ActStore(tables=cast(Tables, dying)))
+            replace(
+                instance.engagement.acting,
+                acts=ActStore(tables=cast(Tables, dying)),
+                requests=RequestLog(cast(Tables, dying), instance.clock),
+            )
             for instance, dying in zip(world.instances, self.dying, strict=True)
         ]
 

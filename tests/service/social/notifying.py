@@ -354,6 +354,7 @@ async def open_notifying(
         page_token_key=b"p" * 32,
         profiles=profiles,
         relations=relations,
+        told=lambda change: notifications.parting.at_once(change),
     )
     pushes, mails = Hand(), Hand()
     notifications = wire(
@@ -369,7 +370,7 @@ async def open_notifying(
         couriers={Channel.PUSH: pushes, Channel.MAIL: mails},
     )
     try:
-        async with serve(*notifications.services, service="social", clock=clock) as served:
+        async with serve(*notifications.services, *graph.services, service="social", clock=clock) as served:
             yield World(
                 clock=clock,
                 tables=tables,

@@ -52,7 +52,8 @@ async def test_rows_agree_after_clients_acted_on_the_same_threads_at_once(frail_
         await clash(frail_world[0], clients=4, acts=12, seed=seed)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.long
+@pytest.mark.timeout(240)
 async def test_two_hundred_interleavings_of_duplicate_and_late_events_end_alike(frail_world: tuple[World, Frail]) -> None:
     world = frail_world[0]
     root = (await world.post(ALICE)).comment_id

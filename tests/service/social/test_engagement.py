@@ -15,7 +15,7 @@ from mesh.client import RpcFailed
 from mesh.ids import decode
 from mesh.sealing import KEPT_MS
 from mesh.stores.tables.port import Tables, TablesUnavailable
-from svc_social.engagement.store import ActStore, CollectionStore
+from svc_social.engagement.store import CollectionStore
 from svc_social.engagement.tables import Collection
 from tests.service.social.engaging import (
     ALICE,
@@ -142,11 +142,12 @@ async def test_what_found_nothing_to_do_does_nothing_when_an_act_before_it_arriv
 ) -> None:
     await world.like(ALICE)
 
-    async def away(*_: Any) -> None:
+    async def half(first: Any, *_: Any, **__: Any) -> None:
+        await world.tables.insert(first)
         raise TablesUnavailable("not now")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ActStore, "write", away)
+        patch.setattr(world.tables, "put_once", half)
         with pytest.raises(RpcFailed):
             await world.unlike(ALICE, request_id="cut off")
     assert (await world.like(ALICE, request_id="idle")).liked

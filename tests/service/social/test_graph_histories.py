@@ -42,6 +42,7 @@ async def test_random_histories_end_as_the_model_says(frail_world: tuple[World, 
     await life.check()
 
 
+@pytest.mark.long
 async def test_two_hundred_interleavings_of_duplicate_and_late_events_end_alike(frail_world: tuple[World, Frail]) -> None:
     interleaved = await Interleaved.begin(frail_world[0])
     await interleaved.run(200)

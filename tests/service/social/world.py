@@ -22,12 +22,13 @@ from mesh.events.event import EventMaker
 from mesh.events.rows import EVENT_TABLES
 from mesh.events.stream.port import Delivery, Record
 from mesh.ids import NodeLease, open_ids
+from mesh.permits import Permits
 from mesh.session_checks import SessionNow
 from mesh.stores.tables import open_tables
 from mesh.stores.tables.port import Tables
 from mesh.stores.tables.requests import RequestRecord
 from mesh.testing.clock import FakeClock
-from mesh.testing.rpc import Served, serve, viewer
+from mesh.testing.rpc import Served, secrets_for, serve, viewer
 from mesh.tokens import AccessTokenVerifier
 from svc_social.graph import store as graph_store
 from svc_social.graph import wiring as graph_wiring
@@ -225,6 +226,7 @@ async def open_world(folder: Path, *, url: str = "", over: Callable[[Tables], Ta
         page_token_key=b"p" * 32,
         mailer=mailbox,
         mail_origin=ORIGIN,
+        permits=Permits(secrets=secrets_for("social"), clock=clock),
         bootstrap_roles=BOOTSTRAP,
     )
     graph = graph_wiring.wire(

@@ -81,12 +81,21 @@ class FakeSocial:
     def __init__(self) -> None:
         self.down = False
         self.standings: dict[int, social_pb2.Standing] = {}
+        self.avatars: dict[int, int] = {}
+        """Person -> the picture they show."""
 
     async def BatchGetStandings(self, request: Any, context: Any) -> social_pb2.BatchGetStandingsResponse:  # noqa: N802
         if self.down:
             raise Unavailable("social rests")
         found = [self.standings[user_id] for user_id in request.user_ids if user_id in self.standings]
         return social_pb2.BatchGetStandingsResponse(standings=found)
+
+    async def BatchGetProfiles(self, request: Any, context: Any) -> social_pb2.BatchGetProfilesResponse:  # noqa: N802
+        if self.down:
+            raise Unavailable("social rests")
+        assert not current_viewer().user_id, "background work carries no viewer"
+        profiles = [social_pb2.Profile(user_id=one, avatar_id=self.avatars.get(one, 0)) for one in request.user_ids]
+        return social_pb2.BatchGetProfilesResponse(profiles=profiles)
 
     @property
     def served(self) -> ServedService:

@@ -8,8 +8,9 @@ from clipmesh.video.v1 import video_service_pb2
 
 from mesh.errors import NotFound
 from svc_video.layout import audio_key, images_prefix, published_names, raw_key, tail_key, video_prefix, work_prefix
+from svc_video.strangers import MOST_UNKNOWN
 from svc_video.uploads.metrics import MISSING, ORPHANS, SWEEP_HELD, Lost
-from svc_video.uploads.orphans import LEFT_OVER_AFTER_MS, MOST_UNKNOWN, ORPHAN_AFTER_MS
+from svc_video.uploads.orphans import LEFT_OVER_AFTER_MS, ORPHAN_AFTER_MS
 from svc_video.videos.actions import RenditionFacts
 from tests.service.video.world import BOB, PART, RENDITION_720, World
 

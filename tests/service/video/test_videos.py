@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from clipmesh.common.v1 import permit_pb2, viewer_pb2
 from clipmesh.rights.v1 import publication_service_pb2 as rights_pb2
+from clipmesh.video.v1 import events_pb2
 from clipmesh.video.v1 import video_service_pb2 as pb2
 from clipmesh.video.v1.video_service_pb2_grpc import VideoServiceStub
 
@@ -249,6 +250,18 @@ async def test_strangers_and_moderators_edit_and_delete_nothing(world: World) ->
     with pytest.raises(Unauthenticated):
         await world.served.stub(VideoServiceStub).DeleteVideo(pb2.DeleteVideoRequest(video_id=video_id))
     assert await world.rows() == before
+
+
+@pytest.mark.parametrize("visibility", [pb2.VISIBILITY_PUBLIC, pb2.VISIBILITY_FOLLOWERS, pb2.VISIBILITY_ONLY_ME])
+async def test_a_deletion_is_said_of_every_video_that_was_more_than_a_draft(world: World, visibility: Any) -> None:
+    video_id = await world.public(visibility=visibility)
+    await world.delete(video_id)
+    await world.delete(video_id)
+    told = [(envelope.key, message) for envelope, message in await world.events() if isinstance(message, events_pb2.VideoDeleted)]
+    assert told == [(str(video_id), events_pb2.VideoDeleted(video_id=video_id, creator_id=ALICE))]
+    draft = await world.processing(request_id="r2")
+    await world.delete(draft)
+    assert (await world.event_names()).count("VideoDeleted") == 1
 
 
 async def test_a_deleted_video_is_gone_at_once_and_its_bytes_soon_after(world: World) -> None:

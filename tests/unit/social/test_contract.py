@@ -42,6 +42,7 @@ def test_every_field_of_the_protos_comes_from_its_noun() -> None:
         consents_mask=1 << viewer_pb2.CONSENT_PURPOSE_ADS,
         languages="de",
         created_at_ms=5,
+        avatar_id=6,
         version=3,
     )
     person = Person(account=account, handle="alice", display_name="Alice", bio="bio")

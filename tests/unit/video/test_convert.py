@@ -14,6 +14,7 @@ from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 from mesh.errors import reasons_of
 from mesh.testing.reasons import raised_by
+from svc_video.images import errors as image_errors
 from svc_video.playback import rules as playback_rules
 from svc_video.playback.convert import network_from_proto, playback_to_proto
 from svc_video.playback.rules import Network, Playback, Refusal
@@ -132,13 +133,11 @@ def test_a_verdict_of_an_unknown_kind_is_no_verdict() -> None:
 
 def test_every_reason_stands_in_the_protos() -> None:
     known, common = reasons_of(errors_pb2.VideoErrorReason.DESCRIPTOR), reasons_of(common_errors.CommonErrorReason.DESCRIPTOR)
-    reasons = set(raised_by(video_errors, upload_errors))
+    reasons = set(raised_by(video_errors, upload_errors, image_errors))
     assert reasons <= known | common
     told_by_processing = {
         "LEASE_LOST", "CORRUPT_MEDIA", "NO_VIDEO", "TOO_MANY_PIXELS", "TOO_MANY_STREAMS", "UNSUPPORTED_CONTAINER", "UNSUPPORTED_CODEC",
         "FPS_OUT_OF_RANGE", "PROCESSING_FAILED",
     }  # fmt: skip
     failure_codes = {"UPLOAD_EXPIRED", "UPLOAD_ABORTED", "POLICY_VIOLATION"}
-    assert known - reasons - told_by_processing - failure_codes == {
-        reason for reason in known if reason.startswith(("TOO_FEW_", "UNSUPPORTED_ASPECT_"))
-    }
+    assert known - reasons - told_by_processing - failure_codes == {reason for reason in known if reason.startswith("UNSUPPORTED_ASPECT_")}

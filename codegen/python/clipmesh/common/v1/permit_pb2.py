@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63lipmesh/common/v1/permit.proto\x12\x12\x63lipmesh.common.v1\"\xe7\x01\n\x06Permit\x12\x16\n\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x1d\n\nsubject_id\x18\x02 \x01(\x03R\tsubjectId\x12\x1b\n\tviewer_id\x18\x03 \x01(\x03R\x08viewerId\x12\x34\n\x05kinds\x18\x04 \x03(\x0e\x32\x1e.clipmesh.common.v1.PermitKindR\x05kinds\x12\x14\n\x05\x65poch\x18\x05 \x01(\x03R\x05\x65poch\x12\x19\n\x08owner_id\x18\x06 \x01(\x03R\x07ownerId\x12\"\n\rexpires_at_ms\x18\x07 \x01(\x03R\x0b\x65xpiresAtMs\"[\n\x0cSignedPermit\x12\x16\n\x06permit\x18\x01 \x01(\x0cR\x06permit\x12\x15\n\x06key_id\x18\x02 \x01(\tR\x05keyId\x12\x1c\n\tsignature\x18\x03 \x01(\x0cR\tsignature*p\n\nPermitKind\x12\x1b\n\x17PERMIT_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10PERMIT_KIND_VIEW\x10\x01\x12\x17\n\x13PERMIT_KIND_COMMENT\x10\x02\x12\x16\n\x12PERMIT_KIND_ENGAGE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63lipmesh/common/v1/permit.proto\x12\x12\x63lipmesh.common.v1\"\xe7\x01\n\x06Permit\x12\x16\n\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x1d\n\nsubject_id\x18\x02 \x01(\x03R\tsubjectId\x12\x1b\n\tviewer_id\x18\x03 \x01(\x03R\x08viewerId\x12\x34\n\x05kinds\x18\x04 \x03(\x0e\x32\x1e.clipmesh.common.v1.PermitKindR\x05kinds\x12\x14\n\x05\x65poch\x18\x05 \x01(\x03R\x05\x65poch\x12\x19\n\x08owner_id\x18\x06 \x01(\x03R\x07ownerId\x12\"\n\rexpires_at_ms\x18\x07 \x01(\x03R\x0b\x65xpiresAtMs\"[\n\x0cSignedPermit\x12\x16\n\x06permit\x18\x01 \x01(\x0cR\x06permit\x12\x15\n\x06key_id\x18\x02 \x01(\tR\x05keyId\x12\x1c\n\tsignature\x18\x03 \x01(\x0cR\tsignature*\x88\x01\n\nPermitKind\x12\x1b\n\x17PERMIT_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10PERMIT_KIND_VIEW\x10\x01\x12\x17\n\x13PERMIT_KIND_COMMENT\x10\x02\x12\x16\n\x12PERMIT_KIND_ENGAGE\x10\x03\x12\x16\n\x12PERMIT_KIND_AVATAR\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clipmesh.common.v1.permit_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PERMITKIND']._serialized_start=382
-  _globals['_PERMITKIND']._serialized_end=494
+  _globals['_PERMITKIND']._serialized_start=383
+  _globals['_PERMITKIND']._serialized_end=519
   _globals['_PERMIT']._serialized_start=56
   _globals['_PERMIT']._serialized_end=287
   _globals['_SIGNEDPERMIT']._serialized_start=289

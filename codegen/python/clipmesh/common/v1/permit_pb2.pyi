@@ -33,6 +33,8 @@ class _PermitKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PermitKind
     """The viewer may comment on the video."""
     PERMIT_KIND_ENGAGE: _PermitKind.ValueType  # 3
     """The viewer may like, save or share the video."""
+    PERMIT_KIND_AVATAR: _PermitKind.ValueType  # 4
+    """The viewer may show the image as a picture of themselves."""
 
 class PermitKind(_PermitKind, metaclass=_PermitKindEnumTypeWrapper):
     """PermitKind is the act that a permit allows."""
@@ -45,6 +47,8 @@ PERMIT_KIND_COMMENT: PermitKind.ValueType  # 2
 """The viewer may comment on the video."""
 PERMIT_KIND_ENGAGE: PermitKind.ValueType  # 3
 """The viewer may like, save or share the video."""
+PERMIT_KIND_AVATAR: PermitKind.ValueType  # 4
+"""The viewer may show the image as a picture of themselves."""
 Global___PermitKind: _TypeAlias = PermitKind  # noqa: Y015
 
 @_typing.final
@@ -63,7 +67,7 @@ class Permit(_message.Message):
     issuer: _builtins.str
     """issuer is the service that owns the fact."""
     subject_id: _builtins.int
-    """subject_id is the video the permit speaks of."""
+    """subject_id is the video or image the permit speaks of."""
     viewer_id: _builtins.int
     """viewer_id is the person who may act; 0 means anyone anonymous."""
     epoch: _builtins.int

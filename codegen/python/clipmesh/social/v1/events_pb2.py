@@ -29,7 +29,7 @@ from clipmesh.social.v1 import graph_service_pb2 as clipmesh_dot_social_dot_v1_d
 from clipmesh.social.v1 import identity_service_pb2 as clipmesh_dot_social_dot_v1_dot_identity__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63lipmesh/social/v1/events.proto\x12\x12\x63lipmesh.social.v1\x1a\x1f\x63lipmesh/common/v1/viewer.proto\x1a(clipmesh/social/v1/comment_service.proto\x1a+clipmesh/social/v1/engagement_service.proto\x1a&clipmesh/social/v1/graph_service.proto\x1a)clipmesh/social/v1/identity_service.proto\"\xa0\x01\n\x0cProfileFacts\x12\x17\n\x07user_id\x18\x01 \x01(\x03R\x06userId\x12\x1a\n\x08verified\x18\x02 \x01(\x08R\x08verified\x12\x1d\n\nis_private\x18\x03 \x01(\x08R\tisPrivate\x12\"\n\rcreated_at_ms\x18\x04 \x01(\x03R\x0b\x63reatedAtMs\x12\x18\n\x07version\x18\x05 \x01(\x03R\x07version\"W\n\x0e\x41\x63\x63ountCreated\x12\x36\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32 .clipmesh.social.v1.ProfileFactsR\x05\x66\x61\x63tsJ\x04\x08\x01\x10\x02R\x07profile\"W\n\x0eProfileChanged\x12\x36\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32 .clipmesh.social.v1.ProfileFactsR\x05\x66\x61\x63tsJ\x04\x08\x01\x10\x02R\x07profile\"G\n\nBanChanged\x12\x17\n\x07user_id\x18\x01 \x01(\x03R\x06userId\x12 \n\x0c\x62\x61nned_at_ms\x18\x02 \x01(\x03R\nbannedAtMs\"j\n\x0f\x43onsentsChanged\x12\x17\n\x07user_id\x18\x01 \x01(\x03R\x06userId\x12>\n\x08\x63onsents\x18\x02 \x03(\x0e\x32\".clipmesh.common.v1.ConsentPurposeR\x08\x63onsents\"J\n\x14SigningKeysPublished\x12\x32\n\x04keys\x18\x01 \x03(\x0b\x32\x1e.clipmesh.social.v1.SigningKeyR\x04keys\"l\n\x0eSessionRevoked\x12\x1d\n\nsession_id\x18\x01 \x01(\x03R\tsessionId\x12\x17\n\x07user_id\x18\x02 \x01(\x03R\x06userId\x12\"\n\rexpires_at_ms\x18\x03 \x01(\x03R\x0b\x65xpiresAtMs\"r\n\x12RefreshTokenReused\x12\x1d\n\nsession_id\x18\x01 \x01(\x03R\tsessionId\x12\x17\n\x07user_id\x18\x02 \x01(\x03R\x06userId\x12$\n\x0e\x64\x65tected_at_ms\x18\x03 \x01(\x03R\x0c\x64\x65tectedAtMs\"\xb1\x02\n\x0b\x42ondChanged\x12\x15\n\x06low_id\x18\x01 \x01(\x03R\x05lowId\x12\x17\n\x07high_id\x18\x02 \x01(\x03R\x06highId\x12;\n\nlow_before\x18\x03 \x01(\x0b\x32\x1c.clipmesh.social.v1.BondSideR\tlowBefore\x12\x39\n\tlow_after\x18\x04 \x01(\x0b\x32\x1c.clipmesh.social.v1.BondSideR\x08lowAfter\x12=\n\x0bhigh_before\x18\x05 \x01(\x0b\x32\x1c.clipmesh.social.v1.BondSideR\nhighBefore\x12;\n\nhigh_after\x18\x06 \x01(\x0b\x32\x1c.clipmesh.social.v1.BondSideR\thighAfter\"\xb9\x01\n\x08\x42ondSide\x12\x37\n\x06\x66ollow\x18\x01 \x01(\x0e\x32\x1f.clipmesh.social.v1.FollowStateR\x06\x66ollow\x12&\n\x0f\x66ollow_since_ms\x18\x02 \x01(\x03R\rfollowSinceMs\x12&\n\x0f\x62locks_since_ms\x18\x03 \x01(\x03R\rblocksSinceMs\x12$\n\x0emutes_since_ms\x18\x04 \x01(\x03R\x0cmutesSinceMs\"\xe6\x03\n\x11\x45ngagementChanged\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x1d\n\ncreator_id\x18\x02 \x01(\x03R\tcreatorId\x12\x17\n\x07user_id\x18\x03 \x01(\x03R\x06userId\x12\x36\n\x04kind\x18\x04 \x01(\x0e\x32\".clipmesh.social.v1.EngagementKindR\x04kind\x12\x16\n\x06\x61\x63tive\x18\x05 \x01(\x08R\x06\x61\x63tive\x12\x1e\n\x0b\x61\x63ted_at_ms\x18\x06 \x01(\x03R\tactedAtMs\x12#\n\rcollection_id\x18\x07 \x01(\x03R\x0c\x63ollectionId\x12\x19\n\x08share_id\x18\x08 \x01(\x03R\x07shareId\x12\x42\n\x0cshare_target\x18\t \x01(\x0e\x32\x1f.clipmesh.social.v1.ShareTargetR\x0bshareTarget\x12(\n\x0fpersonalisation\x18\n \x01(\x08R\x0fpersonalisation\x12\x35\n\x06\x62\x65\x66ore\x18\x0b \x01(\x0b\x32\x1d.clipmesh.social.v1.ActBeforeR\x06\x62\x65\x66ore\x12)\n\x11\x66irst_acted_at_ms\x18\x0c \x01(\x03R\x0e\x66irstActedAtMs\"h\n\tActBefore\x12\x16\n\x06\x61\x63tive\x18\x01 \x01(\x08R\x06\x61\x63tive\x12\x1e\n\x0b\x61\x63ted_at_ms\x18\x02 \x01(\x03R\tactedAtMs\x12#\n\rcollection_id\x18\x03 \x01(\x03R\x0c\x63ollectionId\"\xf4\x03\n\x0c\x43ommentFacts\x12\x1d\n\ncomment_id\x18\x01 \x01(\x03R\tcommentId\x12\x19\n\x08video_id\x18\x02 \x01(\x03R\x07videoId\x12$\n\x0evideo_owner_id\x18\x03 \x01(\x03R\x0cvideoOwnerId\x12\x1b\n\tauthor_id\x18\x04 \x01(\x03R\x08\x61uthorId\x12\x1b\n\tthread_id\x18\x05 \x01(\x03R\x08threadId\x12\x1b\n\tparent_id\x18\x06 \x01(\x03R\x08parentId\x12\x1d\n\nanswers_id\x18\x07 \x01(\x03R\tanswersId\x12,\n\x12\x61nswered_author_id\x18\x08 \x01(\x03R\x10\x61nsweredAuthorId\x12#\n\rmentioned_ids\x18\t \x03(\x03R\x0cmentionedIds\x12\x36\n\x05state\x18\n \x01(\x0e\x32 .clipmesh.social.v1.CommentStateR\x05state\x12\x16\n\x06stands\x18\x0b \x01(\x08R\x06stands\x12\x1f\n\x0b\x66irst_shown\x18\x0c \x01(\x08R\nfirstShown\x12 \n\x0cposted_at_ms\x18\r \x01(\x03R\npostedAtMs\x12(\n\x0fpersonalisation\x18\x0e \x01(\x08R\x0fpersonalisation\"K\n\rCommentPosted\x12:\n\x07\x63omment\x18\x01 \x01(\x0b\x32 .clipmesh.social.v1.CommentFactsR\x07\x63omment\"{\n\rCommentEdited\x12:\n\x07\x63omment\x18\x01 \x01(\x0b\x32 .clipmesh.social.v1.CommentFactsR\x07\x63omment\x12.\n\x13\x61\x64\x64\x65\x64_mentioned_ids\x18\x02 \x03(\x03R\x11\x61\x64\x64\x65\x64MentionedIds\"\x88\x01\n\x10\x43ommentModerated\x12:\n\x07\x63omment\x18\x01 \x01(\x0b\x32 .clipmesh.social.v1.CommentFactsR\x07\x63omment\x12\x38\n\x06\x62\x65\x66ore\x18\x02 \x01(\x0e\x32 .clipmesh.social.v1.CommentStateR\x06\x62\x65\x66ore\"L\n\x0e\x43ommentRemoved\x12:\n\x07\x63omment\x18\x01 \x01(\x0b\x32 .clipmesh.social.v1.CommentFactsR\x07\x63omment\"\xfe\x01\n\x0c\x43ommentLiked\x12\x1d\n\ncomment_id\x18\x01 \x01(\x03R\tcommentId\x12\x1b\n\tthread_id\x18\x02 \x01(\x03R\x08threadId\x12\x19\n\x08video_id\x18\x03 \x01(\x03R\x07videoId\x12\x1b\n\tauthor_id\x18\x04 \x01(\x03R\x08\x61uthorId\x12\x17\n\x07user_id\x18\x05 \x01(\x03R\x06userId\x12\x16\n\x06\x61\x63tive\x18\x06 \x01(\x08R\x06\x61\x63tive\x12\x1e\n\x0b\x61\x63ted_at_ms\x18\x07 \x01(\x03R\tactedAtMs\x12)\n\x11\x66irst_acted_at_ms\x18\x08 \x01(\x03R\x0e\x66irstActedAtMsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63lipmesh/social/v1/events.proto\x12\x12\x63lipmesh.social.v1\x1a\x1f\x63lipmesh/common/v1/viewer.proto\x1a(clipmesh/social/v1/comment_service.proto\x1a+clipmesh/social/v1/engagement_service.proto\x1a&clipmesh/social/v1/graph_service.proto\x1a)clipmesh/social/v1/identity_service.proto\"\xbd\x01\n\x0cProfileFacts\x12\x17\n\x07user_id\x18\x01 \x01(\x03R\x06userId\x12\x1a\n\x08verified\x18\x02 \x01(\x08R\x08verified\x12\x1d\n\nis_private\x18\x03 \x01(\x08R\tisPrivate\x12\"\n\rcreated_at_ms\x18\x04 \x01(\x03R\x0b\x63reatedAtMs\x12\x18\n\x07version\x18\x05 \x01(\x03R\x07version\x12\x1b\n\tavatar_id\x18\x06 \x01(\x03R\x08\x61vatarId\"W\n\x0e\x41\x63\x63ountCreated\x12\x36\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32 .clipmesh.social.v1.ProfileFactsR\x05\x66\x61\x63tsJ\x04\x08\x01\x10\x02R\x07profile\"W\n\x0eProfileChanged\x12\x36\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32 .clipmesh.social.v1.ProfileFactsR\x05\x66\x61\x63tsJ\x04\x08\x01\x10\x02R\x07profile\"G\n\nBanChanged\x12\x17\n\x07user_id\x18\x01 \x01(\x03R\x06userId\x12 \n\x0c\x62\x61nned_at_ms\x18\x02 \x01(\x03R\nbannedAtMs\"j\n\x0f\x43onsentsChanged\x12\x17\n\x07user_id\x18\x01 \x01(\x03R\x06userId\x12>\n\x08\x63onsents\x18\x02 \x03(\x0e\x32\".clipmesh.common.v1.ConsentPurposeR\x08\x63onsents\"J\n\x14SigningKeysPublished\x12\x32\n\x04keys\x18\x01 \x03(\x0b\x32\x1e.clipmesh.social.v1.SigningKeyR\x04keys\"l\n\x0eSessionRevoked\x12\x1d\n\nsession_id\x18\x01 \x01(\x03R\tsessionId\x12\x17\n\x07user_id\x18\x02 \x01(\x03R\x06userId\x12\"\n\rexpires_at_ms\x18\x03 \x01(\x03R\x0b\x65xpiresAtMs\"r\n\x12RefreshTokenReused\x12\x1d\n\nsession_id\x18\x01 \x01(\x03R\tsessionId\x12\x17\n\x07user_id\x18\x02 \x01(\x03R\x06userId\x12$\n\x0e\x64\x65tected_at_ms\x18\x03 \x01(\x03R\x0c\x64\x65tectedAtMs\"\xb1\x02\n\x0b\x42ondChanged\x12\x15\n\x06low_id\x18\x01 \x01(\x03R\x05lowId\x12\x17\n\x07high_id\x18\x02 \x01(\x03R\x06highId\x12;\n\nlow_before\x18\x03 \x01(\x0b\x32\x1c.clipmesh.social.v1.BondSideR\tlowBefore\x12\x39\n\tlow_after\x18\x04 \x01(\x0b\x32\x1c.clipmesh.social.v1.BondSideR\x08lowAfter\x12=\n\x0bhigh_before\x18\x05 \x01(\x0b\x32\x1c.clipmesh.social.v1.BondSideR\nhighBefore\x12;\n\nhigh_after\x18\x06 \x01(\x0b\x32\x1c.clipmesh.social.v1.BondSideR\thighAfter\"\xb9\x01\n\x08\x42ondSide\x12\x37\n\x06\x66ollow\x18\x01 \x01(\x0e\x32\x1f.clipmesh.social.v1.FollowStateR\x06\x66ollow\x12&\n\x0f\x66ollow_since_ms\x18\x02 \x01(\x03R\rfollowSinceMs\x12&\n\x0f\x62locks_since_ms\x18\x03 \x01(\x03R\rblocksSinceMs\x12$\n\x0emutes_since_ms\x18\x04 \x01(\x03R\x0cmutesSinceMs\"\xe6\x03\n\x11\x45ngagementChanged\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x1d\n\ncreator_id\x18\x02 \x01(\x03R\tcreatorId\x12\x17\n\x07user_id\x18\x03 \x01(\x03R\x06userId\x12\x36\n\x04kind\x18\x04 \x01(\x0e\x32\".clipmesh.social.v1.EngagementKindR\x04kind\x12\x16\n\x06\x61\x63tive\x18\x05 \x01(\x08R\x06\x61\x63tive\x12\x1e\n\x0b\x61\x63ted_at_ms\x18\x06 \x01(\x03R\tactedAtMs\x12#\n\rcollection_id\x18\x07 \x01(\x03R\x0c\x63ollectionId\x12\x19\n\x08share_id\x18\x08 \x01(\x03R\x07shareId\x12\x42\n\x0cshare_target\x18\t \x01(\x0e\x32\x1f.clipmesh.social.v1.ShareTargetR\x0bshareTarget\x12(\n\x0fpersonalisation\x18\n \x01(\x08R\x0fpersonalisation\x12\x35\n\x06\x62\x65\x66ore\x18\x0b \x01(\x0b\x32\x1d.clipmesh.social.v1.ActBeforeR\x06\x62\x65\x66ore\x12)\n\x11\x66irst_acted_at_ms\x18\x0c \x01(\x03R\x0e\x66irstActedAtMs\"h\n\tActBefore\x12\x16\n\x06\x61\x63tive\x18\x01 \x01(\x08R\x06\x61\x63tive\x12\x1e\n\x0b\x61\x63ted_at_ms\x18\x02 \x01(\x03R\tactedAtMs\x12#\n\rcollection_id\x18\x03 \x01(\x03R\x0c\x63ollectionId\"\xf4\x03\n\x0c\x43ommentFacts\x12\x1d\n\ncomment_id\x18\x01 \x01(\x03R\tcommentId\x12\x19\n\x08video_id\x18\x02 \x01(\x03R\x07videoId\x12$\n\x0evideo_owner_id\x18\x03 \x01(\x03R\x0cvideoOwnerId\x12\x1b\n\tauthor_id\x18\x04 \x01(\x03R\x08\x61uthorId\x12\x1b\n\tthread_id\x18\x05 \x01(\x03R\x08threadId\x12\x1b\n\tparent_id\x18\x06 \x01(\x03R\x08parentId\x12\x1d\n\nanswers_id\x18\x07 \x01(\x03R\tanswersId\x12,\n\x12\x61nswered_author_id\x18\x08 \x01(\x03R\x10\x61nsweredAuthorId\x12#\n\rmentioned_ids\x18\t \x03(\x03R\x0cmentionedIds\x12\x36\n\x05state\x18\n \x01(\x0e\x32 .clipmesh.social.v1.CommentStateR\x05state\x12\x16\n\x06stands\x18\x0b \x01(\x08R\x06stands\x12\x1f\n\x0b\x66irst_shown\x18\x0c \x01(\x08R\nfirstShown\x12 \n\x0cposted_at_ms\x18\r \x01(\x03R\npostedAtMs\x12(\n\x0fpersonalisation\x18\x0e \x01(\x08R\x0fpersonalisation\"K\n\rCommentPosted\x12:\n\x07\x63omment\x18\x01 \x01(\x0b\x32 .clipmesh.social.v1.CommentFactsR\x07\x63omment\"{\n\rCommentEdited\x12:\n\x07\x63omment\x18\x01 \x01(\x0b\x32 .clipmesh.social.v1.CommentFactsR\x07\x63omment\x12.\n\x13\x61\x64\x64\x65\x64_mentioned_ids\x18\x02 \x03(\x03R\x11\x61\x64\x64\x65\x64MentionedIds\"\x88\x01\n\x10\x43ommentModerated\x12:\n\x07\x63omment\x18\x01 \x01(\x0b\x32 .clipmesh.social.v1.CommentFactsR\x07\x63omment\x12\x38\n\x06\x62\x65\x66ore\x18\x02 \x01(\x0e\x32 .clipmesh.social.v1.CommentStateR\x06\x62\x65\x66ore\"L\n\x0e\x43ommentRemoved\x12:\n\x07\x63omment\x18\x01 \x01(\x0b\x32 .clipmesh.social.v1.CommentFactsR\x07\x63omment\"\xfe\x01\n\x0c\x43ommentLiked\x12\x1d\n\ncomment_id\x18\x01 \x01(\x03R\tcommentId\x12\x1b\n\tthread_id\x18\x02 \x01(\x03R\x08threadId\x12\x19\n\x08video_id\x18\x03 \x01(\x03R\x07videoId\x12\x1b\n\tauthor_id\x18\x04 \x01(\x03R\x08\x61uthorId\x12\x17\n\x07user_id\x18\x05 \x01(\x03R\x06userId\x12\x16\n\x06\x61\x63tive\x18\x06 \x01(\x08R\x06\x61\x63tive\x12\x1e\n\x0b\x61\x63ted_at_ms\x18\x07 \x01(\x03R\tactedAtMs\x12)\n\x11\x66irst_acted_at_ms\x18\x08 \x01(\x03R\x0e\x66irstActedAtMsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,39 +37,39 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'clipmesh.social.v1.events_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROFILEFACTS']._serialized_start=259
-  _globals['_PROFILEFACTS']._serialized_end=419
-  _globals['_ACCOUNTCREATED']._serialized_start=421
-  _globals['_ACCOUNTCREATED']._serialized_end=508
-  _globals['_PROFILECHANGED']._serialized_start=510
-  _globals['_PROFILECHANGED']._serialized_end=597
-  _globals['_BANCHANGED']._serialized_start=599
-  _globals['_BANCHANGED']._serialized_end=670
-  _globals['_CONSENTSCHANGED']._serialized_start=672
-  _globals['_CONSENTSCHANGED']._serialized_end=778
-  _globals['_SIGNINGKEYSPUBLISHED']._serialized_start=780
-  _globals['_SIGNINGKEYSPUBLISHED']._serialized_end=854
-  _globals['_SESSIONREVOKED']._serialized_start=856
-  _globals['_SESSIONREVOKED']._serialized_end=964
-  _globals['_REFRESHTOKENREUSED']._serialized_start=966
-  _globals['_REFRESHTOKENREUSED']._serialized_end=1080
-  _globals['_BONDCHANGED']._serialized_start=1083
-  _globals['_BONDCHANGED']._serialized_end=1388
-  _globals['_BONDSIDE']._serialized_start=1391
-  _globals['_BONDSIDE']._serialized_end=1576
-  _globals['_ENGAGEMENTCHANGED']._serialized_start=1579
-  _globals['_ENGAGEMENTCHANGED']._serialized_end=2065
-  _globals['_ACTBEFORE']._serialized_start=2067
-  _globals['_ACTBEFORE']._serialized_end=2171
-  _globals['_COMMENTFACTS']._serialized_start=2174
-  _globals['_COMMENTFACTS']._serialized_end=2674
-  _globals['_COMMENTPOSTED']._serialized_start=2676
-  _globals['_COMMENTPOSTED']._serialized_end=2751
-  _globals['_COMMENTEDITED']._serialized_start=2753
-  _globals['_COMMENTEDITED']._serialized_end=2876
-  _globals['_COMMENTMODERATED']._serialized_start=2879
-  _globals['_COMMENTMODERATED']._serialized_end=3015
-  _globals['_COMMENTREMOVED']._serialized_start=3017
-  _globals['_COMMENTREMOVED']._serialized_end=3093
-  _globals['_COMMENTLIKED']._serialized_start=3096
-  _globals['_COMMENTLIKED']._serialized_end=3350
+  _globals['_PROFILEFACTS']._serialized_end=448
+  _globals['_ACCOUNTCREATED']._serialized_start=450
+  _globals['_ACCOUNTCREATED']._serialized_end=537
+  _globals['_PROFILECHANGED']._serialized_start=539
+  _globals['_PROFILECHANGED']._serialized_end=626
+  _globals['_BANCHANGED']._serialized_start=628
+  _globals['_BANCHANGED']._serialized_end=699
+  _globals['_CONSENTSCHANGED']._serialized_start=701
+  _globals['_CONSENTSCHANGED']._serialized_end=807
+  _globals['_SIGNINGKEYSPUBLISHED']._serialized_start=809
+  _globals['_SIGNINGKEYSPUBLISHED']._serialized_end=883
+  _globals['_SESSIONREVOKED']._serialized_start=885
+  _globals['_SESSIONREVOKED']._serialized_end=993
+  _globals['_REFRESHTOKENREUSED']._serialized_start=995
+  _globals['_REFRESHTOKENREUSED']._serialized_end=1109
+  _globals['_BONDCHANGED']._serialized_start=1112
+  _globals['_BONDCHANGED']._serialized_end=1417
+  _globals['_BONDSIDE']._serialized_start=1420
+  _globals['_BONDSIDE']._serialized_end=1605
+  _globals['_ENGAGEMENTCHANGED']._serialized_start=1608
+  _globals['_ENGAGEMENTCHANGED']._serialized_end=2094
+  _globals['_ACTBEFORE']._serialized_start=2096
+  _globals['_ACTBEFORE']._serialized_end=2200
+  _globals['_COMMENTFACTS']._serialized_start=2203
+  _globals['_COMMENTFACTS']._serialized_end=2703
+  _globals['_COMMENTPOSTED']._serialized_start=2705
+  _globals['_COMMENTPOSTED']._serialized_end=2780
+  _globals['_COMMENTEDITED']._serialized_start=2782
+  _globals['_COMMENTEDITED']._serialized_end=2905
+  _globals['_COMMENTMODERATED']._serialized_start=2908
+  _globals['_COMMENTMODERATED']._serialized_end=3044
+  _globals['_COMMENTREMOVED']._serialized_start=3046
+  _globals['_COMMENTREMOVED']._serialized_end=3122
+  _globals['_COMMENTLIKED']._serialized_start=3125
+  _globals['_COMMENTLIKED']._serialized_end=3379
 # @@protoc_insertion_point(module_scope)

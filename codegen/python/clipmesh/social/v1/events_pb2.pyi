@@ -34,6 +34,7 @@ class ProfileFacts(_message.Message):
     IS_PRIVATE_FIELD_NUMBER: _builtins.int
     CREATED_AT_MS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    AVATAR_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.int
     """user_id is the person."""
     verified: _builtins.bool
@@ -44,6 +45,8 @@ class ProfileFacts(_message.Message):
     """created_at_ms is when the account was made, milliseconds since the Unix epoch."""
     version: _builtins.int
     """version is the version of the profile that this tells of."""
+    avatar_id: _builtins.int
+    """avatar_id is the picture that the person shows, an image of video; 0 for none."""
     def __init__(
         self,
         *,
@@ -52,10 +55,11 @@ class ProfileFacts(_message.Message):
         is_private: _builtins.bool = ...,
         created_at_ms: _builtins.int = ...,
         version: _builtins.int = ...,
+        avatar_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_ms", b"created_at_ms", "is_private", b"is_private", "user_id", b"user_id", "verified", b"verified", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["avatar_id", b"avatar_id", "created_at_ms", b"created_at_ms", "is_private", b"is_private", "user_id", b"user_id", "verified", b"verified", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from clipmesh.common.v1 import permit_pb2 as clipmesh_dot_common_dot_v1_dot_permit__pb2
 from clipmesh.common.v1 import personal_pb2 as clipmesh_dot_common_dot_v1_dot_personal__pb2
 from clipmesh.common.v1 import viewer_pb2 as clipmesh_dot_common_dot_v1_dot_viewer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(clipmesh/social/v1/profile_service.proto\x12\x12\x63lipmesh.social.v1\x1a\x1b\x62uf/validate/validate.proto\x1a!clipmesh/common/v1/personal.proto\x1a\x1f\x63lipmesh/common/v1/viewer.proto\"\xfa\x01\n\x07Profile\x12\x17\n\x07user_id\x18\x01 \x01(\x03R\x06userId\x12\x1c\n\x06handle\x18\x02 \x01(\tB\x04\x88\xb5\x18\x01R\x06handle\x12\'\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x04\x88\xb5\x18\x01R\x0b\x64isplayName\x12\x16\n\x03\x62io\x18\x04 \x01(\tB\x04\x88\xb5\x18\x01R\x03\x62io\x12\x1a\n\x08verified\x18\x05 \x01(\x08R\x08verified\x12\x1d\n\nis_private\x18\x06 \x01(\x08R\tisPrivate\x12\"\n\rcreated_at_ms\x18\x07 \x01(\x03R\x0b\x63reatedAtMs\x12\x18\n\x07version\x18\x08 \x01(\x03R\x07version\"\x98\x03\n\x07\x41\x63\x63ount\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\x12\x1a\n\x05\x65mail\x18\x02 \x01(\tB\x04\x88\xb5\x18\x01R\x05\x65mail\x12\x36\n\x08\x61ge_band\x18\x03 \x01(\x0e\x32\x1b.clipmesh.common.v1.AgeBandR\x07\x61geBand\x12.\n\x05roles\x18\x04 \x03(\x0e\x32\x18.clipmesh.common.v1.RoleR\x05roles\x12>\n\x08\x63onsents\x18\x05 \x03(\x0e\x32\".clipmesh.common.v1.ConsentPurposeR\x08\x63onsents\x12\x1c\n\tlanguages\x18\x06 \x03(\tR\tlanguages\x12\x35\n\x07privacy\x18\x07 \x01(\x0b\x32\x1b.clipmesh.social.v1.PrivacyR\x07privacy\x12%\n\x0e\x65mail_verified\x18\x08 \x01(\x08R\remailVerified\x12\x16\n\x06region\x18\t \x01(\tR\x06region\"\x8a\x02\n\x07Privacy\x12\x1d\n\nis_private\x18\x01 \x01(\x08R\tisPrivate\x12\x38\n\x08\x63omments\x18\x02 \x01(\x0e\x32\x1c.clipmesh.social.v1.AudienceR\x08\x63omments\x12\x32\n\x05\x64uets\x18\x03 \x01(\x0e\x32\x1c.clipmesh.social.v1.AudienceR\x05\x64uets\x12\x38\n\x08stitches\x18\x04 \x01(\x0e\x32\x1c.clipmesh.social.v1.AudienceR\x08stitches\x12\x38\n\x08messages\x18\x05 \x01(\x0e\x32\x1c.clipmesh.social.v1.AudienceR\x08messages\"\xd6\x01\n\x08Standing\x12\x17\n\x07user_id\x18\x01 \x01(\x03R\x06userId\x12\x37\n\x05level\x18\x02 \x01(\x0e\x32!.clipmesh.social.v1.StandingLevelR\x05level\x12$\n\x0e\x61\x63\x63ount_age_ms\x18\x03 \x01(\x03R\x0c\x61\x63\x63ountAgeMs\x12\x1a\n\x08verified\x18\x04 \x01(\x08R\x08verified\x12\x36\n\x08\x61ge_band\x18\x05 \x01(\x0e\x32\x1b.clipmesh.common.v1.AgeBandR\x07\x61geBand\"?\n\x17\x42\x61tchGetProfilesRequest\x12$\n\x08user_ids\x18\x01 \x03(\x03\x42\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x07userIds\"S\n\x18\x42\x61tchGetProfilesResponse\x12\x37\n\x08profiles\x18\x01 \x03(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x08profiles\"B\n\x19GetProfileByHandleRequest\x12%\n\x06handle\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\x88\xb5\x18\x01R\x06handle\"S\n\x1aGetProfileByHandleResponse\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\"\x15\n\x13GetMyAccountRequest\"M\n\x14GetMyAccountResponse\x12\x35\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.AccountR\x07\x61\x63\x63ount\"\xa6\x02\n\x14UpdateProfileRequest\x12\x35\n\x0c\x64isplay_name\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18\x32\x88\xb5\x18\x01H\x00R\x0b\x64isplayName\x88\x01\x01\x12#\n\x03\x62io\x18\x02 \x01(\tB\x0c\xbaH\x05r\x03\x18\xa0\x01\x88\xb5\x18\x01H\x01R\x03\x62io\x88\x01\x01\x12>\n\tlanguages\x18\x03 \x01(\x0b\x32 .clipmesh.social.v1.LanguageListR\tlanguages\x12(\n\nrequest_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\x12$\n\x06region\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x02H\x02R\x06region\x88\x01\x01\x42\x0f\n\r_display_nameB\x06\n\x04_bioB\t\n\x07_region\"f\n\x13\x43hangeHandleRequest\x12(\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\x12%\n\x06handle\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\x88\xb5\x18\x01R\x06handle\"M\n\x14\x43hangeHandleResponse\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\">\n\x0cLanguageList\x12.\n\tlanguages\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x08\"\x06r\x04\x10\x01\x18#R\tlanguages\"N\n\x15UpdateProfileResponse\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\"\xca\x03\n\x14UpdatePrivacyRequest\x12(\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\x12\"\n\nis_private\x18\x02 \x01(\x08H\x00R\tisPrivate\x88\x01\x01\x12I\n\x08\x63omments\x18\x03 \x01(\x0e\x32\x1c.clipmesh.social.v1.AudienceB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00H\x01R\x08\x63omments\x88\x01\x01\x12\x43\n\x05\x64uets\x18\x04 \x01(\x0e\x32\x1c.clipmesh.social.v1.AudienceB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00H\x02R\x05\x64uets\x88\x01\x01\x12I\n\x08stitches\x18\x05 \x01(\x0e\x32\x1c.clipmesh.social.v1.AudienceB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00H\x03R\x08stitches\x88\x01\x01\x12I\n\x08messages\x18\x06 \x01(\x0e\x32\x1c.clipmesh.social.v1.AudienceB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00H\x04R\x08messages\x88\x01\x01\x42\r\n\x0b_is_privateB\x0b\n\t_commentsB\x08\n\x06_duetsB\x0b\n\t_stitchesB\x0b\n\t_messages\"N\n\x15UpdatePrivacyResponse\x12\x35\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.AccountR\x07\x61\x63\x63ount\"j\n\x15UpdateConsentsRequest\x12Q\n\x08\x63onsents\x18\x01 \x03(\x0e\x32\".clipmesh.common.v1.ConsentPurposeB\x11\xbaH\x0e\x92\x01\x0b\x10\x10\"\x07\x82\x01\x04\x10\x01 \x00R\x08\x63onsents\"O\n\x16UpdateConsentsResponse\x12\x35\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.AccountR\x07\x61\x63\x63ount\"@\n\x18\x42\x61tchGetStandingsRequest\x12$\n\x08user_ids\x18\x01 \x03(\x03\x42\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x07userIds\"W\n\x19\x42\x61tchGetStandingsResponse\x12:\n\tstandings\x18\x01 \x03(\x0b\x32\x1c.clipmesh.social.v1.StandingR\tstandings*~\n\x08\x41udience\x12\x18\n\x14\x41UDIENCE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41UDIENCE_EVERYONE\x10\x01\x12\x16\n\x12\x41UDIENCE_FOLLOWERS\x10\x02\x12\x14\n\x10\x41UDIENCE_FRIENDS\x10\x03\x12\x13\n\x0f\x41UDIENCE_NOBODY\x10\x04*\x9a\x01\n\rStandingLevel\x12\x1e\n\x1aSTANDING_LEVEL_UNSPECIFIED\x10\x00\x12\x16\n\x12STANDING_LEVEL_NEW\x10\x01\x12\x17\n\x13STANDING_LEVEL_GOOD\x10\x02\x12\x1a\n\x16STANDING_LEVEL_LIMITED\x10\x03\x12\x1c\n\x18STANDING_LEVEL_SUSPENDED\x10\x04\x32\xe1\x06\n\x0eProfileService\x12m\n\x10\x42\x61tchGetProfiles\x12+.clipmesh.social.v1.BatchGetProfilesRequest\x1a,.clipmesh.social.v1.BatchGetProfilesResponse\x12s\n\x12GetProfileByHandle\x12-.clipmesh.social.v1.GetProfileByHandleRequest\x1a..clipmesh.social.v1.GetProfileByHandleResponse\x12\x61\n\x0cGetMyAccount\x12\'.clipmesh.social.v1.GetMyAccountRequest\x1a(.clipmesh.social.v1.GetMyAccountResponse\x12\x64\n\rUpdateProfile\x12(.clipmesh.social.v1.UpdateProfileRequest\x1a).clipmesh.social.v1.UpdateProfileResponse\x12\x61\n\x0c\x43hangeHandle\x12\'.clipmesh.social.v1.ChangeHandleRequest\x1a(.clipmesh.social.v1.ChangeHandleResponse\x12\x64\n\rUpdatePrivacy\x12(.clipmesh.social.v1.UpdatePrivacyRequest\x1a).clipmesh.social.v1.UpdatePrivacyResponse\x12g\n\x0eUpdateConsents\x12).clipmesh.social.v1.UpdateConsentsRequest\x1a*.clipmesh.social.v1.UpdateConsentsResponse\x12p\n\x11\x42\x61tchGetStandings\x12,.clipmesh.social.v1.BatchGetStandingsRequest\x1a-.clipmesh.social.v1.BatchGetStandingsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(clipmesh/social/v1/profile_service.proto\x12\x12\x63lipmesh.social.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x63lipmesh/common/v1/permit.proto\x1a!clipmesh/common/v1/personal.proto\x1a\x1f\x63lipmesh/common/v1/viewer.proto\"\x97\x02\n\x07Profile\x12\x17\n\x07user_id\x18\x01 \x01(\x03R\x06userId\x12\x1c\n\x06handle\x18\x02 \x01(\tB\x04\x88\xb5\x18\x01R\x06handle\x12\'\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x04\x88\xb5\x18\x01R\x0b\x64isplayName\x12\x16\n\x03\x62io\x18\x04 \x01(\tB\x04\x88\xb5\x18\x01R\x03\x62io\x12\x1a\n\x08verified\x18\x05 \x01(\x08R\x08verified\x12\x1d\n\nis_private\x18\x06 \x01(\x08R\tisPrivate\x12\"\n\rcreated_at_ms\x18\x07 \x01(\x03R\x0b\x63reatedAtMs\x12\x18\n\x07version\x18\x08 \x01(\x03R\x07version\x12\x1b\n\tavatar_id\x18\t \x01(\x03R\x08\x61vatarId\"\x98\x03\n\x07\x41\x63\x63ount\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\x12\x1a\n\x05\x65mail\x18\x02 \x01(\tB\x04\x88\xb5\x18\x01R\x05\x65mail\x12\x36\n\x08\x61ge_band\x18\x03 \x01(\x0e\x32\x1b.clipmesh.common.v1.AgeBandR\x07\x61geBand\x12.\n\x05roles\x18\x04 \x03(\x0e\x32\x18.clipmesh.common.v1.RoleR\x05roles\x12>\n\x08\x63onsents\x18\x05 \x03(\x0e\x32\".clipmesh.common.v1.ConsentPurposeR\x08\x63onsents\x12\x1c\n\tlanguages\x18\x06 \x03(\tR\tlanguages\x12\x35\n\x07privacy\x18\x07 \x01(\x0b\x32\x1b.clipmesh.social.v1.PrivacyR\x07privacy\x12%\n\x0e\x65mail_verified\x18\x08 \x01(\x08R\remailVerified\x12\x16\n\x06region\x18\t \x01(\tR\x06region\"\x8a\x02\n\x07Privacy\x12\x1d\n\nis_private\x18\x01 \x01(\x08R\tisPrivate\x12\x38\n\x08\x63omments\x18\x02 \x01(\x0e\x32\x1c.clipmesh.social.v1.AudienceR\x08\x63omments\x12\x32\n\x05\x64uets\x18\x03 \x01(\x0e\x32\x1c.clipmesh.social.v1.AudienceR\x05\x64uets\x12\x38\n\x08stitches\x18\x04 \x01(\x0e\x32\x1c.clipmesh.social.v1.AudienceR\x08stitches\x12\x38\n\x08messages\x18\x05 \x01(\x0e\x32\x1c.clipmesh.social.v1.AudienceR\x08messages\"\xd6\x01\n\x08Standing\x12\x17\n\x07user_id\x18\x01 \x01(\x03R\x06userId\x12\x37\n\x05level\x18\x02 \x01(\x0e\x32!.clipmesh.social.v1.StandingLevelR\x05level\x12$\n\x0e\x61\x63\x63ount_age_ms\x18\x03 \x01(\x03R\x0c\x61\x63\x63ountAgeMs\x12\x1a\n\x08verified\x18\x04 \x01(\x08R\x08verified\x12\x36\n\x08\x61ge_band\x18\x05 \x01(\x0e\x32\x1b.clipmesh.common.v1.AgeBandR\x07\x61geBand\"?\n\x17\x42\x61tchGetProfilesRequest\x12$\n\x08user_ids\x18\x01 \x03(\x03\x42\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x07userIds\"S\n\x18\x42\x61tchGetProfilesResponse\x12\x37\n\x08profiles\x18\x01 \x03(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x08profiles\"B\n\x19GetProfileByHandleRequest\x12%\n\x06handle\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\x88\xb5\x18\x01R\x06handle\"S\n\x1aGetProfileByHandleResponse\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\"\x15\n\x13GetMyAccountRequest\"M\n\x14GetMyAccountResponse\x12\x35\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.AccountR\x07\x61\x63\x63ount\"\xa6\x02\n\x14UpdateProfileRequest\x12\x35\n\x0c\x64isplay_name\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18\x32\x88\xb5\x18\x01H\x00R\x0b\x64isplayName\x88\x01\x01\x12#\n\x03\x62io\x18\x02 \x01(\tB\x0c\xbaH\x05r\x03\x18\xa0\x01\x88\xb5\x18\x01H\x01R\x03\x62io\x88\x01\x01\x12>\n\tlanguages\x18\x03 \x01(\x0b\x32 .clipmesh.social.v1.LanguageListR\tlanguages\x12(\n\nrequest_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\x12$\n\x06region\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x02H\x02R\x06region\x88\x01\x01\x42\x0f\n\r_display_nameB\x06\n\x04_bioB\t\n\x07_region\"f\n\x13\x43hangeHandleRequest\x12(\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\x12%\n\x06handle\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\x88\xb5\x18\x01R\x06handle\"M\n\x14\x43hangeHandleResponse\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\"\xa2\x01\n\x10SetAvatarRequest\x12(\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\x12\"\n\x08image_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07imageId\x12@\n\x06permit\x18\x03 \x01(\x0b\x32 .clipmesh.common.v1.SignedPermitB\x06\xbaH\x03\xc8\x01\x01R\x06permit\"J\n\x11SetAvatarResponse\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\"?\n\x13RemoveAvatarRequest\x12(\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"M\n\x14RemoveAvatarResponse\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\">\n\x0cLanguageList\x12.\n\tlanguages\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x08\"\x06r\x04\x10\x01\x18#R\tlanguages\"N\n\x15UpdateProfileResponse\x12\x35\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.ProfileR\x07profile\"\xca\x03\n\x14UpdatePrivacyRequest\x12(\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\x12\"\n\nis_private\x18\x02 \x01(\x08H\x00R\tisPrivate\x88\x01\x01\x12I\n\x08\x63omments\x18\x03 \x01(\x0e\x32\x1c.clipmesh.social.v1.AudienceB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00H\x01R\x08\x63omments\x88\x01\x01\x12\x43\n\x05\x64uets\x18\x04 \x01(\x0e\x32\x1c.clipmesh.social.v1.AudienceB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00H\x02R\x05\x64uets\x88\x01\x01\x12I\n\x08stitches\x18\x05 \x01(\x0e\x32\x1c.clipmesh.social.v1.AudienceB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00H\x03R\x08stitches\x88\x01\x01\x12I\n\x08messages\x18\x06 \x01(\x0e\x32\x1c.clipmesh.social.v1.AudienceB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00H\x04R\x08messages\x88\x01\x01\x42\r\n\x0b_is_privateB\x0b\n\t_commentsB\x08\n\x06_duetsB\x0b\n\t_stitchesB\x0b\n\t_messages\"N\n\x15UpdatePrivacyResponse\x12\x35\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.AccountR\x07\x61\x63\x63ount\"j\n\x15UpdateConsentsRequest\x12Q\n\x08\x63onsents\x18\x01 \x03(\x0e\x32\".clipmesh.common.v1.ConsentPurposeB\x11\xbaH\x0e\x92\x01\x0b\x10\x10\"\x07\x82\x01\x04\x10\x01 \x00R\x08\x63onsents\"O\n\x16UpdateConsentsResponse\x12\x35\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1b.clipmesh.social.v1.AccountR\x07\x61\x63\x63ount\"@\n\x18\x42\x61tchGetStandingsRequest\x12$\n\x08user_ids\x18\x01 \x03(\x03\x42\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x07userIds\"W\n\x19\x42\x61tchGetStandingsResponse\x12:\n\tstandings\x18\x01 \x03(\x0b\x32\x1c.clipmesh.social.v1.StandingR\tstandings*~\n\x08\x41udience\x12\x18\n\x14\x41UDIENCE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41UDIENCE_EVERYONE\x10\x01\x12\x16\n\x12\x41UDIENCE_FOLLOWERS\x10\x02\x12\x14\n\x10\x41UDIENCE_FRIENDS\x10\x03\x12\x13\n\x0f\x41UDIENCE_NOBODY\x10\x04*\x9a\x01\n\rStandingLevel\x12\x1e\n\x1aSTANDING_LEVEL_UNSPECIFIED\x10\x00\x12\x16\n\x12STANDING_LEVEL_NEW\x10\x01\x12\x17\n\x13STANDING_LEVEL_GOOD\x10\x02\x12\x1a\n\x16STANDING_LEVEL_LIMITED\x10\x03\x12\x1c\n\x18STANDING_LEVEL_SUSPENDED\x10\x04\x32\x9e\x08\n\x0eProfileService\x12m\n\x10\x42\x61tchGetProfiles\x12+.clipmesh.social.v1.BatchGetProfilesRequest\x1a,.clipmesh.social.v1.BatchGetProfilesResponse\x12s\n\x12GetProfileByHandle\x12-.clipmesh.social.v1.GetProfileByHandleRequest\x1a..clipmesh.social.v1.GetProfileByHandleResponse\x12\x61\n\x0cGetMyAccount\x12\'.clipmesh.social.v1.GetMyAccountRequest\x1a(.clipmesh.social.v1.GetMyAccountResponse\x12\x64\n\rUpdateProfile\x12(.clipmesh.social.v1.UpdateProfileRequest\x1a).clipmesh.social.v1.UpdateProfileResponse\x12\x61\n\x0c\x43hangeHandle\x12\'.clipmesh.social.v1.ChangeHandleRequest\x1a(.clipmesh.social.v1.ChangeHandleResponse\x12X\n\tSetAvatar\x12$.clipmesh.social.v1.SetAvatarRequest\x1a%.clipmesh.social.v1.SetAvatarResponse\x12\x61\n\x0cRemoveAvatar\x12\'.clipmesh.social.v1.RemoveAvatarRequest\x1a(.clipmesh.social.v1.RemoveAvatarResponse\x12\x64\n\rUpdatePrivacy\x12(.clipmesh.social.v1.UpdatePrivacyRequest\x1a).clipmesh.social.v1.UpdatePrivacyResponse\x12g\n\x0eUpdateConsents\x12).clipmesh.social.v1.UpdateConsentsRequest\x1a*.clipmesh.social.v1.UpdateConsentsResponse\x12p\n\x11\x42\x61tchGetStandings\x12,.clipmesh.social.v1.BatchGetStandingsRequest\x1a-.clipmesh.social.v1.BatchGetStandingsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,6 +59,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHANGEHANDLEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_CHANGEHANDLEREQUEST'].fields_by_name['handle']._loaded_options = None
   _globals['_CHANGEHANDLEREQUEST'].fields_by_name['handle']._serialized_options = b'\272H\006r\004\020\001\030@\210\265\030\001'
+  _globals['_SETAVATARREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SETAVATARREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_SETAVATARREQUEST'].fields_by_name['image_id']._loaded_options = None
+  _globals['_SETAVATARREQUEST'].fields_by_name['image_id']._serialized_options = b'\272H\004\"\002 \000'
+  _globals['_SETAVATARREQUEST'].fields_by_name['permit']._loaded_options = None
+  _globals['_SETAVATARREQUEST'].fields_by_name['permit']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_REMOVEAVATARREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_REMOVEAVATARREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_LANGUAGELIST'].fields_by_name['languages']._loaded_options = None
   _globals['_LANGUAGELIST'].fields_by_name['languages']._serialized_options = b'\272H\r\222\001\n\020\010\"\006r\004\020\001\030#'
   _globals['_UPDATEPRIVACYREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -74,52 +83,60 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATECONSENTSREQUEST'].fields_by_name['consents']._serialized_options = b'\272H\016\222\001\013\020\020\"\007\202\001\004\020\001 \000'
   _globals['_BATCHGETSTANDINGSREQUEST'].fields_by_name['user_ids']._loaded_options = None
   _globals['_BATCHGETSTANDINGSREQUEST'].fields_by_name['user_ids']._serialized_options = b'\272H\006\222\001\003\020\310\001'
-  _globals['_AUDIENCE']._serialized_start=3225
-  _globals['_AUDIENCE']._serialized_end=3351
-  _globals['_STANDINGLEVEL']._serialized_start=3354
-  _globals['_STANDINGLEVEL']._serialized_end=3508
-  _globals['_PROFILE']._serialized_start=162
-  _globals['_PROFILE']._serialized_end=412
-  _globals['_ACCOUNT']._serialized_start=415
-  _globals['_ACCOUNT']._serialized_end=823
-  _globals['_PRIVACY']._serialized_start=826
-  _globals['_PRIVACY']._serialized_end=1092
-  _globals['_STANDING']._serialized_start=1095
-  _globals['_STANDING']._serialized_end=1309
-  _globals['_BATCHGETPROFILESREQUEST']._serialized_start=1311
-  _globals['_BATCHGETPROFILESREQUEST']._serialized_end=1374
-  _globals['_BATCHGETPROFILESRESPONSE']._serialized_start=1376
-  _globals['_BATCHGETPROFILESRESPONSE']._serialized_end=1459
-  _globals['_GETPROFILEBYHANDLEREQUEST']._serialized_start=1461
-  _globals['_GETPROFILEBYHANDLEREQUEST']._serialized_end=1527
-  _globals['_GETPROFILEBYHANDLERESPONSE']._serialized_start=1529
-  _globals['_GETPROFILEBYHANDLERESPONSE']._serialized_end=1612
-  _globals['_GETMYACCOUNTREQUEST']._serialized_start=1614
-  _globals['_GETMYACCOUNTREQUEST']._serialized_end=1635
-  _globals['_GETMYACCOUNTRESPONSE']._serialized_start=1637
-  _globals['_GETMYACCOUNTRESPONSE']._serialized_end=1714
-  _globals['_UPDATEPROFILEREQUEST']._serialized_start=1717
-  _globals['_UPDATEPROFILEREQUEST']._serialized_end=2011
-  _globals['_CHANGEHANDLEREQUEST']._serialized_start=2013
-  _globals['_CHANGEHANDLEREQUEST']._serialized_end=2115
-  _globals['_CHANGEHANDLERESPONSE']._serialized_start=2117
-  _globals['_CHANGEHANDLERESPONSE']._serialized_end=2194
-  _globals['_LANGUAGELIST']._serialized_start=2196
-  _globals['_LANGUAGELIST']._serialized_end=2258
-  _globals['_UPDATEPROFILERESPONSE']._serialized_start=2260
-  _globals['_UPDATEPROFILERESPONSE']._serialized_end=2338
-  _globals['_UPDATEPRIVACYREQUEST']._serialized_start=2341
-  _globals['_UPDATEPRIVACYREQUEST']._serialized_end=2799
-  _globals['_UPDATEPRIVACYRESPONSE']._serialized_start=2801
-  _globals['_UPDATEPRIVACYRESPONSE']._serialized_end=2879
-  _globals['_UPDATECONSENTSREQUEST']._serialized_start=2881
-  _globals['_UPDATECONSENTSREQUEST']._serialized_end=2987
-  _globals['_UPDATECONSENTSRESPONSE']._serialized_start=2989
-  _globals['_UPDATECONSENTSRESPONSE']._serialized_end=3068
-  _globals['_BATCHGETSTANDINGSREQUEST']._serialized_start=3070
-  _globals['_BATCHGETSTANDINGSREQUEST']._serialized_end=3134
-  _globals['_BATCHGETSTANDINGSRESPONSE']._serialized_start=3136
-  _globals['_BATCHGETSTANDINGSRESPONSE']._serialized_end=3223
-  _globals['_PROFILESERVICE']._serialized_start=3511
-  _globals['_PROFILESERVICE']._serialized_end=4376
+  _globals['_AUDIENCE']._serialized_start=3672
+  _globals['_AUDIENCE']._serialized_end=3798
+  _globals['_STANDINGLEVEL']._serialized_start=3801
+  _globals['_STANDINGLEVEL']._serialized_end=3955
+  _globals['_PROFILE']._serialized_start=195
+  _globals['_PROFILE']._serialized_end=474
+  _globals['_ACCOUNT']._serialized_start=477
+  _globals['_ACCOUNT']._serialized_end=885
+  _globals['_PRIVACY']._serialized_start=888
+  _globals['_PRIVACY']._serialized_end=1154
+  _globals['_STANDING']._serialized_start=1157
+  _globals['_STANDING']._serialized_end=1371
+  _globals['_BATCHGETPROFILESREQUEST']._serialized_start=1373
+  _globals['_BATCHGETPROFILESREQUEST']._serialized_end=1436
+  _globals['_BATCHGETPROFILESRESPONSE']._serialized_start=1438
+  _globals['_BATCHGETPROFILESRESPONSE']._serialized_end=1521
+  _globals['_GETPROFILEBYHANDLEREQUEST']._serialized_start=1523
+  _globals['_GETPROFILEBYHANDLEREQUEST']._serialized_end=1589
+  _globals['_GETPROFILEBYHANDLERESPONSE']._serialized_start=1591
+  _globals['_GETPROFILEBYHANDLERESPONSE']._serialized_end=1674
+  _globals['_GETMYACCOUNTREQUEST']._serialized_start=1676
+  _globals['_GETMYACCOUNTREQUEST']._serialized_end=1697
+  _globals['_GETMYACCOUNTRESPONSE']._serialized_start=1699
+  _globals['_GETMYACCOUNTRESPONSE']._serialized_end=1776
+  _globals['_UPDATEPROFILEREQUEST']._serialized_start=1779
+  _globals['_UPDATEPROFILEREQUEST']._serialized_end=2073
+  _globals['_CHANGEHANDLEREQUEST']._serialized_start=2075
+  _globals['_CHANGEHANDLEREQUEST']._serialized_end=2177
+  _globals['_CHANGEHANDLERESPONSE']._serialized_start=2179
+  _globals['_CHANGEHANDLERESPONSE']._serialized_end=2256
+  _globals['_SETAVATARREQUEST']._serialized_start=2259
+  _globals['_SETAVATARREQUEST']._serialized_end=2421
+  _globals['_SETAVATARRESPONSE']._serialized_start=2423
+  _globals['_SETAVATARRESPONSE']._serialized_end=2497
+  _globals['_REMOVEAVATARREQUEST']._serialized_start=2499
+  _globals['_REMOVEAVATARREQUEST']._serialized_end=2562
+  _globals['_REMOVEAVATARRESPONSE']._serialized_start=2564
+  _globals['_REMOVEAVATARRESPONSE']._serialized_end=2641
+  _globals['_LANGUAGELIST']._serialized_start=2643
+  _globals['_LANGUAGELIST']._serialized_end=2705
+  _globals['_UPDATEPROFILERESPONSE']._serialized_start=2707
+  _globals['_UPDATEPROFILERESPONSE']._serialized_end=2785
+  _globals['_UPDATEPRIVACYREQUEST']._serialized_start=2788
+  _globals['_UPDATEPRIVACYREQUEST']._serialized_end=3246
+  _globals['_UPDATEPRIVACYRESPONSE']._serialized_start=3248
+  _globals['_UPDATEPRIVACYRESPONSE']._serialized_end=3326
+  _globals['_UPDATECONSENTSREQUEST']._serialized_start=3328
+  _globals['_UPDATECONSENTSREQUEST']._serialized_end=3434
+  _globals['_UPDATECONSENTSRESPONSE']._serialized_start=3436
+  _globals['_UPDATECONSENTSRESPONSE']._serialized_end=3515
+  _globals['_BATCHGETSTANDINGSREQUEST']._serialized_start=3517
+  _globals['_BATCHGETSTANDINGSREQUEST']._serialized_end=3581
+  _globals['_BATCHGETSTANDINGSRESPONSE']._serialized_start=3583
+  _globals['_BATCHGETSTANDINGSRESPONSE']._serialized_end=3670
+  _globals['_PROFILESERVICE']._serialized_start=3958
+  _globals['_PROFILESERVICE']._serialized_end=5012
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from clipmesh.common.v1 import permit_pb2 as _permit_pb2
 from clipmesh.common.v1 import viewer_pb2 as _viewer_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -98,6 +99,7 @@ class Profile(_message.Message):
     IS_PRIVATE_FIELD_NUMBER: _builtins.int
     CREATED_AT_MS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    AVATAR_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.int
     """user_id is the person."""
     handle: _builtins.str
@@ -114,6 +116,8 @@ class Profile(_message.Message):
     """created_at_ms is when the account was made."""
     version: _builtins.int
     """version grows with every change."""
+    avatar_id: _builtins.int
+    """avatar_id is the picture that the person shows, an image of video; 0 for none."""
     def __init__(
         self,
         *,
@@ -125,10 +129,11 @@ class Profile(_message.Message):
         is_private: _builtins.bool = ...,
         created_at_ms: _builtins.int = ...,
         version: _builtins.int = ...,
+        avatar_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bio", b"bio", "created_at_ms", b"created_at_ms", "display_name", b"display_name", "handle", b"handle", "is_private", b"is_private", "user_id", b"user_id", "verified", b"verified", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["avatar_id", b"avatar_id", "bio", b"bio", "created_at_ms", b"created_at_ms", "display_name", b"display_name", "handle", b"handle", "is_private", b"is_private", "user_id", b"user_id", "verified", b"verified", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -509,6 +514,108 @@ class ChangeHandleResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChangeHandleResponse: _TypeAlias = ChangeHandleResponse  # noqa: Y015
+
+@_typing.final
+class SetAvatarRequest(_message.Message):
+    """SetAvatarRequest names a picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    IMAGE_ID_FIELD_NUMBER: _builtins.int
+    PERMIT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id makes the call repeatable for 24 h; 1 to 64 characters."""
+    image_id: _builtins.int
+    """image_id is the picture."""
+    @_builtins.property
+    def permit(self) -> _permit_pb2.SignedPermit:
+        """permit is from video, of the kind AVATAR; it is no part of what makes a repeat the same request."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        image_id: _builtins.int = ...,
+        permit: _permit_pb2.SignedPermit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["permit", b"permit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["image_id", b"image_id", "permit", b"permit", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAvatarRequest: _TypeAlias = SetAvatarRequest  # noqa: Y015
+
+@_typing.final
+class SetAvatarResponse(_message.Message):
+    """SetAvatarResponse is the profile after the change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def profile(self) -> Global___Profile:
+        """profile is the viewer's."""
+
+    def __init__(
+        self,
+        *,
+        profile: Global___Profile | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAvatarResponse: _TypeAlias = SetAvatarResponse  # noqa: Y015
+
+@_typing.final
+class RemoveAvatarRequest(_message.Message):
+    """RemoveAvatarRequest takes the viewer's picture away."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id makes the call repeatable for 24 h; 1 to 64 characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveAvatarRequest: _TypeAlias = RemoveAvatarRequest  # noqa: Y015
+
+@_typing.final
+class RemoveAvatarResponse(_message.Message):
+    """RemoveAvatarResponse is the profile after the change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def profile(self) -> Global___Profile:
+        """profile is the viewer's."""
+
+    def __init__(
+        self,
+        *,
+        profile: Global___Profile | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveAvatarResponse: _TypeAlias = RemoveAvatarResponse  # noqa: Y015
 
 @_typing.final
 class LanguageList(_message.Message):

@@ -60,6 +60,16 @@ class ProfileServiceStub:
                 request_serializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.ChangeHandleRequest.SerializeToString,
                 response_deserializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.ChangeHandleResponse.FromString,
                 _registered_method=True)
+        self.SetAvatar = channel.unary_unary(
+                '/clipmesh.social.v1.ProfileService/SetAvatar',
+                request_serializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.SetAvatarRequest.SerializeToString,
+                response_deserializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.SetAvatarResponse.FromString,
+                _registered_method=True)
+        self.RemoveAvatar = channel.unary_unary(
+                '/clipmesh.social.v1.ProfileService/RemoveAvatar',
+                request_serializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.RemoveAvatarRequest.SerializeToString,
+                response_deserializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.RemoveAvatarResponse.FromString,
+                _registered_method=True)
         self.UpdatePrivacy = channel.unary_unary(
                 '/clipmesh.social.v1.ProfileService/UpdatePrivacy',
                 request_serializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.UpdatePrivacyRequest.SerializeToString,
@@ -119,6 +129,22 @@ class ProfileServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetAvatar(self, request, context):
+        """SetAvatar lets the viewer show a picture of theirs, under a permit from video; the one that was shown before is shown no more.
+        Reasons: INVALID_PERMIT, REQUEST_ID_REUSED, CONFLICT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveAvatar(self, request, context):
+        """RemoveAvatar lets the viewer show no picture.
+        Reasons: REQUEST_ID_REUSED, CONFLICT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdatePrivacy(self, request, context):
         """UpdatePrivacy changes who may see the viewer and who may answer them.
         Reasons: NOT_AT_THIS_AGE, REQUEST_ID_REUSED, CONFLICT.
@@ -168,6 +194,16 @@ def add_ProfileServiceServicer_to_server(servicer, server):
                     servicer.ChangeHandle,
                     request_deserializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.ChangeHandleRequest.FromString,
                     response_serializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.ChangeHandleResponse.SerializeToString,
+            ),
+            'SetAvatar': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAvatar,
+                    request_deserializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.SetAvatarRequest.FromString,
+                    response_serializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.SetAvatarResponse.SerializeToString,
+            ),
+            'RemoveAvatar': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveAvatar,
+                    request_deserializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.RemoveAvatarRequest.FromString,
+                    response_serializer=clipmesh_dot_social_dot_v1_dot_profile__service__pb2.RemoveAvatarResponse.SerializeToString,
             ),
             'UpdatePrivacy': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdatePrivacy,
@@ -321,6 +357,60 @@ class ProfileService:
             '/clipmesh.social.v1.ProfileService/ChangeHandle',
             clipmesh_dot_social_dot_v1_dot_profile__service__pb2.ChangeHandleRequest.SerializeToString,
             clipmesh_dot_social_dot_v1_dot_profile__service__pb2.ChangeHandleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAvatar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clipmesh.social.v1.ProfileService/SetAvatar',
+            clipmesh_dot_social_dot_v1_dot_profile__service__pb2.SetAvatarRequest.SerializeToString,
+            clipmesh_dot_social_dot_v1_dot_profile__service__pb2.SetAvatarResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveAvatar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/clipmesh.social.v1.ProfileService/RemoveAvatar',
+            clipmesh_dot_social_dot_v1_dot_profile__service__pb2.RemoveAvatarRequest.SerializeToString,
+            clipmesh_dot_social_dot_v1_dot_profile__service__pb2.RemoveAvatarResponse.FromString,
             options,
             channel_credentials,
             insecure,

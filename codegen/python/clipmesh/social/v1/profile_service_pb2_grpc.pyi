@@ -32,6 +32,14 @@ class ProfileServiceStub:
     """ChangeHandle gives the viewer another handle; the old one is kept for the viewer for 30 days, then anybody may take it.
     Reasons: HANDLE_TAKEN, HANDLE_NOT_ALLOWED, TOO_MANY_ATTEMPTS, REQUEST_ID_REUSED, CONFLICT.
     """
+    SetAvatar: _aio.UnaryUnaryMultiCallable[_profile_service_pb2.SetAvatarRequest, _profile_service_pb2.SetAvatarResponse]
+    """SetAvatar lets the viewer show a picture of theirs, under a permit from video; the one that was shown before is shown no more.
+    Reasons: INVALID_PERMIT, REQUEST_ID_REUSED, CONFLICT.
+    """
+    RemoveAvatar: _aio.UnaryUnaryMultiCallable[_profile_service_pb2.RemoveAvatarRequest, _profile_service_pb2.RemoveAvatarResponse]
+    """RemoveAvatar lets the viewer show no picture.
+    Reasons: REQUEST_ID_REUSED, CONFLICT.
+    """
     UpdatePrivacy: _aio.UnaryUnaryMultiCallable[_profile_service_pb2.UpdatePrivacyRequest, _profile_service_pb2.UpdatePrivacyResponse]
     """UpdatePrivacy changes who may see the viewer and who may answer them.
     Reasons: NOT_AT_THIS_AGE, REQUEST_ID_REUSED, CONFLICT.
@@ -88,6 +96,26 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_profile_service_pb2.ChangeHandleResponse]:
         """ChangeHandle gives the viewer another handle; the old one is kept for the viewer for 30 days, then anybody may take it.
         Reasons: HANDLE_TAKEN, HANDLE_NOT_ALLOWED, TOO_MANY_ATTEMPTS, REQUEST_ID_REUSED, CONFLICT.
+        """
+
+    @_abc_1.abstractmethod
+    def SetAvatar(
+        self,
+        request: _profile_service_pb2.SetAvatarRequest,
+        context: _aio.ServicerContext[_profile_service_pb2.SetAvatarRequest, _abc.Awaitable[_profile_service_pb2.SetAvatarResponse]],
+    ) -> _abc.Awaitable[_profile_service_pb2.SetAvatarResponse]:
+        """SetAvatar lets the viewer show a picture of theirs, under a permit from video; the one that was shown before is shown no more.
+        Reasons: INVALID_PERMIT, REQUEST_ID_REUSED, CONFLICT.
+        """
+
+    @_abc_1.abstractmethod
+    def RemoveAvatar(
+        self,
+        request: _profile_service_pb2.RemoveAvatarRequest,
+        context: _aio.ServicerContext[_profile_service_pb2.RemoveAvatarRequest, _abc.Awaitable[_profile_service_pb2.RemoveAvatarResponse]],
+    ) -> _abc.Awaitable[_profile_service_pb2.RemoveAvatarResponse]:
+        """RemoveAvatar lets the viewer show no picture.
+        Reasons: REQUEST_ID_REUSED, CONFLICT.
         """
 
     @_abc_1.abstractmethod

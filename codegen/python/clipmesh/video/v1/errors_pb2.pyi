@@ -88,6 +88,18 @@ class _VideoErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Vide
     """Below 16, or without a known age, videos are private."""
     VIDEO_ERROR_REASON_UPLOAD_ABORTED: _VideoErrorReason.ValueType  # 33
     """The creator gave the session up."""
+    VIDEO_ERROR_REASON_IMAGE_NOT_FOUND: _VideoErrorReason.ValueType  # 34
+    """No such picture of this viewer."""
+    VIDEO_ERROR_REASON_IMAGE_NOT_OPEN: _VideoErrorReason.ValueType  # 35
+    """The picture's time is over, or another one took its place."""
+    VIDEO_ERROR_REASON_IMAGE_NOT_SENT: _VideoErrorReason.ValueType  # 36
+    """The bytes of the picture did not come, or not as many as were declared."""
+    VIDEO_ERROR_REASON_UNSUPPORTED_IMAGE: _VideoErrorReason.ValueType  # 37
+    """The bytes are no JPEG, PNG or WebP."""
+    VIDEO_ERROR_REASON_CORRUPT_IMAGE: _VideoErrorReason.ValueType  # 38
+    """The picture cannot be decoded."""
+    VIDEO_ERROR_REASON_ANIMATED_IMAGE: _VideoErrorReason.ValueType  # 39
+    """The picture moves."""
 
 class VideoErrorReason(_VideoErrorReason, metaclass=_VideoErrorReasonEnumTypeWrapper):
     """VideoErrorReason are the named reasons of svc_video; the prefix is stripped when they are shown."""
@@ -158,4 +170,16 @@ VIDEO_ERROR_REASON_PUBLIC_NEEDS_AGE: VideoErrorReason.ValueType  # 32
 """Below 16, or without a known age, videos are private."""
 VIDEO_ERROR_REASON_UPLOAD_ABORTED: VideoErrorReason.ValueType  # 33
 """The creator gave the session up."""
+VIDEO_ERROR_REASON_IMAGE_NOT_FOUND: VideoErrorReason.ValueType  # 34
+"""No such picture of this viewer."""
+VIDEO_ERROR_REASON_IMAGE_NOT_OPEN: VideoErrorReason.ValueType  # 35
+"""The picture's time is over, or another one took its place."""
+VIDEO_ERROR_REASON_IMAGE_NOT_SENT: VideoErrorReason.ValueType  # 36
+"""The bytes of the picture did not come, or not as many as were declared."""
+VIDEO_ERROR_REASON_UNSUPPORTED_IMAGE: VideoErrorReason.ValueType  # 37
+"""The bytes are no JPEG, PNG or WebP."""
+VIDEO_ERROR_REASON_CORRUPT_IMAGE: VideoErrorReason.ValueType  # 38
+"""The picture cannot be decoded."""
+VIDEO_ERROR_REASON_ANIMATED_IMAGE: VideoErrorReason.ValueType  # 39
+"""The picture moves."""
 Global___VideoErrorReason: _TypeAlias = VideoErrorReason  # noqa: Y015

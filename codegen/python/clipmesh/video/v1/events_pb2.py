@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from clipmesh.video.v1 import video_service_pb2 as clipmesh_dot_video_dot_v1_dot_video__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63lipmesh/video/v1/events.proto\x12\x11\x63lipmesh.video.v1\x1a%clipmesh/video/v1/video_service.proto\"@\n\x0eVideoPublished\x12.\n\x05video\x18\x01 \x01(\x0b\x32\x18.clipmesh.video.v1.VideoR\x05video\">\n\x0cVideoChanged\x12.\n\x05video\x18\x01 \x01(\x0b\x32\x18.clipmesh.video.v1.VideoR\x05video\"\x7f\n\x0eVideoWithdrawn\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x1d\n\ncreator_id\x18\x02 \x01(\x03R\tcreatorId\x12\x33\n\x05state\x18\x03 \x01(\x0e\x32\x1d.clipmesh.video.v1.VideoStateR\x05state\"j\n\x0fUploadCompleted\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x1d\n\ncreator_id\x18\x02 \x01(\x03R\tcreatorId\x12\x1d\n\nsize_bytes\x18\x03 \x01(\x03R\tsizeBytes\"_\n\x0bMediaFailed\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x1d\n\ncreator_id\x18\x02 \x01(\x03R\tcreatorId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reasonb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63lipmesh/video/v1/events.proto\x12\x11\x63lipmesh.video.v1\x1a%clipmesh/video/v1/video_service.proto\"@\n\x0eVideoPublished\x12.\n\x05video\x18\x01 \x01(\x0b\x32\x18.clipmesh.video.v1.VideoR\x05video\">\n\x0cVideoChanged\x12.\n\x05video\x18\x01 \x01(\x0b\x32\x18.clipmesh.video.v1.VideoR\x05video\"\x7f\n\x0eVideoWithdrawn\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x1d\n\ncreator_id\x18\x02 \x01(\x03R\tcreatorId\x12\x33\n\x05state\x18\x03 \x01(\x0e\x32\x1d.clipmesh.video.v1.VideoStateR\x05state\"H\n\x0cVideoDeleted\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x1d\n\ncreator_id\x18\x02 \x01(\x03R\tcreatorId\"j\n\x0fUploadCompleted\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x1d\n\ncreator_id\x18\x02 \x01(\x03R\tcreatorId\x12\x1d\n\nsize_bytes\x18\x03 \x01(\x03R\tsizeBytes\"_\n\x0bMediaFailed\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x1d\n\ncreator_id\x18\x02 \x01(\x03R\tcreatorId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reasonb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,8 +38,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VIDEOCHANGED']._serialized_end=220
   _globals['_VIDEOWITHDRAWN']._serialized_start=222
   _globals['_VIDEOWITHDRAWN']._serialized_end=349
-  _globals['_UPLOADCOMPLETED']._serialized_start=351
-  _globals['_UPLOADCOMPLETED']._serialized_end=457
-  _globals['_MEDIAFAILED']._serialized_start=459
-  _globals['_MEDIAFAILED']._serialized_end=554
+  _globals['_VIDEODELETED']._serialized_start=351
+  _globals['_VIDEODELETED']._serialized_end=423
+  _globals['_UPLOADCOMPLETED']._serialized_start=425
+  _globals['_UPLOADCOMPLETED']._serialized_end=531
+  _globals['_MEDIAFAILED']._serialized_start=533
+  _globals['_MEDIAFAILED']._serialized_end=628
 # @@protoc_insertion_point(module_scope)

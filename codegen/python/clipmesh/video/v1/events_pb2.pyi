@@ -96,6 +96,34 @@ class VideoWithdrawn(_message.Message):
 Global___VideoWithdrawn: _TypeAlias = VideoWithdrawn  # noqa: Y015
 
 @_typing.final
+class VideoDeleted(_message.Message):
+    """VideoDeleted says that its creator deleted a video that was more than a draft, whoever could see it; it never comes back. Topic video, key video_id.
+    Where it was public, VideoWithdrawn is said of the same change.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VIDEO_ID_FIELD_NUMBER: _builtins.int
+    CREATOR_ID_FIELD_NUMBER: _builtins.int
+    video_id: _builtins.int
+    """video_id is the video."""
+    creator_id: _builtins.int
+    """creator_id is whose it was."""
+    def __init__(
+        self,
+        *,
+        video_id: _builtins.int = ...,
+        creator_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["creator_id", b"creator_id", "video_id", b"video_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VideoDeleted: _TypeAlias = VideoDeleted  # noqa: Y015
+
+@_typing.final
 class UploadCompleted(_message.Message):
     """UploadCompleted says that all bytes of an upload are durable; topic video, key video_id."""
 

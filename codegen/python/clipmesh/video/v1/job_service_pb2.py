@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#clipmesh/video/v1/job_service.proto\x12\x11\x63lipmesh.video.v1\x1a\x1b\x62uf/validate/validate.proto\"\xda\x05\n\x03Job\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x17\n\x07job_key\x18\x02 \x01(\tR\x06jobKey\x12.\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.clipmesh.video.v1.JobKindR\x04kind\x12\x14\n\x05\x66\x65nce\x18\x04 \x01(\x03R\x05\x66\x65nce\x12-\n\x13lease_expires_at_ms\x18\x05 \x01(\x03R\x10leaseExpiresAtMs\x12\x1d\n\nsource_key\x18\x06 \x01(\tR\tsourceKey\x12*\n\x11source_size_bytes\x18\x07 \x01(\x03R\x0fsourceSizeBytes\x12\'\n\x0f\x64\x65\x63lared_sha256\x18\x08 \x01(\x0cR\x0e\x64\x65\x63laredSha256\x12\x1d\n\nfacts_json\x18\t \x01(\tR\tfactsJson\x12%\n\x0erecipe_version\x18\n \x01(\tR\rrecipeVersion\x12\x14\n\x05group\x18\x0b \x01(\tR\x05group\x12\x1f\n\x0b\x63hunk_index\x18\x0c \x01(\x05R\nchunkIndex\x12#\n\routput_prefix\x18\r \x01(\tR\x0coutputPrefix\x12\x18\n\x07\x61ttempt\x18\x0e \x01(\x05R\x07\x61ttempt\x12#\n\rimages_prefix\x18\x0f \x01(\tR\x0cimagesPrefix\x12\x1b\n\taudio_key\x18\x10 \x01(\tR\x08\x61udioKey\x12\x1f\n\x0bwork_prefix\x18\x11 \x01(\tR\nworkPrefix\x12#\n\rsource_sha256\x18\x12 \x01(\x0cR\x0csourceSha256\x12\x19\n\x08lease_ms\x18\x13 \x01(\x03R\x07leaseMs\x12#\n\rtrace_context\x18\x14 \x01(\tR\x0ctraceContext\x12\x32\n\x15joined_trace_contexts\x18\x15 \x03(\tR\x13joinedTraceContexts\"_\n\x0fLeaseJobRequest\x12&\n\tworker_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64R\x08workerId\x12$\n\x07wait_ms\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x9c\x01(\x00R\x06waitMs\"<\n\x10LeaseJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x16.clipmesh.video.v1.JobR\x03job\"\xa6\x01\n\x10HeartbeatRequest\x12\"\n\x08video_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07videoId\x12\"\n\x07job_key\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64R\x06jobKey\x12\x14\n\x05\x66\x65nce\x18\x03 \x01(\x03R\x05\x66\x65nce\x12\x34\n\x10progress_percent\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00R\x0fprogressPercent\"]\n\x11HeartbeatResponse\x12-\n\x13lease_expires_at_ms\x18\x01 \x01(\x03R\x10leaseExpiresAtMs\x12\x19\n\x08lease_ms\x18\x02 \x01(\x03R\x07leaseMs\"\x9c\x01\n\x10\x43ommitJobRequest\x12\"\n\x08video_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07videoId\x12\"\n\x07job_key\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64R\x06jobKey\x12\x14\n\x05\x66\x65nce\x18\x03 \x01(\x03R\x05\x66\x65nce\x12*\n\x0bresult_json\x18\x04 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x02R\nresultJson\"\x13\n\x11\x43ommitJobResponse\"\xcf\x01\n\x0e\x46\x61ilJobRequest\x12\"\n\x08video_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07videoId\x12\"\n\x07job_key\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64R\x06jobKey\x12\x14\n\x05\x66\x65nce\x18\x03 \x01(\x03R\x05\x66\x65nce\x12\x1a\n\x08rejected\x18\x04 \x01(\x08R\x08rejected\x12!\n\x06reason\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06reason\x12 \n\x06\x64\x65tail\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\x80 R\x06\x64\x65tail\"\x11\n\x0f\x46\x61ilJobResponse\"i\n\x15ListDeadVideosRequest\x12\'\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\tpageToken\"\xbf\x01\n\tDeadVideo\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x17\n\x07job_key\x18\x02 \x01(\tR\x06jobKey\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x16\n\x06\x64\x65tail\x18\x04 \x01(\tR\x06\x64\x65tail\x12\x1a\n\x08\x61ttempts\x18\x05 \x01(\x05R\x08\x61ttempts\x12\x1c\n\ndied_at_ms\x18\x06 \x01(\x03R\x08\x64iedAtMs\x12\x14\n\x05plays\x18\x07 \x01(\x08R\x05plays\"v\n\x16ListDeadVideosResponse\x12\x34\n\x06videos\x18\x01 \x03(\x0b\x32\x1c.clipmesh.video.v1.DeadVideoR\x06videos\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"L\n\x10RedoVideoRequest\x12\"\n\x08video_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07videoId\x12\x14\n\x05whole\x18\x02 \x01(\x08R\x05whole\"\x13\n\x11RedoVideoResponse*\x8c\x01\n\x07JobKind\x12\x18\n\x14JOB_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eJOB_KIND_PROBE\x10\x01\x12\x12\n\x0eJOB_KIND_AUDIO\x10\x02\x12\x12\n\x0eJOB_KIND_CHUNK\x10\x03\x12\x14\n\x10JOB_KIND_PACKAGE\x10\x04\x12\x15\n\x11JOB_KIND_PICTURES\x10\x05\x32\xa2\x04\n\nJobService\x12S\n\x08LeaseJob\x12\".clipmesh.video.v1.LeaseJobRequest\x1a#.clipmesh.video.v1.LeaseJobResponse\x12V\n\tHeartbeat\x12#.clipmesh.video.v1.HeartbeatRequest\x1a$.clipmesh.video.v1.HeartbeatResponse\x12V\n\tCommitJob\x12#.clipmesh.video.v1.CommitJobRequest\x1a$.clipmesh.video.v1.CommitJobResponse\x12P\n\x07\x46\x61ilJob\x12!.clipmesh.video.v1.FailJobRequest\x1a\".clipmesh.video.v1.FailJobResponse\x12\x65\n\x0eListDeadVideos\x12(.clipmesh.video.v1.ListDeadVideosRequest\x1a).clipmesh.video.v1.ListDeadVideosResponse\x12V\n\tRedoVideo\x12#.clipmesh.video.v1.RedoVideoRequest\x1a$.clipmesh.video.v1.RedoVideoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#clipmesh/video/v1/job_service.proto\x12\x11\x63lipmesh.video.v1\x1a\x1b\x62uf/validate/validate.proto\"\xda\x05\n\x03Job\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x17\n\x07job_key\x18\x02 \x01(\tR\x06jobKey\x12.\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.clipmesh.video.v1.JobKindR\x04kind\x12\x14\n\x05\x66\x65nce\x18\x04 \x01(\x03R\x05\x66\x65nce\x12-\n\x13lease_expires_at_ms\x18\x05 \x01(\x03R\x10leaseExpiresAtMs\x12\x1d\n\nsource_key\x18\x06 \x01(\tR\tsourceKey\x12*\n\x11source_size_bytes\x18\x07 \x01(\x03R\x0fsourceSizeBytes\x12\'\n\x0f\x64\x65\x63lared_sha256\x18\x08 \x01(\x0cR\x0e\x64\x65\x63laredSha256\x12\x1d\n\nfacts_json\x18\t \x01(\tR\tfactsJson\x12%\n\x0erecipe_version\x18\n \x01(\tR\rrecipeVersion\x12\x14\n\x05group\x18\x0b \x01(\tR\x05group\x12\x1f\n\x0b\x63hunk_index\x18\x0c \x01(\x05R\nchunkIndex\x12#\n\routput_prefix\x18\r \x01(\tR\x0coutputPrefix\x12\x18\n\x07\x61ttempt\x18\x0e \x01(\x05R\x07\x61ttempt\x12#\n\rimages_prefix\x18\x0f \x01(\tR\x0cimagesPrefix\x12\x1b\n\taudio_key\x18\x10 \x01(\tR\x08\x61udioKey\x12\x1f\n\x0bwork_prefix\x18\x11 \x01(\tR\nworkPrefix\x12#\n\rsource_sha256\x18\x12 \x01(\x0cR\x0csourceSha256\x12\x19\n\x08lease_ms\x18\x13 \x01(\x03R\x07leaseMs\x12#\n\rtrace_context\x18\x14 \x01(\tR\x0ctraceContext\x12\x32\n\x15joined_trace_contexts\x18\x15 \x03(\tR\x13joinedTraceContexts\"\x90\x01\n\x0fLeaseJobRequest\x12&\n\tworker_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64R\x08workerId\x12$\n\x07wait_ms\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x9c\x01(\x00R\x06waitMs\x12/\n\x0erecipe_version\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\rrecipeVersion\"<\n\x10LeaseJobResponse\x12(\n\x03job\x18\x01 \x01(\x0b\x32\x16.clipmesh.video.v1.JobR\x03job\"\xa6\x01\n\x10HeartbeatRequest\x12\"\n\x08video_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07videoId\x12\"\n\x07job_key\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64R\x06jobKey\x12\x14\n\x05\x66\x65nce\x18\x03 \x01(\x03R\x05\x66\x65nce\x12\x34\n\x10progress_percent\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00R\x0fprogressPercent\"]\n\x11HeartbeatResponse\x12-\n\x13lease_expires_at_ms\x18\x01 \x01(\x03R\x10leaseExpiresAtMs\x12\x19\n\x08lease_ms\x18\x02 \x01(\x03R\x07leaseMs\"\x9c\x01\n\x10\x43ommitJobRequest\x12\"\n\x08video_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07videoId\x12\"\n\x07job_key\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64R\x06jobKey\x12\x14\n\x05\x66\x65nce\x18\x03 \x01(\x03R\x05\x66\x65nce\x12*\n\x0bresult_json\x18\x04 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x02R\nresultJson\"\x13\n\x11\x43ommitJobResponse\"\xcf\x01\n\x0e\x46\x61ilJobRequest\x12\"\n\x08video_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07videoId\x12\"\n\x07job_key\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64R\x06jobKey\x12\x14\n\x05\x66\x65nce\x18\x03 \x01(\x03R\x05\x66\x65nce\x12\x1a\n\x08rejected\x18\x04 \x01(\x08R\x08rejected\x12!\n\x06reason\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06reason\x12 \n\x06\x64\x65tail\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\x80 R\x06\x64\x65tail\"\x11\n\x0f\x46\x61ilJobResponse\"i\n\x15ListDeadVideosRequest\x12\'\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\tpageToken\"\xbf\x01\n\tDeadVideo\x12\x19\n\x08video_id\x18\x01 \x01(\x03R\x07videoId\x12\x17\n\x07job_key\x18\x02 \x01(\tR\x06jobKey\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x16\n\x06\x64\x65tail\x18\x04 \x01(\tR\x06\x64\x65tail\x12\x1a\n\x08\x61ttempts\x18\x05 \x01(\x05R\x08\x61ttempts\x12\x1c\n\ndied_at_ms\x18\x06 \x01(\x03R\x08\x64iedAtMs\x12\x14\n\x05plays\x18\x07 \x01(\x08R\x05plays\"v\n\x16ListDeadVideosResponse\x12\x34\n\x06videos\x18\x01 \x03(\x0b\x32\x1c.clipmesh.video.v1.DeadVideoR\x06videos\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"L\n\x10RedoVideoRequest\x12\"\n\x08video_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07videoId\x12\x14\n\x05whole\x18\x02 \x01(\x08R\x05whole\"\x13\n\x11RedoVideoResponse*\x8c\x01\n\x07JobKind\x12\x18\n\x14JOB_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eJOB_KIND_PROBE\x10\x01\x12\x12\n\x0eJOB_KIND_AUDIO\x10\x02\x12\x12\n\x0eJOB_KIND_CHUNK\x10\x03\x12\x14\n\x10JOB_KIND_PACKAGE\x10\x04\x12\x15\n\x11JOB_KIND_PICTURES\x10\x05\x32\xa2\x04\n\nJobService\x12S\n\x08LeaseJob\x12\".clipmesh.video.v1.LeaseJobRequest\x1a#.clipmesh.video.v1.LeaseJobResponse\x12V\n\tHeartbeat\x12#.clipmesh.video.v1.HeartbeatRequest\x1a$.clipmesh.video.v1.HeartbeatResponse\x12V\n\tCommitJob\x12#.clipmesh.video.v1.CommitJobRequest\x1a$.clipmesh.video.v1.CommitJobResponse\x12P\n\x07\x46\x61ilJob\x12!.clipmesh.video.v1.FailJobRequest\x1a\".clipmesh.video.v1.FailJobResponse\x12\x65\n\x0eListDeadVideos\x12(.clipmesh.video.v1.ListDeadVideosRequest\x1a).clipmesh.video.v1.ListDeadVideosResponse\x12V\n\tRedoVideo\x12#.clipmesh.video.v1.RedoVideoRequest\x1a$.clipmesh.video.v1.RedoVideoResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEASEJOBREQUEST'].fields_by_name['worker_id']._serialized_options = b'\272H\006r\004\020\001\030d'
   _globals['_LEASEJOBREQUEST'].fields_by_name['wait_ms']._loaded_options = None
   _globals['_LEASEJOBREQUEST'].fields_by_name['wait_ms']._serialized_options = b'\272H\010\032\006\030\240\234\001(\000'
+  _globals['_LEASEJOBREQUEST'].fields_by_name['recipe_version']._loaded_options = None
+  _globals['_LEASEJOBREQUEST'].fields_by_name['recipe_version']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_HEARTBEATREQUEST'].fields_by_name['video_id']._loaded_options = None
   _globals['_HEARTBEATREQUEST'].fields_by_name['video_id']._serialized_options = b'\272H\004\"\002 \000'
   _globals['_HEARTBEATREQUEST'].fields_by_name['job_key']._loaded_options = None
@@ -62,36 +64,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDEADVIDEOSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_REDOVIDEOREQUEST'].fields_by_name['video_id']._loaded_options = None
   _globals['_REDOVIDEOREQUEST'].fields_by_name['video_id']._serialized_options = b'\272H\004\"\002 \000'
-  _globals['_JOBKIND']._serialized_start=2173
-  _globals['_JOBKIND']._serialized_end=2313
+  _globals['_JOBKIND']._serialized_start=2223
+  _globals['_JOBKIND']._serialized_end=2363
   _globals['_JOB']._serialized_start=88
   _globals['_JOB']._serialized_end=818
-  _globals['_LEASEJOBREQUEST']._serialized_start=820
-  _globals['_LEASEJOBREQUEST']._serialized_end=915
-  _globals['_LEASEJOBRESPONSE']._serialized_start=917
-  _globals['_LEASEJOBRESPONSE']._serialized_end=977
-  _globals['_HEARTBEATREQUEST']._serialized_start=980
-  _globals['_HEARTBEATREQUEST']._serialized_end=1146
-  _globals['_HEARTBEATRESPONSE']._serialized_start=1148
-  _globals['_HEARTBEATRESPONSE']._serialized_end=1241
-  _globals['_COMMITJOBREQUEST']._serialized_start=1244
-  _globals['_COMMITJOBREQUEST']._serialized_end=1400
-  _globals['_COMMITJOBRESPONSE']._serialized_start=1402
-  _globals['_COMMITJOBRESPONSE']._serialized_end=1421
-  _globals['_FAILJOBREQUEST']._serialized_start=1424
-  _globals['_FAILJOBREQUEST']._serialized_end=1631
-  _globals['_FAILJOBRESPONSE']._serialized_start=1633
-  _globals['_FAILJOBRESPONSE']._serialized_end=1650
-  _globals['_LISTDEADVIDEOSREQUEST']._serialized_start=1652
-  _globals['_LISTDEADVIDEOSREQUEST']._serialized_end=1757
-  _globals['_DEADVIDEO']._serialized_start=1760
-  _globals['_DEADVIDEO']._serialized_end=1951
-  _globals['_LISTDEADVIDEOSRESPONSE']._serialized_start=1953
-  _globals['_LISTDEADVIDEOSRESPONSE']._serialized_end=2071
-  _globals['_REDOVIDEOREQUEST']._serialized_start=2073
-  _globals['_REDOVIDEOREQUEST']._serialized_end=2149
-  _globals['_REDOVIDEORESPONSE']._serialized_start=2151
-  _globals['_REDOVIDEORESPONSE']._serialized_end=2170
-  _globals['_JOBSERVICE']._serialized_start=2316
-  _globals['_JOBSERVICE']._serialized_end=2862
+  _globals['_LEASEJOBREQUEST']._serialized_start=821
+  _globals['_LEASEJOBREQUEST']._serialized_end=965
+  _globals['_LEASEJOBRESPONSE']._serialized_start=967
+  _globals['_LEASEJOBRESPONSE']._serialized_end=1027
+  _globals['_HEARTBEATREQUEST']._serialized_start=1030
+  _globals['_HEARTBEATREQUEST']._serialized_end=1196
+  _globals['_HEARTBEATRESPONSE']._serialized_start=1198
+  _globals['_HEARTBEATRESPONSE']._serialized_end=1291
+  _globals['_COMMITJOBREQUEST']._serialized_start=1294
+  _globals['_COMMITJOBREQUEST']._serialized_end=1450
+  _globals['_COMMITJOBRESPONSE']._serialized_start=1452
+  _globals['_COMMITJOBRESPONSE']._serialized_end=1471
+  _globals['_FAILJOBREQUEST']._serialized_start=1474
+  _globals['_FAILJOBREQUEST']._serialized_end=1681
+  _globals['_FAILJOBRESPONSE']._serialized_start=1683
+  _globals['_FAILJOBRESPONSE']._serialized_end=1700
+  _globals['_LISTDEADVIDEOSREQUEST']._serialized_start=1702
+  _globals['_LISTDEADVIDEOSREQUEST']._serialized_end=1807
+  _globals['_DEADVIDEO']._serialized_start=1810
+  _globals['_DEADVIDEO']._serialized_end=2001
+  _globals['_LISTDEADVIDEOSRESPONSE']._serialized_start=2003
+  _globals['_LISTDEADVIDEOSRESPONSE']._serialized_end=2121
+  _globals['_REDOVIDEOREQUEST']._serialized_start=2123
+  _globals['_REDOVIDEOREQUEST']._serialized_end=2199
+  _globals['_REDOVIDEORESPONSE']._serialized_start=2201
+  _globals['_REDOVIDEORESPONSE']._serialized_end=2220
+  _globals['_JOBSERVICE']._serialized_start=2366
+  _globals['_JOBSERVICE']._serialized_end=2912
 # @@protoc_insertion_point(module_scope)

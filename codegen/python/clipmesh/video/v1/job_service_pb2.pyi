@@ -103,7 +103,7 @@ class Job(_message.Message):
     recipe_version: _builtins.str
     """recipe_version is the recipe to follow; empty for PROBE."""
     group: _builtins.str
-    """group is first or rest; empty for PROBE and AUDIO."""
+    """group is first, rest or a further codec (h265, vp9, av1); empty for PROBE, AUDIO and PICTURES."""
     chunk_index: _builtins.int
     """chunk_index counts from 0; only for CHUNK."""
     output_prefix: _builtins.str
@@ -167,19 +167,25 @@ class LeaseJobRequest(_message.Message):
 
     WORKER_ID_FIELD_NUMBER: _builtins.int
     WAIT_MS_FIELD_NUMBER: _builtins.int
+    RECIPE_VERSION_FIELD_NUMBER: _builtins.int
     worker_id: _builtins.str
     """worker_id names the worker process, unique for its life."""
     wait_ms: _builtins.int
     """wait_ms is how long to wait for a job, at most 20,000; 0 answers at once."""
+    recipe_version: _builtins.str
+    """recipe_version is the recipe that the worker follows, so that it gets no job of a plan that other workers go on with by another one, for it
+    could only refuse it; empty means that it takes any.
+    """
     def __init__(
         self,
         *,
         worker_id: _builtins.str = ...,
         wait_ms: _builtins.int = ...,
+        recipe_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["wait_ms", b"wait_ms", "worker_id", b"worker_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recipe_version", b"recipe_version", "wait_ms", b"wait_ms", "worker_id", b"worker_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
