@@ -17,11 +17,11 @@ import svc_social
 import svc_sound
 import svc_video
 from mesh.events.shapes import Consumer
-from tests.service.consumers import of_others, of_social
+from tests.service.consumers import of_others, of_pictures, of_social
 from tests.service.consumers.orders import History, prove
 
-HISTORIES = (*of_social.HISTORIES, *of_others.HISTORIES)
-ORDERS, LONG_ORDERS = 60, 200
+HISTORIES = (*of_social.HISTORIES, *of_others.HISTORIES, *of_pictures.HISTORIES)
+ORDERS, LONG_ORDERS = 30, 200
 SERVICES = (svc_feed, svc_rights, svc_social, svc_sound, svc_video)
 
 
