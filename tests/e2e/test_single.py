@@ -28,7 +28,7 @@ async def test_a_clip_lives_in_one_process(clip: Path) -> None:
             status = await look(folder)
             assert status.good
             assert [(row.name, row.serves) for row in status.processes] == [("redis", True), ("all", True), ("worker-1", True)]
-            assert [number.value for number in status.numbers] == [0, 0, 0, 0]
+            assert [number.value for number in status.numbers] == [0, 0, 0, 0, 0]
             pid = stage.system.children["all"].pid
         finally:
             await stage.close()
