@@ -70,29 +70,29 @@ async def test_a_follow_shows_at_once_and_counts_within_seconds(stage: Stage) ->
 
 
 async def test_a_block_takes_everything_away_on_the_next_request(stage: Stage, clip: Path) -> None:
-    ada, hans = await stage.person("ada"), await stage.person("hans")
-    video_id = await stage.public(ada, clip, "not for hans")
-    await stage.in_feed(hans, video_id)
+    olga, hans, ines = await stage.person("olga"), await stage.person("hans"), await stage.person("ines")
     hans_id = (await hans.query("{ me { user { id } } }"))["me"]["user"]["id"]
-    ada_id = (await ada.query("{ me { user { id } } }"))["me"]["user"]["id"]
-    await act(hans, "follow", ada_id)
+    olga_id = (await olga.query("{ me { user { id } } }"))["me"]["user"]["id"]
+    await act(ines, "follow", olga_id)
+    video_id = await stage.public(olga, clip, "not for hans")
+    await stage.in_feed(hans, video_id)
+    await act(hans, "follow", olga_id)
 
-    assert await act(ada, "block", hans_id) == {"follow": "NONE", "blocks": True}
-    assert await profile(hans, "ada") is None
+    assert await act(olga, "block", hans_id) == {"follow": "NONE", "blocks": True}
+    assert await profile(hans, "olga") is None
     assert await video_of(hans, video_id) is None
     assert video_id not in [edge["node"]["id"] for edge in await feed(hans)]
     with pytest.raises(ApiError) as refused:
-        await act(hans, "follow", ada_id)
+        await act(hans, "follow", olga_id)
     assert refused.value.code == "ACCOUNT_NOT_FOUND"
     # Nobody else notices, and followers heard of the clip.
-    vera = await stage.person("vera")
-    await until(lambda: is_told(vera, ("VIDEO_PUBLISHED", ["ada"])), what="the publication is told", timeout_s=5)
-    assert not await is_told(hans, ("VIDEO_PUBLISHED", ["ada"]))
-    assert await video_of(vera, video_id) is not None
+    await until(lambda: is_told(ines, ("VIDEO_PUBLISHED", ["olga"])), what="the publication is told", timeout_s=5)
+    assert not await is_told(hans, ("VIDEO_PUBLISHED", ["olga"]))
+    assert await video_of(ines, video_id) is not None
 
-    await act(ada, "unblock", hans_id)
+    await act(olga, "unblock", hans_id)
     assert await video_of(hans, video_id) is not None
-    again = await profile(hans, "ada")
+    again = await profile(hans, "olga")
     assert again is not None
     assert again["relationship"]["follow"] == "NONE"
 

@@ -11,7 +11,7 @@ from clipmesh.feed.v1 import events_pb2
 from clipmesh.feed.v1 import signal_service_pb2 as pb
 from clipmesh.feed.v1.signal_service_pb2_grpc import SignalServiceStub
 
-from mesh.errors import Aborted, InvalidArgument, PermissionDenied, Unavailable
+from mesh.errors import Aborted, DeadlineExceeded, InvalidArgument, PermissionDenied, ResourceExhausted, Unavailable
 from mesh.stores.tables.port import TablesUnavailable
 from mesh.testing.rpc import Served, process_for, serve
 from svc_feed.metrics import WATCH_REPORTS
@@ -377,10 +377,22 @@ async def test_counts_are_exact_after_thirty_writers_at_once(world: World) -> No
     tokens = [await token_of(world, who) for who in people]
     world.clock.advance(30_000)
     reports = [[world.report_of(token, watched_ms=1_500) for _ in range(3)] for token in tokens]
+    unheard = 0
+
+    async def insist(who: Any, report: pb.WatchReport) -> int:
+        nonlocal unheard
+        while True:
+            try:
+                return (await world.report(who, report))[0]
+            except (ResourceExhausted, DeadlineExceeded):
+                # A busy machine lets calls wait until the server refuses them as stale, and may have counted one whose answer came too late.
+                unheard += 1
+
     # Every report is sent twice at the same time, as by a client that lost patience.
-    calls = [world.report(who, report) for who, own in zip(people, reports, strict=True) for report in own for _ in range(2)]
-    outcomes = [outcome for (outcome,) in await asyncio.gather(*calls)]
-    assert (outcomes.count(ACCEPTED), outcomes.count(DUPLICATE)) == (90, 90)
+    calls = [insist(who, report) for who, own in zip(people, reports, strict=True) for report in own for _ in range(2)]
+    outcomes = await asyncio.gather(*calls)
+    assert len(outcomes) == outcomes.count(ACCEPTED) + outcomes.count(DUPLICATE) == 180
+    assert 90 - unheard <= outcomes.count(ACCEPTED) <= 90
     assert await world.views(V) == [30]
     assert await tally(world) == (30, 30, 30 * 4_500, 0, round(30 * 0.45, 6))
     assert len(await world.events(events_pb2.WatchRecorded)) == 90
