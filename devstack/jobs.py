@@ -34,22 +34,28 @@ def declare(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
     jobs = command(COMMAND, "list the videos that processing gave up, or have them made once more")
     jobs.add_argument("act", nargs="?", choices=("list", "redo"), default="list", help="list them (the default), or try again")
     jobs.add_argument("video", nargs="*", type=video_id, help="which to make once more; all that are listed without")
+    # It takes the videos behind it too: what stands before an option ends what can be named by place.
     jobs.add_argument(
-        "--whole", action="store_true", help="with redo: make the named clips anew as a whole though they play, for objects that were lost"
+        "--whole",
+        nargs="*",
+        type=video_id,
+        metavar="VIDEO",
+        help="with redo: make the named clips anew as a whole though they play, for objects that were lost",
     )
     jobs.add_argument("--json", action="store_true", help="print the list for machines")
 
 
 async def run(folder: Path, arguments: argparse.Namespace) -> int:
     """Do what the command line says; 0 when all of it worked, 1 when something failed, 2 when nothing runs or it says too little."""
-    if arguments.whole and not (arguments.act == "redo" and arguments.video):
+    whole, videos = arguments.whole is not None, [*arguments.video, *(arguments.whole or ())]
+    if whole and not (arguments.act == "redo" and videos):
         print("clipmesh: --whole needs redo and the videos", file=sys.stderr)
         return 2
     try:
         async with operator_channels(folder) as channels:
             stub = channels.stub(JobServiceStub, "video")
             if arguments.act == "redo":
-                return await redo(stub, arguments.video, whole=arguments.whole)
+                return await redo(stub, videos, whole=whole)
             return await show(stub, as_json=arguments.json)
     except NothingRuns as error:
         print(f"clipmesh: {error}", file=sys.stderr)

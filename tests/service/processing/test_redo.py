@@ -237,7 +237,7 @@ async def test_the_command_lists_and_redoes(world: World, capsys: pytest.Capture
 
 
 async def test_the_command_says_when_nothing_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert await jobs.run(tmp_path, argparse.Namespace(act="list", json=False, whole=False)) == 2
+    assert await jobs.run(tmp_path, argparse.Namespace(act="list", json=False, whole=None, video=[])) == 2
     assert "nothing runs in" in capsys.readouterr().err
 
 

@@ -131,7 +131,7 @@ async def test_the_command_names_the_clips(world: World, tmp_path: Path, capsys:
     assert told.out == "1 is made once more\n1 of 2 under way\n"
     assert told.err == "9 does not play, is being made, or its file is gone\n"
     for act, video in (("redo", []), ("list", [1])):
-        assert await jobs.run(tmp_path, argparse.Namespace(act=act, json=False, whole=True, video=video)) == 2
+        assert await jobs.run(tmp_path, argparse.Namespace(act=act, json=False, whole=[], video=video)) == 2
         assert "--whole needs redo and the videos" in capsys.readouterr().err
 
 
