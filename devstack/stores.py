@@ -48,7 +48,7 @@ STORES: Final[Mapping[str, Store]] = {
     "redis": Store(
         variable="CLIPMESH_REDIS",
         server="redis://host:6379/0",
-        drivers={"redis": "", "rediss": "", "redis+sentinel": ""},
+        drivers={"redis": "", "rediss": "", "redis+sentinel": "", "rediss+sentinel": ""},
         read=RedisUrl.parse,
         embedded="unix",
     ),

@@ -17,10 +17,11 @@ request_id: ContextVar[str] = ContextVar("clipmesh_request_id", default="")
 
 FIELDS = frozenset(
     {
-        "address", "attempt", "caller", "chunk", "code", "consumer", "count", "dependency", "duration_ms", "error_id", "error_type", "event_id", "exit_code",
-        "failpoint", "job_key", "job_kind", "key_version", "kind", "lag_ms", "lease_ms", "limit", "method", "node", "partition", "pid", "position",
-        "queue", "reason", "remaining_ms", "rendition", "retry_after_ms", "service", "shard", "signal", "size_bytes", "sound_id", "stage", "state", "status",
-        "store", "table", "topic", "trace_id", "type", "upload_id", "user_id", "verdict_id", "version", "video_id", "waited_ms", "worker",
+        "address", "attempt", "caller", "channel", "chunk", "code", "consumer", "count", "dependency", "duration_ms", "ends_at", "error_id",
+        "error_type", "event_id", "exit_code", "failpoint", "job_key", "job_kind", "key_version", "kind", "lag_ms", "lane", "lease_ms", "limit",
+        "method", "node", "notification_id", "partition", "pid", "position", "prefix", "queue", "reason", "remaining_ms", "rendition",
+        "retry_after_ms", "service", "shard", "signal", "size_bytes", "sound_id", "stage", "state", "status", "store", "table", "topic", "trace_id",
+        "type", "upload_id", "user_id", "verdict_id", "version", "video_id", "waited_ms", "work", "worker",
     }
 )  # fmt: skip
 """Fields that `extra=` may carry: ids, counts, codes, durations and words of ours. All others are dropped."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+from mesh.logs import FIELDS
 from tests.unit import import_rules
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +61,36 @@ def test_a_new_engine_is_unknown_to_every_other_module(tmp_path: Path) -> None:
 def test_every_module_opens_with_a_sentence() -> None:
     silent = [_name(path) for path in SOURCES if not ast.get_docstring(ast.parse(path.read_text()))]
     assert silent == []
+
+
+def test_every_field_that_is_logged_is_one_that_a_line_keeps() -> None:
+    said = {(_name(path), field) for path in SOURCES for field in _logged(ast.parse(path.read_text()))}
+    assert sorted((module, field) for module, field in said if field not in FIELDS) == [("mesh.app", "is_refusal")]
+    assert len(said) > 100
+
+
+def _logged(tree: ast.Module) -> Iterator[str]:
+    """The fields that a module gives to log lines, whether they are spelled in the call, put into a variable before, or made by a method."""
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call):
+            for keyword in call.keywords:
+                if keyword.arg == "extra":
+                    yield from _keys(keyword.value, tree)
+
+
+def _keys(given: ast.expr, tree: ast.Module) -> Iterator[str]:
+    names = {part.id for part in ast.walk(given) if isinstance(part, ast.Name)}
+    methods = {part.attr for part in ast.walk(given) if isinstance(part, ast.Attribute)}
+    makers = [part for part in ast.walk(tree) if isinstance(part, ast.FunctionDef) and part.name in methods]
+    assigned = [
+        part.value
+        for part in ast.walk(tree)
+        if isinstance(part, ast.Assign) and any(isinstance(target, ast.Name) and target.id in names for target in part.targets)
+    ]
+    for root in (given, *makers, *assigned):
+        for part in ast.walk(root):
+            if isinstance(part, ast.Dict):
+                yield from (key.value for key in part.keys if isinstance(key, ast.Constant) and isinstance(key.value, str))
 
 
 def test_a_main_is_short() -> None:

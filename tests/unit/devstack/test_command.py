@@ -11,6 +11,7 @@ from devstack import engines
 from devstack.engines import REBUILDS, Engines
 from devstack.stores import told
 from devstack.system import StartRefused
+from mesh.stores.redis_url import RedisUrl
 
 
 def refused(arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
@@ -112,6 +113,12 @@ def test_a_url_that_cannot_be_read_is_refused_in_one_line_before_anything_is_mad
     assert said.count("\n") == 1
     assert "hidden" not in said
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["redis://h:1/0", "rediss://h:1/0", "redis+sentinel://h:1,i:1/first", "rediss+sentinel://h:1,i:1/first"])
+def test_every_way_to_a_redis_that_services_know_can_be_given_to_the_command(url: str) -> None:
+    assert RedisUrl.parse(url).hosts
+    assert engines.chosen(None, {"CLIPMESH_REDIS": url}) == {"CLIPMESH_REDIS": url}
 
 
 def test_the_stores_that_are_set_are_used_and_the_others_are_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
