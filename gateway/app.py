@@ -83,9 +83,9 @@ class GatewayApp:
         self.tus: TusApp | None = None
         """The tus door, once there is one."""
         self._connections = Connections(most=settings.sockets, most_per_address=settings.sockets_per_address)
-        proxies = Proxies(hops=settings.trusted_proxies, networks=settings.proxy_networks)
+        self._proxies = Proxies(hops=settings.trusted_proxies, networks=settings.proxy_networks)
         self.peers = Peers(
-            limits=settings.peer_limits, shared=proxies.is_proxy, cut=lambda why: process.telemetry.count(PEERS_CUT, why=why)
+            limits=settings.peer_limits, shared=self._proxies.is_proxy, cut=lambda why: process.telemetry.count(PEERS_CUT, why=why)
         )
 
     @property
@@ -251,9 +251,10 @@ class GatewayApp:
 
         copy = RevocationCopy(list_revocations=revocations, clock=process.clock)
         await self._stack.enter_async_context(copy)
-        edge = MediaEdge(blobs=blobs, verify=verify, revocations=copy, clock=process.clock)
+        address = self._proxies.address
+        edge = MediaEdge(blobs=blobs, verify=verify, revocations=copy, clock=process.clock, address=address)
         door = upload_door(blobs)
-        return [*edge.routes(), *(UploadDoorApp(door=door).routes() if door else ())]
+        return [*edge.routes(), *(UploadDoorApp(door=door, address=address).routes() if door else ())]
 
     def _tus_routes(self, *, viewers: Viewers, admission: Admission, contexts: Contexts, blobs: Blobs, redis: Redis) -> Sequence[BaseRoute]:
         self.tus = TusApp(viewers=viewers, admission=admission, contexts=contexts, blobs=blobs, redis=redis)

@@ -35,11 +35,15 @@ class Proxies:
 
     def address(self, connection: HTTPConnection) -> str:
         """The client's address: the socket's peer, or the hop that the configured number of proxies vouches for."""
-        peer = connection.client.host if connection.client else "unknown"
         if not self.is_behind(connection):
-            return peer
+            return peer(connection)
         hops = said(connection, "x-forwarded-for")
-        return hops[-self._hops][:_MOST_ADDRESS] if len(hops) >= self._hops else peer
+        return hops[-self._hops][:_MOST_ADDRESS] if len(hops) >= self._hops else peer(connection)
+
+
+def peer(connection: HTTPConnection) -> str:
+    """Whoever connected, client or proxy."""
+    return connection.client.host if connection.client else "unknown"
 
 
 def said(connection: HTTPConnection, header: str) -> list[str]:

@@ -52,9 +52,10 @@ def served_services(rooms: Rooms[Any], *, permits: Permits) -> tuple[ServedServi
                 # Its answer is kept nowhere: an upload goes on from the parts that it names.
                 "StartUpload": _write(),
                 "SignUploadParts": _write(),
-                "GetUpload": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True),
-                "GetUploadOffset": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True),
-                "ListUploads": Access(callers=_GATEWAY, viewer=SIGNED_IN, idempotent=True),
+                # Who uploads asks how far it is before every further step.
+                "GetUpload": _write(),
+                "GetUploadOffset": _write(),
+                "ListUploads": _write(),
                 "CompleteUpload": _write(max_deadline_ms=_LONG_MS),
                 "AbortUpload": _write(max_deadline_ms=_LONG_MS),
             },
@@ -67,9 +68,10 @@ def served_services(rooms: Rooms[Any], *, permits: Permits) -> tuple[ServedServi
                 "PublishVideo": _write(keeps_answers=True),
                 "UpdateVideo": _write(keeps_answers=True),
                 "DeleteVideo": _write(),
-                "BatchGetVideos": _read(),
+                # What is asked before something more urgent is as urgent: a clip is looked up before it plays, a permit fetched before a like is written.
+                "BatchGetVideos": _read(Priority.PLAYBACK),
                 "ListCreatorVideos": _read(),
-                "BatchIssuePermits": _read(),
+                "BatchIssuePermits": _read(Priority.WRITE),
             },
         ),
         ServedService(

@@ -6,18 +6,21 @@ import asyncio
 import base64
 import binascii
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from gateway.media.answers import preflight, refuse, respond
 from gateway.media.paths import raw_path
 from gateway.media.problems import Problem, method_not_allowed, overloaded, store_unavailable
+from gateway.protocols.connections import Connections, TooManyConnections
+from gateway.proxies import peer
 from mesh.stores.blobs.door import BodyChecksumMismatch, BodySizeMismatch, LinkExpired, LinkInvalid, UploadDoor, UploadTicket
 from mesh.stores.blobs.port import BlobNotFound, BlobsError
 
@@ -37,6 +40,8 @@ class DoorLimits:
     """What a body has to reach on average beyond `base_ms`."""
     max_open: int = 256
     """Bodies at once; more are refused with OVERLOADED."""
+    max_open_per_address: int = 64
+    """Bodies of one network at once: senders that drip take no more places than these from others."""
 
 
 class ClientGone(Exception):
@@ -46,10 +51,17 @@ class ClientGone(Exception):
 class UploadDoorApp:
     """An ASGI application over the door of a store."""
 
-    def __init__(self, *, door: UploadDoor, limits: DoorLimits | None = None) -> None:
+    def __init__(self, *, door: UploadDoor, limits: DoorLimits | None = None, address: Callable[[HTTPConnection], str] = peer) -> None:
+        """`address` tells whose a request is."""
         self._door = door
         self._limits = limits or DoorLimits()
-        self._open = 0
+        self._address = address
+        self._transfers = Connections(most=self._limits.max_open, most_per_address=self._limits.max_open_per_address)
+
+    @property
+    def open(self) -> int:
+        """Bodies that are being taken."""
+        return self._transfers.open
 
     def routes(self) -> list[BaseRoute]:
         """Where the door stands."""
@@ -77,13 +89,11 @@ class UploadDoorApp:
         ticket, headers = self._ticket(scope), Headers(scope=scope)
         _check_length(headers, ticket)
         md5 = _announced_md5(headers)
-        if self._open >= self._limits.max_open:
-            raise overloaded()
-        self._open += 1
         try:
-            return await self._receive(ticket, body, _content_type(headers), md5)
-        finally:
-            self._open -= 1
+            with self._transfers.one(self._address(HTTPConnection(scope))):
+                return await self._receive(ticket, body, _content_type(headers), md5)
+        except TooManyConnections:
+            raise overloaded() from None
 
     def _ticket(self, scope: Scope) -> UploadTicket:
         try:

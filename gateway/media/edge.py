@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
@@ -21,6 +22,8 @@ from gateway.media.paths import media_path, raw_path
 from gateway.media.problems import Problem, method_not_allowed, overloaded, store_unavailable
 from gateway.media.ranges import Span, Unsatisfiable, read_range
 from gateway.media.revocations import RevocationCopy
+from gateway.protocols.connections import Connections, TooManyConnections
+from gateway.proxies import peer
 from mesh import deadline
 from mesh.clock import Clock
 from mesh.grants import Grant, GrantExpired, GrantInvalid, GrantKind, check_grant_time, verified_grant
@@ -43,6 +46,8 @@ class EdgeLimits:
     """Longest wait for the reader to take one piece, 256 KiB; a paused player asks again with a range."""
     max_open: int = 1_024
     """Responses at once; more are refused with OVERLOADED."""
+    max_open_per_address: int = 256
+    """Responses of one network at once: readers that sip take no more places than these from others. Many people may share one."""
     shared_max_age_s: int = 0
     """How long caches that viewers share may keep bytes; 0 keeps them to the viewer's own. A takedown lags this much behind in such caches."""
 
@@ -66,15 +71,22 @@ class MediaEdge:
         revocations: RevocationCopy,
         clock: Clock,
         limits: EdgeLimits | None = None,
+        address: Callable[[HTTPConnection], str] = peer,
     ) -> None:
-        """`verify` takes a message and a signature, and knows the key of whoever signs grants."""
+        """`verify` takes a message and a signature, and knows the key of whoever signs grants. `address` tells whose a request is."""
         self._blobs = blobs
         self._revocations = revocations
         self._clock = clock
         self._limits = limits or EdgeLimits()
-        self._open = 0
+        self._address = address
+        self._transfers = Connections(most=self._limits.max_open, most_per_address=self._limits.max_open_per_address)
         # A player sends the same token with every segment; a signature that held once holds.
         self._verified = lru_cache(_REMEMBERED_GRANTS)(partial(verified_grant, verify=verify))
+
+    @property
+    def open(self) -> int:
+        """Responses that are under way."""
+        return self._transfers.open
 
     def routes(self) -> list[BaseRoute]:
         """Where the edge stands."""
@@ -89,20 +101,18 @@ class MediaEdge:
         try:
             if method not in {"GET", "HEAD"}:
                 raise method_not_allowed("GET, HEAD, OPTIONS")
-            if self._open >= self._limits.max_open:
-                raise overloaded()
-        except Problem as problem:
-            await refuse(send, problem, unread=receive)
-            return
-        self._open += 1
+            with self._transfers.one(self._address(HTTPConnection(scope))):
+                await self._answer(method, scope, receive, send)
+        except (TooManyConnections, Problem) as error:
+            await refuse(send, error if isinstance(error, Problem) else overloaded(), unread=receive)
+
+    async def _answer(self, method: str, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             answer = await self._prepare(raw_path(scope), Headers(scope=scope), with_body=method == "GET")
         except Problem as problem:
             await refuse(send, problem, head=method == "HEAD")
         else:
             await self._send(answer, receive, send)
-        finally:
-            self._open -= 1
 
     def _granted(self, token: str) -> Grant:
         try:

@@ -229,7 +229,7 @@ async def test_a_store_that_fails_on_the_way_cuts_the_response(app: ASGIApp, blo
     answer = await get(app, f"/m/{grant()}/720p.mp4")
     assert (answer.status, answer.ended) == (200, False)
     assert len(answer.body) < SIZE
-    assert edge._open == 0
+    assert edge.open == 0
 
 
 async def test_more_readers_at_once_than_allowed_are_refused(

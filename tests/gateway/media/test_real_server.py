@@ -60,7 +60,7 @@ async def test_a_body_that_pauses_too_long_is_refused_and_leaves_nothing(blobs: 
         answer = await reader.read()
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b'"BODY_TOO_SLOW"' in answer
-    assert (door._open, kept()) == (0, [])
+    assert (door.open, kept()) == (0, [])
 
 
 async def test_a_body_that_drips_is_refused_in_the_end(blobs: FileBlobs, kept: Kept) -> None:
@@ -77,7 +77,7 @@ async def test_a_body_that_drips_is_refused_in_the_end(blobs: FileBlobs, kept: K
         answer = await reader.read()
         dripping.cancel()
         assert answer.startswith(b"HTTP/1.1 408 ")
-    assert (door._open, kept()) == (0, [])
+    assert (door.open, kept()) == (0, [])
 
 
 async def test_a_client_that_cuts_the_connection_leaves_nothing(blobs: FileBlobs, kept: Kept) -> None:
@@ -88,7 +88,7 @@ async def test_a_client_that_cuts_the_connection_leaves_nothing(blobs: FileBlobs
         url = await blobs.presign_part("raw/1", ref, 1, size_bytes=4_000_000, expires_in_ms=MINUTE_MS)
         async with connected(port, put_head(url, 4_000_000) + "x" * 3_000_000):
             await until(lambda: len(kept()) == 1)
-        await until(lambda: door._open == 0)
+        await until(lambda: door.open == 0)
         assert kept() == []
         assert list(await blobs.multipart_parts("raw/1", ref)) == []
     await until(lambda: descriptors() <= before)
@@ -149,8 +149,8 @@ async def test_a_viewer_that_goes_away_is_not_served_to_the_end(
     async with served(app) as port:
         async with connected(port, request, window_bytes=65_536) as (reader, _):
             assert (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
-            assert edge._open == 1
-        await until(lambda: edge._open == 0)
+            assert edge.open == 1
+        await until(lambda: edge.open == 0)
         assert read_bytes < long_clip
     await until(lambda: descriptors() <= before)
 
@@ -168,8 +168,8 @@ async def test_a_viewer_that_takes_nothing_is_given_up(
     ):
         assert isinstance(writer.transport, asyncio.ReadTransport)
         writer.transport.pause_reading()
-        await until(lambda: edge._open == 1)
-        await until(lambda: edge._open == 0)
+        await until(lambda: edge.open == 1)
+        await until(lambda: edge.open == 0)
         during = descriptors()
         await until(lambda: descriptors() < during)
     await until(lambda: descriptors() <= before)
