@@ -275,10 +275,11 @@ class _Method:
     def _learn(self, failed: RpcFailed, timeout_s: float) -> None:
         # What the service passes on from one further right is no fault of its own.
         own = failed.domain in {f"clipmesh.{self._service}", RpcFailed.domain}
-        refused = own and failed.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        # A limiter names the priority of what it refuses; any other refusal is a limit of one person, and says nothing of the service.
+        refused = own and failed.code is grpc.StatusCode.RESOURCE_EXHAUSTED and "priority" in failed.facts
         late = own and failed.code is grpc.StatusCode.DEADLINE_EXCEEDED and timeout_s >= _FAIR_TIMEOUT_S
         self._throttle.ended(bad=refused or late)
-        if refused and "priority" in failed.facts:
+        if refused:
             self._throttle.named(self.path, Priority(int(failed.facts["priority"])))
 
     def _metadata(self, timeout_s: float) -> tuple[tuple[str, str | bytes], ...]:

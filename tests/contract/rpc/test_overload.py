@@ -16,6 +16,7 @@ from mesh.testing.rpc import Served, serve
 from tests.contract.rpc.probe import (
     A_DECISION,
     DECIDE,
+    LIST,
     DecideReviewResponse,
     ListReviewsRequest,
     ListReviewsResponse,
@@ -173,3 +174,20 @@ async def test_a_caller_sends_less_to_a_service_that_refuses_and_all_again_when_
         decided = probe.decided
         await stub.DecideReview(A_DECISION)
         assert probe.decided == decided + 1
+
+
+async def test_a_person_who_comes_to_a_limit_takes_nothing_from_others() -> None:
+    async def refuses(_: Any) -> Any:
+        raise ResourceExhausted("that is enough for today", retry_after_ms=60_000)
+
+    async with serve(served_by(Probe(lists=refuses)), service="rights") as served:
+        stub, telemetry = served.stub(Stub), served.channels().telemetry
+        asked = 0
+        end = asyncio.get_running_loop().time() + 1
+        while asyncio.get_running_loop().time() < end:
+            with pytest.raises(ResourceExhausted):
+                await stub.ListReviews(ListReviewsRequest())
+            asked += 1
+        assert asked > 50
+        assert telemetry.value(CLIENT_SHARE, service="rights") == 1
+        assert telemetry.value(CLIENT_CALLS, method=LIST, code="HELD_BACK") == 0

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from mesh.client import RpcFailed
 from mesh.errors import Aborted, NotFound, Unavailable
 from mesh.stores.tables.port import OutcomeUnknown, Tables, TablesUnavailable
+from mesh.stores.tables.requests import KEPT_MS
 from svc_social.comments import rules
 from svc_social.comments.tables import Comment, CommentState
 from svc_social.graph.rules import Act
@@ -182,6 +183,8 @@ class Life:
     video_id: int
     model: Model = field(default_factory=Model)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
+    asked_at_ms: dict[str, int] = field(default_factory=dict)
+    passed_ms: int = 0
     applied: set[str] = field(default_factory=set)
 
     @classmethod
@@ -197,11 +200,15 @@ class Life:
         for step in steps:
             match step:
                 case ("again", which, at) if self.asked:
-                    await self.ask(*self.asked[which % len(self.asked)], at=at, faults=[])
+                    asked = self.asked[which % len(self.asked)]
+                    # Later than that a repeat is a request that nobody made before.
+                    if self.passed_ms - self.asked_at_ms[asked[0]] < KEPT_MS - 2 * max(map(abs, AHEAD_MS)):
+                        await self.ask(*asked, at=at, faults=[])
                 case ("heard", at, seed, dies_after):
                     await self.hear(at, seed, dies_after)
                 case ("time", ms):
                     self.world.advance(ms)
+                    self.passed_ms += ms
                 case (Act() as act, who, whom) if who != whom:
                     await self.world.do(act, self.people[who], self.people[whom])
                     (self.model.blocks.add if act is Act.BLOCK else self.model.blocks.discard)((who, whom))
@@ -214,6 +221,7 @@ class Life:
     async def new(self, word: str, who: int, spoken: Spoken | None, text: str, *, at: int, faults: list[str]) -> None:
         """A request that nobody made before."""
         self.asked.append((f"{self.video_id}-{len(self.asked)}", word, who, spoken, f"{text} {len(self.asked)}"))
+        self.asked_at_ms[self.asked[-1][0]] = self.passed_ms
         await self.ask(*self.asked[-1], at=at, faults=faults)
 
     async def ask(self, request_id: str, word: str, who: int, spoken: Spoken | None, text: str, *, at: int, faults: list[str]) -> None:
