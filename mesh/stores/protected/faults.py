@@ -61,13 +61,15 @@ class Faults:
         fault = self._faults.get(operation) or self._faults.get(EVERY)
         if fault is None:
             return await call(*arguments, **options)
+        # The fault that this call met may be cleared while the store is still at work.
+        cleared = self._cleared
         answers = [await call(*arguments, **options)] if fault.after else []
         try:
             async with asyncio.timeout(left_s):
                 if fault.delay_s:
                     await asyncio.sleep(fault.delay_s)
                 if fault.hang:
-                    await self._cleared.wait()
+                    await cleared.wait()
         except TimeoutError:
             raise out_of_time(f"a fault held {operation} until its deadline") from None
         if fault.error is not None:
