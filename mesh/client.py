@@ -53,7 +53,7 @@ OPTIONS: tuple[tuple[str, int], ...] = (
 )
 
 _FAIR_TIMEOUT_S = 0.1
-"""A call that had less time than this tells nothing of its service when it comes too late."""
+"""A call that had less time than this tells nothing of its service when it comes too late, or is refused for having waited half of it away."""
 _HELD_BACK_MS = 1_000
 """When to ask again after a call that was not sent: by then the service takes noticeably more, or less."""
 
@@ -277,8 +277,8 @@ class _Method:
         own = failed.domain in {f"clipmesh.{self._service}", RpcFailed.domain}
         # A limiter names the priority of what it refuses; any other refusal is a limit of one person, and says nothing of the service.
         refused = own and failed.code is grpc.StatusCode.RESOURCE_EXHAUSTED and "priority" in failed.facts
-        late = own and failed.code is grpc.StatusCode.DEADLINE_EXCEEDED and timeout_s >= _FAIR_TIMEOUT_S
-        self._throttle.ended(bad=refused or late)
+        late = own and failed.code is grpc.StatusCode.DEADLINE_EXCEEDED
+        self._throttle.ended(bad=(refused or late) and timeout_s >= _FAIR_TIMEOUT_S)
         if refused:
             self._throttle.named(self.path, Priority(int(failed.facts["priority"])))
 

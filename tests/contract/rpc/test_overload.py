@@ -191,3 +191,22 @@ async def test_a_person_who_comes_to_a_limit_takes_nothing_from_others() -> None
         assert asked > 50
         assert telemetry.value(CLIENT_SHARE, service="rights") == 1
         assert telemetry.value(CLIENT_CALLS, method=LIST, code="HELD_BACK") == 0
+
+
+async def test_a_person_in_too_great_a_hurry_takes_nothing_from_others() -> None:
+    gate = Gate()
+    async with serve(served_by(Probe(lists=gate.lists)), service="rights", concurrency_limit=1, queue_limit=0) as served:
+        stub, telemetry = served.stub(Stub), served.channels().telemetry
+        held = asyncio.create_task(stub.ListReviews(ListReviewsRequest(), timeout=30))
+        await until(lambda: gate.inside == 1)
+        refused = 0
+        end = asyncio.get_running_loop().time() + 1
+        while asyncio.get_running_loop().time() < end:
+            with pytest.raises((ResourceExhausted, DeadlineExceeded)) as answered:
+                await stub.DecideReview(A_DECISION, timeout=0.05)
+            refused += isinstance(answered.value, ResourceExhausted)
+        assert refused > 20
+        assert telemetry.value(CLIENT_SHARE, service="rights") == 1
+        assert telemetry.value(CLIENT_CALLS, method=DECIDE, code="HELD_BACK") == 0
+        gate.opened.set()
+        await held

@@ -300,7 +300,7 @@ class Check:
 
     def _inboxes(self) -> None:
         for who, inbox in self.seen.inboxes.items():
-            assert self.seen.unread[who] == sum(entry[-1] for entry in inbox) == len(inbox), (who, inbox)
+            assert self.seen.unread[who] == sum(entry[-1] for entry in inbox) == len(inbox), (who, self.seen.unread[who], inbox)
             places = [entry[:3] for entry in inbox]
             assert len(places) == len(set(places)), (who, places)
             found = {entry[:3]: (set(entry[3]), entry[4]) for entry in inbox}
