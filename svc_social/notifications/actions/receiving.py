@@ -38,22 +38,30 @@ class Receiving:
     async def acts(self, acts: Sequence[Act]) -> None:
         """Put acts of people into the groups of those whom they concern."""
         now_ms = self.clock.now_ms()
-        wanted = await self._wanted(
-            [
-                act
-                for act in acts
-                if act.user_id
-                and act.actor_id
-                and act.actor_id != act.user_id
-                and not rules.is_over(act.place, act.acted_at_ms, now_ms=now_ms)
-            ]
-        )
+        due = [
+            act
+            for act in acts
+            if act.user_id and act.actor_id and act.actor_id != act.user_id and not rules.is_over(act.place, act.acted_at_ms, now_ms=now_ms)
+        ]
+        wanted = await self._wanted(due)
         over = await self._parted(wanted)
         standing = await self._apply([replace(act, present=False) if act in over else act for act in wanted])
         # Looked at again after it is written: a parting that is heard of at this moment takes out what it finds, also for whoever died before this.
         late = await self._parted(standing)
         late |= {act: over[act] for act in over if await self.groups.of_actor(act.user_id, act.member, [act.place])}
         await self._apply([rules.taken_out(act, parting) for act, parting in late.items()])
+        await self._apply(await self._kept_out([act for act in due if act.present]))
+
+    async def _kept_out(self, acts: Sequence[Act]) -> list[Act]:
+        """What stands, of acts of people whom a block or a mute parts by now, as something that does not: no clock has a say in that. Whoever died
+        between group and inbox left acts that no parting found, and that are too old to be taken back by themselves."""
+        relations = await self.relations.between([(act.user_id, act.actor_id) for act in acts])
+        found: list[Act] = []
+        for act in acts:
+            if not may_be_told(relations[act.user_id, act.actor_id]):
+                rows = await self.groups.of_actor(act.user_id, act.member, [act.place])
+                found += [replace(act, present=False, version=row.source_version + 1) for _, row in rows]
+        return found
 
     async def _parted(self, acts: Sequence[Act]) -> dict[Act, PartedPerson]:
         """Acts that would stand, but are older than a parting of the two people; with it."""

@@ -443,3 +443,30 @@ async def test_a_block_is_done_though_inboxes_cannot_be_written(world: World, mo
     assert await world.told(alice) == []
     await world.hear(world.blocked(alice, bob, version=7))
     assert await world.unread(alice) == 0
+
+
+async def test_what_a_death_left_behind_before_a_block_never_comes_in(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The act is in its group, and no inbox knows: the block finds nothing, and the act is heard again as it was."""
+    alice, bob, carla = await world.people(3)
+    acts = [world.liked(bob, alice), world.commented(bob, alice, comment_id=5), world.followed(bob, alice, before=0, now=2, version=1)]
+
+    async def dies(*_: object) -> None:
+        raise TablesUnavailable("the process died")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Receiving, "_receive", dies)
+        for act in acts:
+            with pytest.raises(TablesUnavailable):
+                await world.hear(act)
+    assert [row.actor_id for row in await world.rows(NotifiedAct) if row.present] == [bob] * 3
+    await world.bond(alice, bob, blocks=True)
+    blocked = world.blocked(alice, bob, version=7)
+    await world.hear(blocked)
+    await world.hear(*acts)
+    assert (await world.told(alice), await world.unread(alice)) == ([], 0)
+    assert [row.actor_id for row in await world.rows(NotifiedAct) if row.present] == []
+    await world.bond(alice, bob, blocks=False)
+    await world.hear(*acts, blocked)
+    assert (await world.told(alice), await world.unread(alice)) == ([], 0)
+    await world.hear(world.liked(carla, alice))
+    assert await world.told(alice) == [("LIKE", 1, True)]
