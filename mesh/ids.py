@@ -6,13 +6,14 @@ import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 from mesh.clock import Clock
 from mesh.errors import Unavailable
 from mesh.node_lease import LEASE_MS, MAX_AHEAD_MS, ClockSteppedBack, HeldNode, NodeLease, NodeLeaseOver, NodeLeases, NoFreeNode
 from mesh.stores.tables.port import Tables, TablesError
 
-__all__ = ["ClockSteppedBack", "IdParts", "Ids", "NoFreeNode", "NodeLease", "NodeLeaseOver", "decode", "open_ids"]
+__all__ = ["ClockSteppedBack", "IdParts", "Ids", "NextId", "NoFreeNode", "NodeLease", "NodeLeaseOver", "decode", "open_ids"]
 
 EPOCH_MS = 1_704_067_200_000
 """2024-01-01T00:00:00Z; 41 bits of milliseconds from there last until 2093."""
@@ -37,8 +38,16 @@ class IdParts:
 
 
 def decode(an_id: int) -> IdParts:
-    """The parts of an id; `at_ms` is the moment it was minted, exact within a second."""
+    """The parts of an id; `at_ms` is the moment it was minted, exact within a second and what clocks of nodes differ by."""
     return IdParts((an_id >> 22) + EPOCH_MS, an_id >> 18 & 15, an_id >> 15 & 7, an_id >> 8 & 127, an_id & 255)
+
+
+class NextId(Protocol):
+    """Makes ids."""
+
+    def __call__(self, after: int = 0, /) -> int:
+        """See `Ids.next`."""
+        ...
 
 
 class Ids:
@@ -50,6 +59,7 @@ class Ids:
         self._service = service
         self._last_ms = 0
         self._sequence = 0
+        self._known_ms = 0
         self._stopped = False
         self._renewal = asyncio.Lock()
         self._held = held
@@ -61,11 +71,19 @@ class Ids:
         """The node number that ids carry."""
         return self._held.lease.node
 
-    def next(self) -> int:
-        """A new id, larger than every one before it. Raises ClockSteppedBack or NodeLeaseOver, then none is used up."""
+    def next(self, after: int = 0) -> int:
+        """A new id, larger than every one before it, and than `after`: an id of ours that what gets the new one follows, whatever the clock of its node.
+
+        Raises ClockSteppedBack or NodeLeaseOver, then none is used up.
+        """
         now_ms = self._clock.now_ms()
         if self._stopped or self._clock.monotonic_ms() >= self._held.ends_monotonic_ms:
             raise NodeLeaseOver(retry_after_ms=int(_LOOK_EVERY_S * 1_000))
+        after_ms, known_ms = (after >> 22) + EPOCH_MS, self._known_ms
+        if after_ms >= max(now_ms, self._last_ms):
+            # A clock that is behind goes by the latest moment that it was shown, as a hybrid logical clock does.
+            known_ms = after_ms + 1
+        now_ms = max(now_ms, known_ms)
         at_ms, sequence = self._last_ms, self._sequence + 1
         if now_ms > at_ms:
             at_ms, sequence = now_ms, 0
@@ -75,7 +93,7 @@ class Ids:
             raise ClockSteppedBack(retry_after_ms=at_ms - now_ms - MAX_AHEAD_MS)
         if at_ms > self._held.lease.last_timestamp_ms:
             raise NodeLeaseOver(retry_after_ms=int(_LOOK_EVERY_S * 1_000))
-        self._last_ms, self._sequence = at_ms, sequence
+        self._last_ms, self._sequence, self._known_ms = at_ms, sequence, known_ms
         return (at_ms - EPOCH_MS) << 22 | self._fixed | sequence
 
     async def renew(self) -> None:

@@ -32,19 +32,9 @@ _DECADE = 100
 """Steps of the score within a factor of ten: a thread moves in the order when its points grew by 2 % or so, not with each like."""
 _SINCE_MS = 1_704_067_200_000
 """From when age is counted: the beginning of 2024, as ids do."""
-_BELOW_MS = (1 << 22) - 1
-"""The part of an id that tells which node made it, and which of its ids within a millisecond it is."""
 
 EVERYONE, FOLLOWERS, FRIENDS = 1, 2, 3
 """Numbers of social.v1.Audience."""
-
-
-def id_after(known_id: int, fresh_id: int) -> int:
-    """The id of what answers `known_id`: the fresh one, unless the clock that made the known one is ahead. Then the next millisecond after it, with
-    the rest of the fresh one, so that no two nodes choose the same."""
-    if fresh_id > known_id:
-        return fresh_id
-    return ((known_id >> 22) + 1) << 22 | (fresh_id & _BELOW_MS)
 
 
 def shard_of(user_id: int) -> int:

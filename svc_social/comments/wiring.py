@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mesh.clock import Clock
 from mesh.events.event import EventMaker
 from mesh.events.shapes import Consumer
+from mesh.ids import NextId
 from mesh.pages import PageTokens
 from mesh.permits import Permits
 from mesh.sealing import PersonSealer
@@ -38,7 +39,7 @@ def wire(
     *,
     tables: Tables,
     clock: Clock,
-    next_id: Callable[[], int],
+    next_id: NextId,
     events: EventMaker,
     permits: Permits,
     page_token_key: bytes,

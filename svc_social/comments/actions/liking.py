@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from clipmesh.common.v1 import permit_pb2
 from clipmesh.social.v1 import events_pb2
 
 from mesh.events.event import EventMaker
-from mesh.ids import decode
+from mesh.ids import NextId, decode
 from mesh.permits import Permits
 from mesh.stores.tables.requests import RequestLog
 from svc_social.comments import rules
@@ -39,7 +38,7 @@ class Liking:
     relations: Relations
     requests: RequestLog
     permits: Permits
-    next_id: Callable[[], int]
+    next_id: NextId
     events: EventMaker
 
     async def like(self, actor: Actor, *, video_id: int, comment_id: int, permit: permit_pb2.SignedPermit, asked: Asked) -> Liked:
@@ -65,7 +64,7 @@ class Liking:
             known = standing.version if standing is not None else 0
             so = active == (standing is not None and standing.active)
             # A request that finds nothing to do claims that: its repeats must not do later what it did not do then.
-            claim = await asked.claim(self.requests, actor, lambda: 0 if so else rules.id_after(known, self.next_id()))
+            claim = await asked.claim(self.requests, actor, lambda: 0 if so else self.next_id(known))
             version = claim.resource_id
             if not so and version > known and comment is not None:
                 acted_at_ms = decode(version).at_ms
@@ -99,7 +98,7 @@ class Liking:
         async with self.likes.turn(found.user_id, found.comment_id):
             standing = (await self.likes.of_person(found.user_id, [found.comment_id])).get(found.comment_id)
             if standing is not None and standing.active:
-                version = rules.id_after(standing.version, self.next_id())
+                version = self.next_id(standing.version)
                 await self._write(replace(standing, active=False, acted_at_ms=decode(version).at_ms, version=version), comment)
 
     async def _write(self, like: CommentLike, comment: Comment) -> None:

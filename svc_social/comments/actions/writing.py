@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from clipmesh.common.v1 import permit_pb2
 
 from mesh.clock import Clock
 from mesh.errors import SignInRequired
+from mesh.ids import NextId
 from mesh.permits import Permits
 from mesh.sealing import KeyGone, PersonSealer
 from mesh.stores.tables.requests import RequestLog, is_applied, with_applied
@@ -53,7 +54,7 @@ class Writing:
     requests: RequestLog
     permits: Permits
     telling: Telling
-    next_id: Callable[[], int]
+    next_id: NextId
     clock: Clock
 
     async def post(
@@ -74,7 +75,7 @@ class Writing:
         answered = await self._answered(actor.user_id, video_id, answers_id) if answers_id else None
         draft = await self._draft(actor, text, owner_id=owner_id, language=language)
         above_id = answered.comment_id if answered is not None else 0
-        claim = await asked.claim(self.requests, actor, lambda: rules.id_after(above_id, self.next_id()))
+        claim = await asked.claim(self.requests, actor, lambda: self.next_id(above_id))
         comment = await self._comment(actor, claim.resource_id, draft, video_id=video_id, owner_id=owner_id, answered=answered)
         added = await self.threads.add(
             comment,

@@ -86,7 +86,7 @@ async def prove(history: History, folder: Path, *, orders: int, again: int = 5) 
     )
     try:
         numbers = itertools.count(10**15)
-        wired = Wired(tables, clock, numbers.__next__, EventMaker(producer=history.service, next_id=numbers.__next__, clock=clock))
+        wired = Wired(tables, clock, lambda after=0: max(next(numbers), after + 1), EventMaker(producer=history.service, next_id=numbers.__next__, clock=clock))
         consumers = history.wire(wired)
         assert {type(one) for one in consumers} >= set(history.consumers)
         events = _events(history)

@@ -146,8 +146,9 @@ class Told:
             try:
                 now = comment_after(standing, asked)
             except Refused as refused:
-                # A request that was done is answered, although what it was about is gone; one that erases is always repeatable.
-                return [standing] if not asked.is_sure or asked.refusal == str(refused) else []
+                # Of two that delete at once both are told that it is gone.
+                both = asked.word == "DeleteComment" and not asked.refusal
+                return [standing] if not asked.is_sure or asked.refusal == str(refused) or both else []
             return [now] if not (asked.is_sure and asked.refusal) else []
 
         return asked.op(after)

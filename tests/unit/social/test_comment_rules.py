@@ -76,12 +76,6 @@ def test_the_score_grows_with_points_and_age_takes_nothing_away() -> None:
         assert rules.score(comment(1, state=state), likes=9) == rules.UNRANKED
 
 
-def test_an_id_is_larger_than_what_it_answers_and_keeps_its_node() -> None:
-    assert rules.id_after(5, 9) == 9
-    later = rules.id_after(7 << 22 | 3, 2 << 22 | 77)
-    assert later == 8 << 22 | 77
-
-
 def test_nothing_is_shown_below_what_is_not() -> None:
     def thread() -> list[Node]:
         leaf = Node(comment=comment(3, author_id=3))

@@ -99,6 +99,31 @@ async def test_a_clock_that_steps_back_refuses_until_it_has_caught_up(start: Ope
     assert ids.next() > second
 
 
+async def test_what_follows_an_id_of_a_clock_that_is_ahead_is_larger_and_never_twice(start: OpenIds, clock: FakeClock) -> None:
+    ids, ahead = await start(), await start(of_clock=FakeClock(clock.now_ms() + 5_000))
+    first = ahead.next()
+    minted = [ids.next()]
+    for _ in range(3):
+        # Each at a moment of its own, of which the clock that is behind knows only the first.
+        clock.advance(1)
+        minted += [ids.next(first), ids.next()]
+    clock.advance(6_000)
+    minted += [ids.next(first), ids.next(minted[-1]), ids.next()]
+    assert minted == sorted(set(minted))
+    assert all(one > first for one in minted[1:])
+    assert decode(minted[1]).at_ms == decode(first).at_ms + 1
+    assert {decode(one).node for one in minted} == {0}
+    assert decode(minted[-1]).at_ms <= clock.now_ms() + 1
+
+
+async def test_an_id_too_far_ahead_to_follow_is_refused_and_costs_nothing(start: OpenIds, clock: FakeClock) -> None:
+    ids = await start()
+    far = (clock.now_ms() + 3_600_000 - ids_module.EPOCH_MS) << 22
+    with pytest.raises(NodeLeaseOver):
+        ids.next(far)
+    assert decode(ids.next()) == IdParts(clock.now_ms(), 0, 3, 0, 0)
+
+
 async def test_minting_stops_at_the_monotonic_end_and_goes_on_after_renewal(start: OpenIds, clock: FakeClock) -> None:
     ids = await start()
     clock.advance(58_999)
