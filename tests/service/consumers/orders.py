@@ -20,7 +20,7 @@ from mesh.events.applying import Applying
 from mesh.events.event import EventMaker
 from mesh.events.rows import EVENT_TABLES
 from mesh.events.shapes import Consumer
-from mesh.ids import NodeLease
+from mesh.ids import NextId, NodeLease
 from mesh.stores.tables import open_tables
 from mesh.stores.tables.port import Page, Tables
 from mesh.stores.tables.requests import RequestRecord
@@ -50,7 +50,7 @@ class Wired:
 
     tables: Tables
     clock: FakeClock
-    next_id: Callable[[], int]
+    next_id: NextId
     events: EventMaker
 
 
@@ -86,7 +86,8 @@ async def prove(history: History, folder: Path, *, orders: int, again: int = 5) 
     )
     try:
         numbers = itertools.count(10**15)
-        wired = Wired(tables, clock, lambda after=0: max(next(numbers), after + 1), EventMaker(producer=history.service, next_id=numbers.__next__, clock=clock))
+        make = EventMaker(producer=history.service, next_id=numbers.__next__, clock=clock)
+        wired = Wired(tables, clock, lambda after=0: max(next(numbers), after + 1), make)
         consumers = history.wire(wired)
         assert {type(one) for one in consumers} >= set(history.consumers)
         events = _events(history)
