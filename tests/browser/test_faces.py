@@ -97,7 +97,7 @@ async def test_what_a_comment_said_before_is_shown_to_who_wrote_it(page: Page, w
         row = said(page, mine["text"])
         await acts(row, "Edit").click()
         await page.locator(".drawer form.edit textarea").fill(text)
-        await page.get_by_role("button", name="Save", exact=True).click()
+        await page.locator(".drawer form.edit").get_by_role("button", name="Save", exact=True).click()
         await expect(said(page, text)).to_contain_text("edited")
     await said(page, "First!").get_by_role("button", name="edited").click()
     shown = page.get_by_role("dialog", name="What the comment said")
