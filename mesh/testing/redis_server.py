@@ -14,6 +14,8 @@ START_TIMEOUT_S = 10.0
 """Longest wait for the first answer, in seconds; a long append-only file takes time to load."""
 STOP_TIMEOUT_S = 10.0
 """Longest wait for a clean end before the process is killed, in seconds."""
+WRITTEN_TIMEOUT_S = 3.0
+"""Longest wait for what was answered to be in the file, in seconds; Redis writes after two at the latest."""
 MAX_SOCKET_PATH = 107
 """Longest path of a unix socket, in bytes."""
 
@@ -55,7 +57,7 @@ class RedisServer:
         try:
             await self._answers(log)
         except BaseException:
-            await self.kill()
+            await self._end()
             raise
 
     async def _answers(self, log: Path) -> None:
@@ -86,11 +88,29 @@ class RedisServer:
                 async with asyncio.timeout(STOP_TIMEOUT_S):
                     await self._process.wait()
             except TimeoutError:
-                await self.kill()
+                await self._end()
         self._process = None
 
     async def kill(self) -> None:
-        """End the server at once, as a crash would."""
+        """End the server as a crash would, once its file has what it answered: while an fsync is under way Redis puts writes off, by up to two
+        seconds, and tests of something else would lose them now and then."""
+        with contextlib.suppress(TimeoutError, RedisUnavailable):
+            async with asyncio.timeout(WRITTEN_TIMEOUT_S):
+                await self._written()
+        await self._end()
+
+    async def _written(self) -> None:
+        client = open_redis(self.url)
+        try:
+            while self._process is not None and self._process.returncode is None:
+                told = await client.call("INFO", "persistence")
+                if b"aof_buffer_length:0\r" in (told if isinstance(told, bytes) else str(told).encode()):
+                    return
+                await asyncio.sleep(0.01)
+        finally:
+            await client.close()
+
+    async def _end(self) -> None:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGKILL)
