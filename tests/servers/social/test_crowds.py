@@ -46,5 +46,6 @@ async def test_twenty_crowds_end_as_their_acts_allow(
     await on_servers(folder, seed, own_cassandra_url, own_redis_url, own_kafka_url)
 
 
+@pytest.mark.long
 async def test_parts_of_a_process_that_die_between_writes_leave_what_their_acts_allow(tmp_path: Path, own_cassandra_url: str) -> None:
-    await prove(tmp_path, 1, url=own_cassandra_url, acts=4, patience_s=60.0)
+    await prove(tmp_path, 1, url=own_cassandra_url, acts=6, patience_s=60.0)
